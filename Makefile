@@ -1,0 +1,146 @@
+# SyncF. `make` alone lists what there is. Needs only GNU make, a POSIX shell and Python 3.11 or newer.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build migrate run run-master run-slave start-rabbitmq sync test lint types lock clean
+.DELETE_ON_ERROR:
+
+PORT ?= 8080
+# Extra arguments for the tool behind test, lint, types and lock: make test ARGS="-k health"
+ARGS ?=
+# The name of the slave that run-slave starts; it draws one without.
+SLAVE ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+MANAGE := $(PY) manage.py
+
+# Stamps: what they stand for is done again only when what it was made from changed.
+CREATED := $(VENV)/created.stamp
+BASE := $(VENV)/base.stamp
+DEV := $(VENV)/dev.stamp
+STATIC := var/static.stamp
+
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+
+# make would expand a $ inside these values; taken as they stand, they reach the commands through the environment.
+VERBATIM := SOURCE SINK BASE_PATH DATABASE_URL BROKER_URL SECRET_KEY
+$(foreach name,$(VERBATIM),$(if $(filter undefined,$(origin $(name))),,\
+  $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+
+# ── set up ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+setup: $(BASE) .env ## Make .venv with everything needed to run, and a .env with a key of its own
+	@mkdir -p data var && chmod 700 var
+
+build: setup $(STATIC) ## Check the configuration, collect the admin's static files
+	@$(MANAGE) check
+
+migrate: setup ## Bring the database to this version's schema
+	@$(MANAGE) migrate --verbosity=0
+
+$(CREATED):
+	@python="$(PYTHON)"; \
+	is_new_enough() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \
+	if [ -z "$$python" ]; then \
+	  for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if is_new_enough "$$name"; then python=$$name; break; fi; \
+	  done; \
+	fi; \
+	if [ -z "$$python" ] || ! is_new_enough "$$python"; then \
+	  echo "SyncF needs Python 3.11 or newer, and $${python:-no python3 here} is not. On Debian: apt-get install" \
+	    "python3 python3-venv; elsewhere name one: make PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  echo "This Python ($$python, $$version) comes without venv and pip. On Debian and Ubuntu:" \
+	    "apt-get install python$$version-venv" >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$python"; \
+	"$$python" -m venv $(VENV)
+	@touch $@
+
+$(BASE): requirements/base.txt $(CREATED)
+	@echo "Installing what SyncF needs to run"
+	@$(INSTALL) -r requirements/base.txt
+	@touch $@
+
+# dev.txt holds base.txt too, at the same versions.
+$(DEV): requirements/dev.txt $(CREATED)
+	@echo "Installing what working on SyncF needs"
+	@$(INSTALL) -r requirements/dev.txt
+	@touch $(BASE) $@
+
+# Made once and never again: it belongs to whoever runs this installation.
+.env: | $(BASE)
+	@umask 077; key=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
+	  && sed "s|^SECRET_KEY=.*|SECRET_KEY=$$key|" .env.example > .env.new && mv .env.new .env
+
+$(STATIC): $(BASE) $(shell find jobs syncf_site transfers -path '*/static/*' -type f) | .env
+	@mkdir -p var
+	@$(MANAGE) collectstatic --noinput --verbosity=0
+	@touch $@
+
+# ── run ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+run: build migrate ## Run everything on this machine: web on 127.0.0.1:$(PORT), scheduler and one slave
+	@exec $(MANAGE) run --port "$(PORT)"
+
+run-master: build migrate ## Run web and scheduler; slaves run elsewhere
+	@exec $(MANAGE) run --port "$(PORT)" --no-slave
+
+run-slave: setup ## Run one slave: make run-slave SLAVE=slave-001
+	@exec $(MANAGE) runslave $(SLAVE)
+
+sync: setup ## Sync one directory and exit: make sync SOURCE=dir SINK=dir
+	@if [ -z "$$SOURCE" ] || [ -z "$$SINK" ]; then echo "usage: make sync SOURCE=dir SINK=dir" >&2; exit 2; fi
+	@exec env SYNCF_ONE_SHOT=1 $(MANAGE) sync $(ARGS) -- "$$SOURCE" "$$SINK"
+
+start-rabbitmq: ## Start RabbitMQ with its management page on 127.0.0.1:15672
+	@for engine in docker podman; do \
+	  if "$$engine" info >/dev/null 2>&1; then \
+	    echo "Starting RabbitMQ with $$engine, as the container syncf-rabbitmq"; \
+	    "$$engine" start syncf-rabbitmq 2>/dev/null || "$$engine" run --detach --name syncf-rabbitmq \
+	      -p 127.0.0.1:5672:5672 -p 127.0.0.1:15672:15672 rabbitmq:4-management; \
+	    exit; \
+	  fi; \
+	done; \
+	if ! command -v rabbitmq-server >/dev/null; then \
+	  echo "Neither docker, podman nor rabbitmq-server is there. On Debian: apt-get install rabbitmq-server" >&2; exit 1; \
+	fi; \
+	if [ "$$(id -u)" != 0 ]; then echo "rabbitmq-server must be started by root: sudo make start-rabbitmq" >&2; exit 1; fi; \
+	echo "Starting the rabbitmq-server of this machine"; \
+	rabbitmq-plugins enable --offline rabbitmq_management >/dev/null \
+	  && RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 rabbitmq-server -detached && rabbitmqctl --quiet await_startup --timeout 60
+	@echo "BROKER_URL=amqp://guest:guest@127.0.0.1:5672/  management: http://127.0.0.1:15672 (guest, guest)"
+
+# ── work on it ───────────────────────────────────────────────────────────────────────────────────────────────
+
+# Both stacks are run even if the first fails; the servers that were started for the tests end with them.
+test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (brought up if they are not there)
+	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
+	servers=$$($(PY) -m tests.servers up) || exit 1; \
+	for server in $$servers; do export "$$server"; done; \
+	failed=0; \
+	for stack in sqlite postgres; do SYNCF_TEST_STACK=$$stack $(PY) -m pytest $(ARGS) || failed=1; done; \
+	exit $$failed
+
+lint: $(DEV) ## Check style and import directions
+	@$(PY) -m ruff check . $(ARGS)
+	@$(VENV)/bin/lint-imports
+
+types: $(DEV) ## Check types
+	@$(PY) -m mypy $(ARGS)
+
+lock: $(DEV) ## Write requirements/*.txt anew from *.in: make lock ARGS=--upgrade
+	@for name in base dev; do \
+	  env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(PY) -m uv pip compile --quiet --no-config --universal --generate-hashes \
+	    --python-version 3.11 --custom-compile-command "make lock" $(ARGS) \
+	    "requirements/$$name.in" --output-file "requirements/$$name.txt" || exit 1; \
+	done
+
+clean: ## Remove what can be made again; never .env, data/ or the database
+	@rm -rf $(VENV) $(STATIC) staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""CONTROL PLANE: everything durable. Models, states, transitions, services, selectors, API, admin."""

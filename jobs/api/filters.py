@@ -1,0 +1,66 @@
+"""What lists can be filtered by: these parameters and no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from rest_framework.request import Request
+
+from jobs.api.pagination import PAGE_PARAMETERS
+from jobs.errors import Refusal
+from jobs.models import Job, Slave, Task, TaskKind
+from jobs.states import JobStatus, TaskStatus
+
+
+class StrictBackend(DjangoFilterBackend):  # type: ignore[misc]
+    """A misspelt filter is refused; ignoring it would answer with rows nobody asked for."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        """Raises Refusal UNKNOWN_FILTER, or ValidationError for a value that can't be."""
+        filters = self.get_filterset_class(view, queryset)
+        known = set(filters.base_filters) if filters else set()
+        for name in request.query_params:
+            if name not in known | PAGE_PARAMETERS:
+                hint = f"Known filters: {', '.join(sorted(known)) or 'none'}."
+                raise Refusal("UNKNOWN_FILTER", f"There is no filter {name!r}.", field=name, hint=hint)
+        filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return filtered
+
+
+class JobFilters(FilterSet):  # type: ignore[misc]
+    """Of the list of jobs."""
+
+    status = django_filters.ChoiceFilter(choices=[(value, value) for value in JobStatus])
+    source_type = django_filters.CharFilter(max_length=50)
+    sink_type = django_filters.CharFilter(max_length=50)
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Job
+        fields = ()
+
+
+class TaskFilters(FilterSet):  # type: ignore[misc]
+    """Of tracking."""
+
+    status = django_filters.ChoiceFilter(choices=[(value, value) for value in TaskStatus])
+    kind = django_filters.ChoiceFilter(choices=[(kind, kind) for kind in TaskKind.values if kind != TaskKind.DIRECTORY])
+
+    class Meta:
+        model = Task
+        fields = ()
+
+
+class SlaveFilters(FilterSet):  # type: ignore[misc]
+    """Of the list of slaves."""
+
+    state = django_filters.ChoiceFilter(choices=Slave.State.choices)
+    name = django_filters.CharFilter(max_length=63)
+
+    class Meta:
+        model = Slave
+        fields = ()

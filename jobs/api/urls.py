@@ -1,0 +1,31 @@
+"""Routes of the API: without trailing slash, and accepted with one."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+from rest_framework.routers import SimpleRouter
+
+from jobs.api.base import NotFoundView, RootView, SchemaView
+from jobs.api.views import JobViewSet, SlaveViewSet
+
+
+class OptionalSlashRouter(SimpleRouter):
+    """DRF's router with a slash that may be left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"
+
+
+router = OptionalSlashRouter()
+router.register("jobs", JobViewSet, basename="job")
+router.register("slaves", SlaveViewSet, basename="slave")
+
+root = RootView.as_view(api_root_dict={"jobs": "job-list", "slaves": "slave-list", "schema": "schema"})
+
+urlpatterns = [
+    path("", root, name="api-root"),
+    re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
+    path("", include(router.urls)),
+    re_path(r"", NotFoundView.as_view(), name="api-not-found"),
+]

@@ -1,0 +1,278 @@
+"""Jobs and slaves over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import GenericViewSet
+
+from jobs import selectors, services
+from jobs.api.base import Guarded
+from jobs.api.errors import shown_at
+from jobs.api.filters import JobFilters, SlaveFilters, StrictBackend, TaskFilters
+from jobs.api.pagination import Pages, slice_by_id
+from jobs.api.serializers import (
+    Done,
+    EventPage,
+    JobCreate,
+    JobOptions,
+    JobOut,
+    Nothing,
+    RetryDone,
+    RetryRequest,
+    ScanDetail,
+    ScanOut,
+    ScanRequested,
+    SlaveOut,
+    TrackingOut,
+)
+from jobs.models import Job, Scan, Slave, Task
+from jobs.states import TaskStatus
+
+_KEYSET = [
+    OpenApiParameter("cursor", str, description="As `next` gives it."),
+    OpenApiParameter("page_size", int, description="Rows a page: 100 by default, 500 at most."),
+]
+_TASK_FILTERS = [
+    OpenApiParameter("status", str, enum=[value.value for value in TaskStatus]),
+    OpenApiParameter("kind", str, enum=["file", "symlink", "special"]),
+]
+
+
+class JobViewSet(Guarded, mixins.ListModelMixin, GenericViewSet[Any]):
+    """Keep a sink like a source."""
+
+    permission_of: ClassVar = {
+        "list": "view_job",
+        "create": "add_job",
+        "retrieve": "view_job",
+        "partial_update": "change_job",
+        "destroy": "kill_job",
+        "tracking": "view_job",
+        "pause": "pause_job",
+        "resume": "pause_job",
+        "run": "run_job",
+        "preview": "run_job",
+        "retry": "run_job",
+        "scans": "view_job",
+        "scan": "view_job",
+        "events": "view_job",
+    }
+    request_of: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {
+        "create": JobCreate,
+        "partial_update": JobOptions,
+        "retry": RetryRequest,
+    }
+    raw_methods: ClassVar = ("PATCH",)
+    filter_backends = (StrictBackend,)
+    filterset_class = JobFilters
+    pagination_class = Pages
+    lookup_value_regex = "[^/]+"
+    serializer_class = Nothing
+    queryset = Job.objects.none()
+
+    def get_queryset(self) -> QuerySet[Job]:
+        """Only what this user may see; a foreign id is as unknown as any."""
+        return selectors.visible_jobs(self.request.user)
+
+    def get_object(self) -> Job:
+        """The job at hand. List filters do not apply: on the actions they belong to what is below the job."""
+        job: Job = get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
+        return job
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        """What the action takes."""
+        return self.request_of.get(self.action, Nothing)
+
+    @property
+    def actor(self) -> str:
+        """How history names who asks."""
+        return services.actor_of(self.user)
+
+    @property
+    def user(self) -> AbstractBaseUser:
+        """Who asks; a permission was checked, so it is somebody."""
+        return cast("AbstractBaseUser", self.request.user)
+
+    def buttons(self) -> list[tuple[str, str]]:
+        """For the browsable API: what this user may do to the job at hand."""
+        if "pk" not in self.kwargs:
+            return []
+        verbs = [verb for verb in ("pause", "resume", "run", "preview", "retry") if self._may(verb)]
+        return [(verb, reverse(f"job-{verb}", args=[self.kwargs["pk"]])) for verb in verbs]
+
+    def _may(self, verb: str) -> bool:
+        return bool(self.request.user.has_perm(f"jobs.{self.permission_of[verb]}"))
+
+    def get_extra_action_url_map(self) -> dict[str, str]:
+        """For the browsable API: links to what can be looked at; what is done has buttons."""
+        if "pk" not in self.kwargs or not self.detail:
+            return {}
+        return {name: reverse(f"job-{name}", args=[self.kwargs["pk"]]) for name in ("tracking", "scans", "events")}
+
+    # ── create, read, change, kill ────────────────────────────────────────────────────────────────────────────
+
+    @extend_schema(responses=JobOut(many=True))
+    def list(self, request: Request) -> Response:
+        """The jobs this user may see, newest first."""
+        jobs = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        return self.get_paginated_response(self._shown(jobs, many=True))
+
+    @extend_schema(request=JobCreate, responses={201: Done})
+    def create(self, request: Request) -> Response:
+        """Submit a job; it is scanned at once."""
+        serializer = self.get_serializer(data=request.data)
+        with shown_at(serializer):
+            serializer.is_valid(raise_exception=True)
+            job = services.create_job(actor=self.actor, owner=self.user, **serializer.validated_data)
+        location = {"Location": reverse("job-detail", args=[job.pk], request=request)}
+        return Response(_done(job, "Job submitted successfully"), status.HTTP_201_CREATED, headers=location)
+
+    @extend_schema(responses=JobOut)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One job."""
+        return Response(self._shown(self.get_object()))
+
+    @extend_schema(request=JobOptions, responses=JobOut)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change options while it runs. What is synced never changes: that is another job."""
+        job = self.get_object()
+        serializer = self.get_serializer(job, data=request.data, partial=True)
+        with shown_at(serializer):
+            serializer.is_valid(raise_exception=True)
+            if serializer.validated_data:
+                services.update_options(job, actor=self.actor, **serializer.validated_data)
+        return Response(self._shown(self.get_object()))
+
+    @extend_schema(responses=Done)
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Kill the job. Its history stays, and so does everything at the sink."""
+        job = self.get_object()
+        won = services.kill_job(job, actor=self.actor)
+        return Response(_done(job, "Job killed successfully" if won else "Job was killed already"))
+
+    def _shown(self, found: Any, *, many: bool = False) -> Any:
+        jobs = found if many else [found]
+        context = {**self.get_serializer_context(), "overviews": selectors.overviews([job.pk for job in jobs])}
+        return JobOut(found, many=many, context=context).data
+
+    # ── steer ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @extend_schema(request=None, responses=Done)
+    @action(detail=True, methods=["put", "post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Copies stop within seconds, at a checkpoint."""
+        job = self.get_object()
+        won = services.pause_job(job, actor=self.actor)
+        return Response(_done(job, "Job paused successfully" if won else "Job was paused already"))
+
+    @extend_schema(request=None, responses=Done)
+    @action(detail=True, methods=["put", "post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Go on where it stopped."""
+        job = self.get_object()
+        won = services.resume_job(job, actor=self.actor)
+        return Response(_done(job, "Job resumed successfully" if won else "Job was running already"))
+
+    @extend_schema(request=None, responses=ScanRequested)
+    @action(detail=True, methods=["post"])
+    def run(self, request: Request, pk: str) -> Response:
+        """Scan now; a completed run-once job runs again."""
+        job = self.get_object()
+        scan = services.run_now(job, actor=self.actor)
+        return Response({**_done(job, "Scan requested"), "scan_id": str(scan.pk)})
+
+    @extend_schema(request=None, responses=ScanRequested)
+    @action(detail=True, methods=["post"])
+    def preview(self, request: Request, pk: str) -> Response:
+        """A dry run: its findings say what would be done, nothing is touched."""
+        job = self.get_object()
+        scan = services.preview(job, actor=self.actor)
+        return Response({**_done(job, "Preview requested"), "scan_id": str(scan.pk)})
+
+    @extend_schema(request=RetryRequest, responses=RetryDone)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Failed and skipped tasks become pending with fresh attempts."""
+        job = self.get_object()
+        serializer = self.get_serializer(data=request.data)
+        with shown_at(serializer):
+            serializer.is_valid(raise_exception=True)
+        count = self._retry(job, serializer.validated_data.get("task_id"))
+        return Response({**_done(job, f"Tasks to be tried again: {count}"), "count": count})
+
+    def _retry(self, job: Job, task_id: str | None) -> int:
+        if not task_id:
+            return services.retry_failed(job, actor=self.actor)
+        task = _by_number(Task.objects.filter(job=job).select_related("job"), task_id)
+        return services.retry_task(task, actor=self.actor)
+
+    # ── look ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @extend_schema(parameters=[*_TASK_FILTERS, *_KEYSET], responses=TrackingOut, filters=False)
+    @action(detail=True, filterset_class=TaskFilters, pagination_class=None)
+    def tracking(self, request: Request, pk: str) -> Response:
+        """The job, its totals and a page of its files."""
+        job = self.get_object()
+        tasks = slice_by_id(request, self.filter_queryset(selectors.tracked_tasks(job)))
+        overviews = selectors.overviews([job.pk])
+        summary = overviews[str(job.pk)].progress
+        found = {"job": job, "summary": summary, "tasks": tasks.rows, "next": tasks.next}
+        return Response(TrackingOut(found, context={"overviews": overviews, "job": job}).data)
+
+    @extend_schema(responses=ScanOut(many=True), filters=False)
+    @action(detail=True, filterset_class=None)
+    def scans(self, request: Request, pk: str) -> Response:
+        """The job's scans and previews, newest first."""
+        scans = self.paginate_queryset(self.filter_queryset(Scan.objects.filter(job=self.get_object()))) or []
+        return self.get_paginated_response(ScanOut(scans, many=True).data)
+
+    @extend_schema(parameters=_KEYSET, responses=ScanDetail, filters=False)
+    @action(detail=True, url_path=r"scans/(?P<scan_id>\d+)", filterset_class=None, pagination_class=None)
+    def scan(self, request: Request, pk: str, scan_id: str) -> Response:
+        """One scan with a page of its findings: errors, skips and, in a preview, what would be done."""
+        scan = _by_number(Scan.objects.filter(job=self.get_object()), scan_id)
+        findings = slice_by_id(request, self.filter_queryset(scan.findings.all()))
+        return Response(ScanDetail({"scan": scan, "findings": findings.rows, "next": findings.next}).data)
+
+    @extend_schema(parameters=_KEYSET, responses=EventPage, filters=False)
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def events(self, request: Request, pk: str) -> Response:
+        """The job's history, newest first."""
+        page = slice_by_id(request, self.filter_queryset(self.get_object().events.all()), newest_first=True)
+        return Response(EventPage({"results": page.rows, "next": page.next}).data)
+
+
+class SlaveViewSet(Guarded, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Slave]):
+    """Who copies."""
+
+    permission_of: ClassVar = {"list": "view_slave", "retrieve": "view_slave"}
+    queryset = Slave.objects.all()
+    serializer_class = SlaveOut
+    filter_backends = (StrictBackend,)
+    filterset_class = SlaveFilters
+    pagination_class = Pages
+    lookup_value_regex = "[^/]+"
+
+
+def _done(job: Job, message: str) -> dict[str, str]:
+    return {"job_id": str(job.pk), "status": job.status, "message": message}
+
+
+def _by_number(rows: QuerySet[Any], number: str) -> Any:
+    """The row of that id; Http404 for everything that is none."""
+    row = rows.filter(pk=int(number)).first() if number.isascii() and number.isdecimal() and len(number) < 20 else None
+    if row is None:
+        raise Http404
+    return row

@@ -1,0 +1,20 @@
+"""System checks: configuration mistakes surface here, with the command that mends them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps.config import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+
+@register()
+def check_sqlite_version(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """SQLite must know UPSERT-era SQL and long parameter lists."""
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3") and sqlite3.sqlite_version_info < (3, 35):
+        hint = "Upgrade the SQLite library of this Python, or set DATABASE_URL to a PostgreSQL database."
+        return [Error(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 is needed.", hint=hint, id="syncf.E001")]
+    return []

@@ -1,0 +1,72 @@
+"""Per-job totals: every move writes what it changed as delta rows; reading sums them; the scheduler folds them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from django.db import transaction
+from django.db.models import Count, Sum
+
+from jobs.models import Counter
+
+#: Fold a job's rows once it has more than this many.
+FOLD_ROWS = 200
+
+
+class Tally:
+    """Collects the changes of one transaction and writes one row per (job, name)."""
+
+    def __init__(self) -> None:
+        self._deltas: dict[tuple[str, str], int] = defaultdict(int)
+
+    def add(self, job_id: object, name: str, delta: int) -> None:
+        """Change the total `name` of the job by `delta`."""
+        self._deltas[str(job_id), name] += delta
+
+    def move(self, job_id: object, kind: str, size: int, source: str | None, target: str, new_size: int | None = None) -> None:
+        """One task went from status `source` (None: it is new) to `target`."""
+        if source is not None:
+            self.add(job_id, f"{kind}.{source}", -1)
+            self.add(job_id, f"{kind}.{source}.bytes", -size)
+        self.add(job_id, f"{kind}.{target}", 1)
+        self.add(job_id, f"{kind}.{target}.bytes", size if new_size is None else new_size)
+
+    def write(self) -> None:
+        """Insert the rows; call inside the transaction of the move."""
+        Counter.objects.bulk_create(
+            [Counter(job_id=job, name=name, delta=delta) for (job, name), delta in self._deltas.items() if delta]
+        )
+
+
+def totals(job_id: object) -> dict[str, int]:
+    """Name → total, for one job."""
+    rows = Counter.objects.filter(job_id=job_id).values_list("name").annotate(total=Sum("delta"))
+    return dict(rows.order_by())
+
+
+def totals_of(job_ids: list[object]) -> dict[str, dict[str, int]]:
+    """Job id → name → total, for a page of jobs in one query."""
+    result: dict[str, dict[str, int]] = {str(job): {} for job in job_ids}
+    rows = Counter.objects.filter(job_id__in=job_ids).values_list("job_id", "name").annotate(total=Sum("delta"))
+    for job, name, total in rows.order_by():
+        result[str(job)][name] = total
+    return result
+
+
+def fold() -> int:
+    """Replace the delta rows of busy jobs by their sums; returns how many jobs were folded."""
+    busy = Counter.objects.values_list("job_id").annotate(rows=Count("id")).filter(rows__gt=FOLD_ROWS).order_by()
+    jobs = [job for job, _ in busy]
+    for job in jobs:
+        _fold_job(job)
+    return len(jobs)
+
+
+def _fold_job(job: object) -> None:
+    with transaction.atomic():
+        rows = list(Counter.objects.select_for_update().filter(job_id=job).order_by("id"))
+        tally = Tally()
+        for row in rows:
+            tally.add(job, row.name, row.delta)
+        Counter.objects.filter(id__in=[row.id for row in rows]).delete()
+        tally.write()

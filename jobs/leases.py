@@ -1,0 +1,27 @@
+"""Leadership: one row, renewed in database time. It saves double work; safety never depends on it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from jobs.models import Lease
+
+LEADER_LEASE_SECONDS = 15
+
+
+def acquire(name: str, holder: str) -> bool:
+    """Become or stay the leader; False while another holder's lease is fresh."""
+    Lease.objects.get_or_create(name=name)
+    expires = Now() + timedelta(seconds=LEADER_LEASE_SECONDS)
+    if Lease.objects.filter(name=name, holder=holder).update(expires_at=expires):
+        return True
+    free = Lease.objects.filter(Q(holder="") | Q(expires_at__lte=Now()), name=name)
+    return bool(free.update(holder=holder, epoch=F("epoch") + 1, expires_at=expires))
+
+
+def release(name: str, holder: str) -> None:
+    """Let somebody else lead at once."""
+    Lease.objects.filter(name=name, holder=holder).update(holder="", expires_at=Now())

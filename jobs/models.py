@@ -1,0 +1,381 @@
+"""All durable state. Who may write which column is said in `transitions.py`; who may be in which state in `states.py`.
+
+A task is *one row per path*, catalogue and queue at once, so the table does not grow with time::
+
+    Job ─┬─ Scan ── Finding          what a scan did, and could not do
+         ├─ Task ─┬─ Checkpoint      proven progress inside one file
+         │        └─ Upload          the unfinished upload it belongs to
+         ├─ Counter                  totals as delta rows
+         └─ JobEvent                 history
+    Slave (one row per incarnation) owns tasks;  Lease: who leads;  Installation: who we are
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now, Substr
+
+from jobs.states import JobStatus, TaskStatus
+
+MIN_INTERVAL, MAX_INTERVAL = timedelta(seconds=1), timedelta(days=366)
+#: How much of a path the ordered index holds: PostgreSQL refuses index rows over 2,704 bytes.
+INDEXED_PATH_BYTES = 1024
+
+
+class Verify(models.TextChoices):
+    """How the sink is read back (the engine's words)."""
+
+    READBACK = "readback", "compare while writing"
+    DISK = "disk", "read again from the device"
+    STORED = "stored", "trust the server's checksums (object stores)"
+
+
+class TaskKind(models.TextChoices):
+    """What stands behind a path."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+    SPECIAL = "special"
+
+
+def _choices(states: type[JobStatus] | type[TaskStatus]) -> list[tuple[str, str]]:
+    return [(state.value, state.value.replace("_", " ")) for state in states]
+
+
+def draw_installation_id() -> str:
+    """8 hex digits, drawn once per database."""
+    return secrets.token_hex(4)
+
+
+class Installation(models.Model):
+    """This database (one row, pk 1). Its id is in every partial's name; its row is the lock for checks across jobs."""
+
+    identifier = models.CharField(max_length=8, default=draw_installation_id)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.identifier
+
+
+class Job(models.Model):
+    """Keep this sink like this source."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200, blank=True, help_text="For people; may be empty.")
+    source_type = models.CharField(max_length=50, help_text="Storage alias.")
+    source_path = models.CharField(max_length=4096, help_text="Directory below the storage's root.")
+    sink_type = models.CharField(max_length=50, help_text="Storage alias.")
+    sink_path = models.CharField(max_length=4096, help_text="Directory below the storage's root; made if missing.")
+    interval = models.DurationField(null=True, blank=True, help_text="Time between scans; empty: run once.")
+    status = models.CharField(max_length=12, choices=_choices(JobStatus), default=JobStatus.RUNNING, editable=False)
+
+    verify = models.CharField(max_length=10, choices=Verify, default=Verify.READBACK)
+    exclude = models.TextField(blank=True, help_text="gitignore rules, one per line: matching paths are left out.")
+    include = models.TextField(blank=True, help_text="gitignore rules, one per line: only matching files are synced.")
+    bytes_per_second = models.BigIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1024)], help_text="Shared by all slaves; empty: unlimited."
+    )
+    max_attempts = models.PositiveSmallIntegerField(
+        default=5, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="Per file and version of it."
+    )
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False)
+    next_scan_at = models.DateTimeField(null=True, editable=False)
+    machine_id = models.CharField(max_length=64, blank=True, editable=False)
+    """The machine whose directories these are; empty when every slave sees the same storages."""
+    source_device = models.CharField(max_length=100, blank=True, editable=False)
+    sink_device = models.CharField(max_length=100, blank=True, editable=False)
+    parked_code = models.CharField(max_length=40, blank=True, editable=False)
+    """Why no claim succeeds although the job is running (unmounted disk); cleared by the scan that finds it mended."""
+    parked_text = models.TextField(blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        permissions: ClassVar = [
+            ("view_all_jobs", "Can see and steer everybody's jobs"),
+            ("pause_job", "Can pause and resume a job"),
+            ("kill_job", "Can kill a job"),
+            ("run_job", "Can scan now, preview and retry"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(status__in=list(JobStatus)), name="job_status_known"),
+            models.CheckConstraint(condition=Q(max_attempts__gte=1), name="job_max_attempts_positive"),
+            models.CheckConstraint(
+                condition=Q(bytes_per_second__isnull=True) | Q(bytes_per_second__gte=1), name="job_rate_positive"
+            ),
+        ]
+        indexes: ClassVar = [models.Index("next_scan_at", name="job_due", condition=Q(status=JobStatus.RUNNING))]
+
+    def __str__(self) -> str:
+        return self.name or f"{self.source_type}:{self.source_path} → {self.sink_type}:{self.sink_path}"
+
+
+class Scan(models.Model):
+    """One comparison of source, catalogue and sink. The web asks for one by inserting a row without `started_at`."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="scans")
+    is_preview = models.BooleanField(default=False)
+    """Records what would be done and writes no task."""
+    owner = models.CharField(max_length=64, blank=True)
+    """The scheduler incarnation that runs it."""
+    epoch = models.IntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True)
+    machine_id = models.CharField(max_length=64, blank=True)
+    requested_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    """Why the scan as a whole failed; empty when it went through, even with single `errors`."""
+    error_text = models.TextField(blank=True)
+    files_seen = models.BigIntegerField(default=0)
+    bytes_seen = models.BigIntegerField(default=0)
+    new = models.BigIntegerField(default=0)
+    changed = models.BigIntegerField(default=0)
+    unchanged = models.BigIntegerField(default=0)
+    compared = models.BigIntegerField(default=0)
+    """Handed to a slave to compare both sides before copying."""
+    drifted = models.BigIntegerField(default=0)
+    skipped = models.BigIntegerField(default=0)
+    gone = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+    bytes_to_copy = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint("job", name="scan_one_unfinished_per_job", condition=Q(finished_at__isnull=True))
+        ]
+
+    def __str__(self) -> str:
+        return f"scan {self.pk} of {self.job_id}"
+
+    @property
+    def phase(self) -> str:
+        """requested, scanning, failed or finished."""
+        if self.finished_at:
+            return "failed" if self.error_code else "finished"
+        return "scanning" if self.started_at else "requested"
+
+
+class Finding(models.Model):
+    """One path a scan has something to say about: an error, a skip, or (preview) what would be done. At most
+    `Finding.LIMIT` a scan; the counters of the scan are exact."""
+
+    LIMIT: ClassVar = 1000
+
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="findings")
+    verdict = models.CharField(max_length=12)
+    path_display = models.TextField()
+    size = models.BigIntegerField(default=0)
+    reason_code = models.CharField(max_length=40, blank=True)
+    reason_text = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.path_display}"
+
+
+class Slave(models.Model):
+    """One *incarnation* of a slave: a restarted slave-001 is another row and never renews its dead self's leases."""
+
+    class State(models.TextChoices):
+        """What the slave says of itself, or the reaper of it."""
+
+        ONLINE = "online"
+        DRAINING = "draining"
+        OFFLINE = "offline"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=63)
+    state = models.CharField(max_length=10, choices=State, default=State.ONLINE)
+    host = models.CharField(max_length=255)
+    machine_id = models.CharField(max_length=64)
+    pid = models.IntegerField()
+    pid_started = models.BigIntegerField(default=0)
+    """Clock ticks since boot (field 22 of /proc/PID/stat): tells a reused pid from the same process."""
+    version = models.CharField(max_length=40, blank=True)
+    concurrency = models.PositiveSmallIntegerField()
+    aliases = models.JSONField(default=list)
+    """Storage aliases it could reach when it started."""
+    unreachable = models.JSONField(default=dict)
+    """Alias → why not."""
+    bytes_per_second = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField(db_default=Now())
+    heartbeat_at = models.DateTimeField(db_default=Now())
+    lease_expires_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-started_at",)
+        indexes: ClassVar = [models.Index("name", name="slave_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Task(models.Model):
+    """One path of one job and the state it is in: catalogue and queue in one table."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="tasks", db_index=False)
+    kind = models.CharField(max_length=10, choices=TaskKind)
+    path = models.BinaryField()
+    """Raw bytes, relative to the job's roots; a directory's ends in a slash."""
+    path_sha256 = models.BinaryField(max_length=32)
+    path_display = models.TextField()
+    """Escaped and injective; what people see and search. Never parsed back."""
+    status = models.CharField(max_length=12, choices=_choices(TaskStatus), default=TaskStatus.PENDING)
+
+    size = models.BigIntegerField(default=0)
+    """Bytes at the source, as last seen."""
+    source_mtime_ns = models.BigIntegerField(null=True)
+    source_version = models.CharField(max_length=200, blank=True)
+    sink_size = models.BigIntegerField(null=True)
+    """With the next two: the sink's file as we left it. Null before the first copy."""
+    sink_mtime_ns = models.BigIntegerField(null=True)
+    sink_version = models.CharField(max_length=200, blank=True)
+    compare_first = models.BooleanField(default=False)
+    copied_bytes = models.BigIntegerField(default=0)
+    checksum = models.BinaryField(max_length=32, null=True)
+    """SHA-256 of what was read back from the sink; of the target for a symlink."""
+
+    owner = models.ForeignKey(Slave, null=True, on_delete=models.PROTECT, related_name="tasks", db_index=False)
+    epoch = models.IntegerField(default=0)
+    attempts = models.IntegerField(default=0)
+    not_before = models.DateTimeField(null=True)
+    published_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
+    """Seen missing at the source; the sink's file stays."""
+    reason_code = models.CharField(max_length=40, blank=True)
+    reason_text = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    slave_name = models.CharField(max_length=63, blank=True)
+    """Who worked on it last, for people."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint("job", "path_sha256", name="task_one_row_per_path"),
+            models.CheckConstraint(condition=Q(status__in=list(TaskStatus)), name="task_status_known"),
+            models.CheckConstraint(
+                condition=Q(status=TaskStatus.IN_PROGRESS, owner__isnull=False)
+                | (~Q(status=TaskStatus.IN_PROGRESS) & Q(owner__isnull=True)),
+                name="task_in_progress_iff_owned",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=[TaskStatus.FAILED, TaskStatus.RETRYING, TaskStatus.SKIPPED])
+                | ~Q(reason_code=""),
+                name="task_failure_has_reason",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=TaskStatus.COMPLETED)
+                | Q(kind=TaskKind.DIRECTORY)
+                | Q(checksum__isnull=False),
+                name="task_completed_has_checksum",
+            ),
+            models.CheckConstraint(condition=Q(epoch__gte=0, attempts__gte=0), name="task_counts_not_negative"),
+        ]
+        indexes: ClassVar = [
+            models.Index(F("job"), Substr("path", 1, INDEXED_PATH_BYTES), name="task_path"),
+            models.Index(
+                "job", "id", name="task_waiting", condition=Q(status__in=[TaskStatus.PENDING, TaskStatus.RETRYING])
+            ),
+            models.Index("owner", name="task_owned", condition=Q(owner__isnull=False)),
+            models.Index(
+                "job", "id", name="task_failed", condition=Q(status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.path_display
+
+
+class Upload(models.Model):
+    """The unfinished upload of one task, written before its first byte leaves. Deleted when the task is final."""
+
+    task = models.OneToOneField(Task, primary_key=True, on_delete=models.CASCADE, related_name="upload")
+    token = models.TextField()
+    """`UploadToken` as JSON."""
+    intent_sha256 = models.BinaryField(max_length=32, null=True)
+    """Set right before the publish: a sink file with this content completes the task without sending anything."""
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"upload of task {self.task_id}"
+
+
+class Checkpoint(models.Model):
+    """Bytes [0, offset) are durable at the sink and hash to `sha256`. Proved again on resume."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="checkpoints", db_index=False)
+    offset = models.BigIntegerField()
+    sha256 = models.BinaryField(max_length=32)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint("task", "offset", name="checkpoint_one_per_offset"),
+            models.CheckConstraint(condition=Q(offset__gt=0), name="checkpoint_offset_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.offset} bytes of task {self.task_id}"
+
+
+class Counter(models.Model):
+    """A change of one total of one job; the total is the sum of its rows. Never COUNT over millions of tasks.
+
+    Names: `<kind>.<status>` (tasks), `<kind>.<status>.bytes`, `copied`, `adopted`, `bytes_copied`, `bytes_resumed`,
+    `dropped_bits`. The scheduler folds old rows together."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="counters")
+    name = models.CharField(max_length=40)
+    delta = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.delta:+d}"
+
+
+class JobEvent(models.Model):
+    """Append-only history: who did what, when and why. A batch writes one row, a failure and an operator's move one each."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    task = models.ForeignKey(Task, null=True, on_delete=models.SET_NULL, related_name="events", db_index=False)
+    at = models.DateTimeField(db_default=Now())
+    actor = models.CharField(max_length=150)
+    """user:NAME, slave:NAME, scheduler, or sync (the one-shot command)."""
+    action = models.CharField(max_length=30)
+    count = models.BigIntegerField(default=1)
+    reason_code = models.CharField(max_length=40, blank=True)
+    text = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [models.Index("at", name="event_at")]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor}"
+
+
+class Lease(models.Model):
+    """Which of several processes of a kind leads; renewed in database time."""
+
+    name = models.CharField(primary_key=True, max_length=40)
+    holder = models.CharField(max_length=64, blank=True)
+    epoch = models.IntegerField(default=0)
+    expires_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder}"

@@ -1,0 +1,72 @@
+"""No job may feed itself: source and sink must not overlap, nor two sinks, nor may jobs form a circle.
+
+Roots are compared by what they *are* (device and inode of the root and of every parent; bucket and prefix), not by
+how they are spelled, so links and bind mounts do not hide an overlap.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from jobs.errors import Conflict, Refusal
+from jobs.models import Job
+from jobs.states import UNFINISHED_JOB
+from jobs.storages import Root, job_root, opened
+from storage_backends.base import RootIdentity
+from storage_backends.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+Roots = tuple[RootIdentity, RootIdentity]
+
+
+def refuse_overlap(source: RootIdentity, sink: RootIdentity) -> None:
+    """Raise if the two sides of one job are the same place or one contains the other."""
+    if source.overlaps(sink):
+        hint = "Choose two directories neither of which contains the other."
+        raise Refusal("PATHS_OVERLAP", "Source and sink overlap.", field="sink_path", hint=hint)
+
+
+def refuse_clash(source: RootIdentity, sink: RootIdentity, *, ignore: Job | None = None) -> None:
+    """Raise if the sink overlaps another unfinished job's sink, or the jobs would form a circle."""
+    others = list(_unfinished(ignore))
+    for job, (_, other_sink) in others:
+        if sink.overlaps(other_sink):
+            raise Conflict(
+                "PATHS_OVERLAP",
+                f"The sink overlaps the sink of job {job.id} ({job}).",
+                field="sink_path",
+                hint="Kill that job first, or choose another sink.",
+            )
+    _refuse_cycle(source, sink, others)
+
+
+def _refuse_cycle(source: RootIdentity, sink: RootIdentity, others: list[tuple[Job, Roots]]) -> None:
+    reached, left = [sink], list(others)
+    while reached:
+        place = reached.pop()
+        for item in [item for item in left if item[1][0].overlaps(place)]:
+            left.remove(item)
+            if item[1][1].overlaps(source):
+                message = f"Together with job {item[0].id} ({item[0]}) this job would form a circle."
+                raise Conflict("JOBS_FORM_A_CYCLE", message, field="sink_path", hint="Chains are fine, circles never end.")
+            reached.append(item[1][1])
+
+
+def _unfinished(ignore: Job | None) -> list[tuple[Job, Roots]]:
+    jobs = Job.objects.filter(status__in=UNFINISHED_JOB)
+    if ignore is not None:
+        jobs = jobs.exclude(pk=ignore.pk)
+    found = []
+    for job in jobs:
+        try:
+            found.append((job, (identify(job_root(job, "source")), identify(job_root(job, "sink")))))
+        except (Refusal, StorageError) as error:
+            log.warning("job %s is left out of the overlap check: %s", job.id, error)
+    return found
+
+
+def identify(root: Root) -> RootIdentity:
+    """Where a root really lies; raises StorageError."""
+    with opened(root) as storage:
+        return storage.root_identity()

@@ -1,0 +1,140 @@
+"""The life of a scan row: requested by a person or the clock, claimed by a scheduler, renewed, finished.
+
+Each write is fenced by owner and epoch, so that a scheduler that froze can't end a scan another one has taken over.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from jobs.models import Job, JobEvent, Scan
+from jobs.selectors import due_jobs
+from jobs.states import JobStatus
+
+SCAN_LEASE_SECONDS = 45
+#: A scan that could not be finished is tried again after this, or after the job's interval if that is shorter.
+RETRY_SECONDS = 60
+RETRY_PARTIAL_SECONDS = 300
+
+
+def request_due() -> int:
+    """Request a scan for every job whose time has come. Missed intervals collapse into one."""
+    count = 0
+    for job in due_jobs():
+        try:
+            with transaction.atomic():
+                Scan.objects.create(job=job)
+                Job.objects.filter(pk=job.pk).update(next_scan_at=_next(job.interval))
+            count += 1
+        except IntegrityError:
+            continue  # somebody else requested it in the same moment
+    return count
+
+
+def _next(interval: timedelta | None) -> object:
+    return None if interval is None else Now() + interval
+
+
+def claim(owner: str, machine: str) -> Scan | None:
+    """Take one requested scan, or one whose scheduler died, that this machine can perform."""
+    free = Q(started_at=None) | Q(lease_expires_at__lte=Now())
+    here = Q(job__machine_id__in=["", machine])
+    alive = Q(job__status=JobStatus.RUNNING) | Q(is_preview=True)
+    waiting = Scan.objects.filter(free, here, alive, finished_at=None).order_by("id")
+    for scan in waiting[:10]:
+        won = Scan.objects.filter(free, pk=scan.pk, epoch=scan.epoch, finished_at=None).update(
+            owner=owner,
+            epoch=F("epoch") + 1,
+            machine_id=machine,
+            started_at=Now(),
+            lease_expires_at=_lease(),
+            **dict.fromkeys(_COUNTERS, 0),
+        )
+        if won:
+            scan.findings.all().delete()
+            return Scan.objects.select_related("job").get(pk=scan.pk)
+    return None
+
+
+_COUNTERS = (
+    *("files_seen", "bytes_seen", "new", "changed", "unchanged", "compared", "drifted"),
+    *("skipped", "gone", "errors", "bytes_to_copy"),
+)
+
+
+def _lease() -> object:
+    return Now() + timedelta(seconds=SCAN_LEASE_SECONDS)
+
+
+def renew(owner: str, scan_ids: list[int]) -> int:
+    """Keep the leases of the scans this scheduler is performing."""
+    return Scan.objects.filter(pk__in=scan_ids, owner=owner, finished_at=None).update(lease_expires_at=_lease())
+
+
+def give_back(scan: Scan) -> None:
+    """The scheduler stops: another one may start the scan anew at once."""
+    _mine(scan).update(started_at=None, lease_expires_at=None, owner="")
+
+
+def _mine(scan: Scan) -> QuerySet[Scan]:
+    return Scan.objects.filter(pk=scan.pk, owner=scan.owner, epoch=scan.epoch, finished_at=None)
+
+
+def finish(scan: Scan, *, error_code: str = "", error_text: str = "") -> bool:
+    """The scan is over; False if it was no longer ours. One that failed is due again soon."""
+    with transaction.atomic():
+        won = _mine(scan).update(finished_at=Now(), error_code=error_code, error_text=error_text)
+        if won and not scan.is_preview:
+            _plan_next(scan, error_code)
+        if won:
+            scan.refresh_from_db()
+            JobEvent.objects.create(
+                job_id=scan.job_id,
+                actor="scheduler",
+                action="preview_done" if scan.is_preview else "scan_done",
+                count=scan.files_seen,
+                reason_code=error_code,
+                text=error_text,
+            )
+    return bool(won)
+
+
+def _plan_next(scan: Scan, error_code: str) -> None:
+    """A scan that failed is repeated soon; a run-once job whose scan saw single errors as well, a little later."""
+    later = Now() + timedelta(seconds=RETRY_SECONDS if error_code else RETRY_PARTIAL_SECONDS)
+    jobs = Job.objects.filter(Q(next_scan_at=None) | Q(next_scan_at__gt=later), pk=scan.job_id)
+    if error_code:
+        jobs.update(next_scan_at=later)
+    elif Scan.objects.filter(pk=scan.pk, errors__gt=0).exists():
+        jobs.filter(interval=None).update(next_scan_at=later)
+
+
+def park(job: Job, code: str, text: str) -> None:
+    """No claim succeeds until a scan finds the job's roots in order. The job's own status stays."""
+    with transaction.atomic():
+        if Job.objects.filter(pk=job.pk).exclude(parked_code=code).update(parked_code=code, parked_text=text):
+            JobEvent.objects.create(job=job, actor="scheduler", action="park", reason_code=code, text=text)
+
+
+def unpark(job: Job) -> None:
+    """The roots are in order (again)."""
+    with transaction.atomic():
+        if Job.objects.filter(pk=job.pk).exclude(parked_code="").update(parked_code="", parked_text=""):
+            JobEvent.objects.create(job=job, actor="scheduler", action="unpark")
+
+
+def bind(job: Job, *, machine: str, source_device: str, sink_device: str) -> None:
+    """Remember where the roots lie, to notice an unmounted disk, and whose directories they are."""
+    Job.objects.filter(pk=job.pk).update(machine_id=machine, source_device=source_device, sink_device=sink_device)
+    job.machine_id, job.source_device, job.sink_device = machine, source_device, sink_device
+
+
+def close_scans_of_killed_jobs() -> int:
+    """Requested scans nobody will perform any more."""
+    killed = Job.objects.filter(pk=OuterRef("job_id"), status=JobStatus.KILLED)
+    orphans = Scan.objects.filter(Exists(killed), finished_at=None, started_at=None)
+    return orphans.update(finished_at=Now(), error_code="JOB_KILLED", error_text="The job was killed.")

@@ -1,0 +1,234 @@
+"""Reading: what API, admin, commands and the data plane look up. Nothing here writes."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Now
+
+from jobs.counters import totals, totals_of
+from jobs.models import Checkpoint, Job, Lease, Scan, Slave, Task, TaskKind, Upload
+from jobs.states import ACTIVE, JobStatus, TaskStatus
+from jobs.transitions import claimable
+
+
+def visible_jobs(user: Any) -> QuerySet[Job]:
+    """A user's own jobs; everybody's for holders of `view_all_jobs`."""
+    jobs = Job.objects.select_related("owner")
+    if user.has_perm("jobs.view_all_jobs"):
+        return jobs
+    return jobs.filter(owner=user) if user.is_authenticated else jobs.none()
+
+
+class Progress(NamedTuple):
+    """Where a job stands, files only (directories and links are counted apart)."""
+
+    files: int
+    bytes_total: int
+    bytes_done: int
+    by_status: dict[str, int]
+    copied: int
+    adopted: int
+    bytes_copied: int
+    bytes_resumed: int
+    dropped_bits: int
+
+    @property
+    def fraction(self) -> float:
+        """0 … 1 by bytes, by files where there are no bytes to copy."""
+        if self.bytes_total:
+            return min(1.0, self.bytes_done / self.bytes_total)
+        done = self.by_status.get(TaskStatus.COMPLETED, 0)
+        return done / self.files if self.files else 0.0
+
+    @property
+    def percent(self) -> float:
+        """0 … 100 with one decimal, rounded down: 100 means done."""
+        return math.floor(1000 * self.fraction) / 10
+
+
+def job_progress(job: Job) -> Progress:
+    """Totals of one job, from its counters and the few tasks under way."""
+    under_way = Task.objects.filter(job=job, owner__isnull=False).aggregate(done=Sum("copied_bytes"))["done"] or 0
+    return progress_from(totals(job.pk), under_way)
+
+
+def progress_from(names: dict[str, int], under_way: int) -> Progress:
+    """The same from totals already read."""
+    by_status = {status.value: names.get(f"file.{status}", 0) for status in TaskStatus}
+    counted = [TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.RETRYING, TaskStatus.COMPLETED, TaskStatus.FAILED]
+    return Progress(
+        files=sum(by_status[status] for status in counted),
+        bytes_total=sum(names.get(f"file.{status}.bytes", 0) for status in counted),
+        bytes_done=names.get(f"file.{TaskStatus.COMPLETED}.bytes", 0) + under_way,
+        by_status=by_status,
+        copied=names.get("copied", 0),
+        adopted=names.get("adopted", 0),
+        bytes_copied=names.get("bytes_copied", 0),
+        bytes_resumed=names.get("bytes_resumed", 0),
+        dropped_bits=names.get("dropped_bits", 0),
+    )
+
+
+class Overview(NamedTuple):
+    """What a list says about one job beside its own columns."""
+
+    progress: Progress
+    last_scan: Scan | None
+    """The latest that is no preview, finished or not."""
+
+
+def overviews(job_ids: list[Any]) -> dict[str, Overview]:
+    """Job id → overview, for a page of jobs in three queries."""
+    sums = totals_of(job_ids)
+    under_way = _bytes_under_way(job_ids)
+    scans = {str(scan.job_id): scan for scan in _last_scans(job_ids)}
+    return {
+        job: Overview(progress_from(names, under_way.get(job, 0)), scans.get(job)) for job, names in sums.items()
+    }
+
+
+def _bytes_under_way(job_ids: list[Any]) -> dict[str, int]:
+    rows = Task.objects.filter(job_id__in=job_ids, owner__isnull=False).values_list("job_id")
+    return {str(job): done for job, done in rows.annotate(done=Sum("copied_bytes")).order_by()}
+
+
+def _last_scans(job_ids: list[Any]) -> QuerySet[Scan]:
+    of_jobs = Scan.objects.filter(job_id__in=job_ids, is_preview=False)
+    return Scan.objects.filter(pk__in=of_jobs.order_by().values("job_id").annotate(last=Max("id")).values("last"))
+
+
+def tracked_tasks(job: Job) -> QuerySet[Task]:
+    """What tracking lists: files, not directories, in the order of the catalogue."""
+    return Task.objects.filter(job=job).exclude(kind=TaskKind.DIRECTORY).order_by("id")
+
+
+# ── for slaves ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def servable_jobs(slave: Slave) -> QuerySet[Job]:
+    """Running jobs both of whose storages this slave reaches."""
+    return Job.objects.filter(reachable(slave), status=JobStatus.RUNNING, parked_code="")
+
+
+def reachable(slave: Slave, prefix: str = "") -> Q:
+    """Jobs (behind the look-up `prefix`) whose storages this slave reaches, on this machine where that matters."""
+    return Q(
+        **{
+            f"{prefix}source_type__in": slave.aliases,
+            f"{prefix}sink_type__in": slave.aliases,
+            f"{prefix}machine_id__in": ["", slave.machine_id],
+        }
+    )
+
+
+def jobs_with_work(slave: Slave) -> list[Job]:
+    """Servable jobs that have a file or link to copy now."""
+    waiting = Task.objects.filter(claimable(), job=OuterRef("pk")).exclude(kind=TaskKind.DIRECTORY)
+    return list(servable_jobs(slave).filter(Exists(waiting)))
+
+
+def jobs_with_directories(slave: Slave) -> list[Job]:
+    """Servable jobs of which only directories are left: no scan under way, no other task that is not final."""
+    directories = waiting_directories().filter(job=OuterRef("pk"))
+    return list(servable_jobs(slave).filter(Exists(directories), ~busy_with_files()))
+
+
+def waiting_directories() -> QuerySet[Task]:
+    """Directories that may be claimed, those below before those above."""
+    return Task.objects.filter(claimable(), kind=TaskKind.DIRECTORY).order_by("-path")
+
+
+def busy_with_files() -> Q:
+    """Jobs (as OuterRef "pk") with files under way or waiting, directories in hand, or a scan that may add some."""
+    active = Task.objects.filter(job=OuterRef("pk"), status__in=ACTIVE).exclude(
+        kind=TaskKind.DIRECTORY, owner__isnull=True
+    )
+    scanning = Scan.objects.filter(job=OuterRef("pk"), finished_at=None, is_preview=False, started_at__isnull=False)
+    return Q(Exists(active)) | Q(Exists(scanning))
+
+
+class Memory(NamedTuple):
+    """What an earlier attempt left in the database for one task."""
+
+    token: str
+    intent_sha256: bytes
+    checkpoints: tuple[tuple[int, bytes], ...]
+
+
+def upload_memories(task_ids: list[int]) -> dict[int, Memory]:
+    """Task id → unfinished upload, for those that have one."""
+    uploads = {upload.task_id: upload for upload in Upload.objects.filter(task_id__in=task_ids)}
+    points: dict[int, list[tuple[int, bytes]]] = {task_id: [] for task_id in uploads}
+    for row in Checkpoint.objects.filter(task_id__in=list(uploads)).order_by("task_id", "offset"):
+        points[row.task_id].append((row.offset, bytes(row.sha256)))
+    return {
+        task_id: Memory(upload.token, bytes(upload.intent_sha256 or b""), tuple(points[task_id]))
+        for task_id, upload in uploads.items()
+    }
+
+
+def workers_of_jobs(job_ids: list[object]) -> dict[str, int]:
+    """Job id → how many slaves copy for it now; a job's rate is shared among them."""
+    rows = Task.objects.filter(job_id__in=job_ids, owner__isnull=False).values_list("job_id")
+    return {str(job): count for job, count in rows.annotate(slaves=Count("owner", distinct=True)).order_by()}
+
+
+def waiting_tasks(job_ids: list[object]) -> QuerySet[Task]:
+    """Files and links of these jobs that may be claimed now, in the order of the catalogue."""
+    return Task.objects.filter(claimable(), job_id__in=job_ids).exclude(kind=TaskKind.DIRECTORY).order_by("id")
+
+
+# ── for the scheduler ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def due_jobs() -> QuerySet[Job]:
+    """Running jobs whose time has come and of which no scan is requested or under way."""
+    unfinished = Scan.objects.filter(job=OuterRef("pk"), finished_at=None)
+    return Job.objects.filter(~Exists(unfinished), status=JobStatus.RUNNING, next_scan_at__lte=Now())
+
+
+def jobs_to_publish(stale_seconds: float) -> list[Job]:
+    """Running jobs with a task that was never published, or so long ago that its message may be lost."""
+    wanted = waiting_tasks_to_publish(stale_seconds).filter(job=OuterRef("pk"))
+    return list(Job.objects.filter(Exists(wanted)))
+
+
+def waiting_tasks_to_publish(stale_seconds: float) -> QuerySet[Task]:
+    """Claimable files and links without a fresh message."""
+    stale = Q(published_at=None) | Q(published_at__lte=Now() - timedelta(seconds=stale_seconds))
+    return Task.objects.filter(claimable(), stale).exclude(kind=TaskKind.DIRECTORY)
+
+
+def expired_slaves() -> QuerySet[Slave]:
+    """Incarnations that are gone (lease over, or signed off) and still own tasks, or were never marked offline."""
+    owning = Task.objects.filter(owner=OuterRef("pk"))
+    over = Q(lease_expires_at__lte=Now())
+    return Slave.objects.filter((over & ~Q(state=Slave.State.OFFLINE)) | (Q(state=Slave.State.OFFLINE) & Q(Exists(owning))))
+
+
+def finished_run_once_jobs() -> QuerySet[Job]:
+    """Running jobs without interval whose last scan went through and whose tasks, directories too, are all final."""
+    active = Task.objects.filter(job=OuterRef("pk"), status__in=ACTIVE)
+    unfinished = Scan.objects.filter(job=OuterRef("pk"), finished_at=None)
+    scanned = Scan.objects.filter(job=OuterRef("pk"), finished_at__isnull=False, is_preview=False)
+    last = scanned.order_by("-id")
+    return (
+        Job.objects.filter(~Exists(active), ~Exists(unfinished), Exists(scanned), status=JobStatus.RUNNING, interval=None)
+        .filter(next_scan_at=None)
+        .annotate(last_error=last.values("error_code")[:1], last_errors=last.values("errors")[:1])
+        .filter(last_error="", last_errors=0)
+    )
+
+
+def leader(name: str = "scheduler") -> Lease | None:
+    """Who leads now, if anybody's lease is fresh."""
+    return Lease.objects.filter(name=name, expires_at__gt=Now()).first()
+
+
+def live_slaves() -> QuerySet[Slave]:
+    """Incarnations whose lease is fresh."""
+    return Slave.objects.filter(lease_expires_at__gt=Now()).exclude(state=Slave.State.OFFLINE)

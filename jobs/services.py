@@ -1,0 +1,222 @@
+"""What people ask of jobs: the one place API, admin and commands call. Every call writes its history row.
+
+The web never walks a tree and never copies: what is to be *done* is written as a row (a requested scan, a pending
+task), and the scheduler or a slave does it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypedDict, Unpack
+
+import pathspec
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from jobs import transitions
+from jobs.errors import Conflict, Refusal
+from jobs.models import Installation, Job, JobEvent, Scan, Task, Verify
+from jobs.overlaps import identify, refuse_clash, refuse_overlap
+from jobs.states import JobStatus
+from jobs.storages import Side, job_root, opened
+from storage_backends.base import RootIdentity
+from storage_backends.errors import StorageError
+
+
+class Options(TypedDict, total=False):
+    """A job's options; what is left out keeps the model's default."""
+
+    name: str
+    interval: timedelta | None
+    verify: str
+    exclude: str
+    include: str
+    bytes_per_second: int | None
+    max_attempts: int
+
+
+def installation() -> Installation:
+    """This database's own row, made on first use."""
+    return Installation.objects.get_or_create(pk=1)[0]
+
+
+def actor_of(user: AbstractBaseUser) -> str:
+    """How history names a person."""
+    return f"user:{user.get_username()}"
+
+
+# ── create and change ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def create_job(
+    *,
+    actor: str,
+    source_type: str,
+    source_path: str,
+    sink_type: str,
+    sink_path: str,
+    owner: AbstractBaseUser | None = None,
+    **options: Unpack[Options],
+) -> Job:
+    """Check everything that can be checked now, then create the job and have it scanned at once.
+
+    Raises Refusal naming the field (400) or Conflict when another job is in the way (409); nothing is written then."""
+    job = Job(
+        source_type=source_type, source_path=source_path, sink_type=sink_type, sink_path=sink_path, owner_id=_pk(owner)
+    )
+    _apply(job, options)
+    with transaction.atomic():
+        _lock_installation()
+        check_roots(job)
+        job.next_scan_at = Now()
+        job.save(force_insert=True)
+        JobEvent.objects.create(job=job, actor=actor, action="create", text=str(job))
+    job.refresh_from_db()
+    return job
+
+
+def _pk(owner: AbstractBaseUser | None) -> int | None:
+    return None if owner is None else owner.pk
+
+
+def update_options(job: Job, *, actor: str, **options: Unpack[Options]) -> Job:
+    """Change a job while it runs: the next scan, claim or second of copying goes by the new values."""
+    _apply(job, options)
+    with transaction.atomic():
+        job.save(update_fields=[*options, "updated_at"])
+        if "interval" in options:
+            Job.objects.filter(pk=job.pk, status=JobStatus.RUNNING).update(next_scan_at=Now())
+        JobEvent.objects.create(job=job, actor=actor, action="change", text=", ".join(sorted(options)))
+    return job
+
+
+def _apply(job: Job, options: Options) -> None:
+    for name, value in options.items():
+        setattr(job, name, value)
+    check_rules(job.exclude, field="exclude")
+    check_rules(job.include, field="include")
+    if job.verify == Verify.STORED:
+        check_stored_verification(job)
+
+
+def check_rules(rules: str, *, field: str) -> None:
+    """Raise Refusal if a gitignore rule can't be understood, or there are too many."""
+    lines = rules.splitlines()
+    if len(lines) > 200 or any(len(line.encode(errors="replace")) > 512 for line in lines):
+        raise Refusal("TOO_MANY_RULES", "At most 200 rules of 512 bytes.", field=field)
+    try:
+        pathspec.GitIgnoreSpec.from_lines(lines)
+    except (ValueError, TypeError) as error:
+        raise Refusal("INVALID_RULE", f"A rule can't be understood: {error}", field=field, hint="See gitignore(5).") from error
+
+
+def check_stored_verification(job: Job) -> None:
+    """`stored` needs a sink whose server verifies what it receives."""
+    with opened(job_root(job, "sink")) as sink:
+        if sink.capabilities.verifies_digest is None:
+            hint = "Use readback, or disk to read from the device."
+            raise Refusal("VERIFY_NOT_POSSIBLE", "This sink keeps no verified checksums.", field="verify", hint=hint)
+
+
+def _lock_installation() -> None:
+    Installation.objects.select_for_update().get(pk=installation().pk)
+
+
+def check_roots(job: Job, *, ignore: Job | None = None) -> None:
+    """Refuse a missing source, a source or sink that is not a directory, and every overlap."""
+    source, sink = _identify(job, "source"), _identify(job, "sink")
+    if not source.exists:
+        message = f"The source {job.source_path!r} does not exist on {job.source_type!r}."
+        raise Refusal("SOURCE_NOT_FOUND", message, field="source_path", hint="Make it first, or correct the path.")
+    refuse_overlap(source, sink)
+    refuse_clash(source, sink, ignore=ignore)
+
+
+def _identify(job: Job, side: Side) -> RootIdentity:
+    root = job_root(job, side)
+    try:
+        found = identify(root)
+        if found.exists:
+            with opened(root) as storage:
+                storage.probe()
+    except StorageError as error:
+        code = f"{side.upper()}_{error.code}"
+        raise Refusal(code, str(error), field=f"{side}_path", hint="See docs/troubleshooting.md.") from error
+    return found
+
+
+# ── steer ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pause_job(job: Job, *, actor: str) -> bool:
+    """No claim succeeds from now on; running copies stop at a checkpoint. False if it was paused already."""
+    return transitions.move_job(job, "pause", actor=actor)
+
+
+def resume_job(job: Job, *, actor: str) -> bool:
+    """Go on where it stopped. False if it was running already."""
+    return transitions.move_job(job, "resume", actor=actor)
+
+
+def kill_job(job: Job, *, actor: str) -> bool:
+    """End it for good; what was not copied is cancelled, the history stays. False if it was killed already."""
+    return transitions.move_job(job, "kill", actor=actor)
+
+
+def run_now(job: Job, *, actor: str) -> Scan:
+    """Scan as soon as the scheduler comes by; a completed run-once job runs again."""
+    with transaction.atomic():
+        _rerun_if_completed(job, actor)
+        scan = _request_scan(job, is_preview=False)
+        JobEvent.objects.create(job=job, actor=actor, action="run_now")
+    return scan
+
+
+def preview(job: Job, *, actor: str) -> Scan:
+    """A dry run: a scan that records what it would do and writes no task."""
+    with transaction.atomic():
+        scan = _request_scan(job, is_preview=True)
+        JobEvent.objects.create(job=job, actor=actor, action="preview")
+    return scan
+
+
+def _rerun_if_completed(job: Job, actor: str) -> None:
+    if job.status == JobStatus.COMPLETED:
+        transitions.move_job(job, "rerun", actor=actor)
+    elif job.status != JobStatus.RUNNING:
+        raise Conflict(f"JOB_IS_{job.status.upper()}", f"The job is {job.status}; it can't be scanned.")
+
+
+def _request_scan(job: Job, *, is_preview: bool) -> Scan:
+    if job.status == JobStatus.KILLED:
+        raise Conflict("JOB_IS_KILLED", "The job is killed; it can't be scanned.")
+    try:
+        with transaction.atomic():
+            return Scan.objects.create(job=job, is_preview=is_preview)
+    except IntegrityError:
+        hint = "Wait until it has finished."
+        raise Conflict("SCAN_UNDER_WAY", "A scan of this job is requested or under way.", hint=hint) from None
+
+
+def retry_failed(job: Job, *, actor: str) -> int:
+    """Every failed or skipped task becomes pending with fresh attempts; returns how many."""
+    return _retry(job, Task.objects.filter(job=job), actor=actor)
+
+
+def retry_task(task: Task, *, actor: str) -> int:
+    """The same for one task; 0 if it was not failed or skipped."""
+    return _retry(task.job, Task.objects.filter(pk=task.pk), actor=actor)
+
+
+def _retry(job: Job, tasks: QuerySet[Task], *, actor: str) -> int:
+    if job.status == JobStatus.KILLED:
+        raise Conflict("JOB_IS_KILLED", "The job is killed; nothing of it can be retried.")
+    count = 0
+    with transaction.atomic():
+        while moved := transitions.retry_batch(tasks, actor=actor):
+            count += moved
+        if count and job.status == JobStatus.COMPLETED:
+            transitions.move_job(job, "rerun", actor=actor, text="retry")
+    return count

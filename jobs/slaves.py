@@ -1,0 +1,74 @@
+"""Slave incarnations: sign on, keep the lease, sign off, and what happens to those that did not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from jobs import transitions
+from jobs.errors import Conflict
+from jobs.machine import is_alive_here
+from jobs.models import Slave
+from jobs.selectors import expired_slaves, live_slaves
+
+LEASE_SECONDS = 45
+HEARTBEAT_SECONDS = 10
+#: A slave that could not renew stops writing this long before its lease ends.
+FENCE_SECONDS = 10
+
+
+def sign_on(slave: Slave) -> None:
+    """Insert the incarnation and give it its lease. Raises Conflict while another live process has the name.
+
+    A dead one of the same name on this machine is recognised by its pid and does not have to be waited for."""
+    with transaction.atomic():
+        for other in live_slaves().filter(name=slave.name).select_for_update():
+            if _may_be_alive(other, slave):
+                raise Conflict(
+                    "SLAVE_IS_ALIVE",
+                    f"{slave.name} is alive on {other.host} (pid {other.pid}, since {other.started_at:%F %T} UTC).",
+                    hint=f"Stop it, wait {LEASE_SECONDS} s if it is dead, or choose another name.",
+                )
+            Slave.objects.filter(pk=other.pk).update(state=Slave.State.OFFLINE, lease_expires_at=Now())
+        slave.lease_expires_at = _lease()
+        slave.save(force_insert=True)
+    slave.refresh_from_db()
+
+
+def _may_be_alive(other: Slave, me: Slave) -> bool:
+    if other.machine_id != me.machine_id:
+        return True
+    is_me = (other.pid, other.pid_started) == (me.pid, me.pid_started)
+    return not is_me and is_alive_here(other.pid, other.pid_started)
+
+
+def _lease() -> object:
+    return Now() + timedelta(seconds=LEASE_SECONDS)
+
+
+def heartbeat(slave: Slave, *, bytes_per_second: int = 0) -> bool:
+    """Renew the lease; False when it ran out or was taken: the incarnation is over."""
+    mine = live_slaves().filter(pk=slave.pk)
+    return bool(mine.update(lease_expires_at=_lease(), heartbeat_at=Now(), bytes_per_second=bytes_per_second))
+
+
+def set_draining(slave: Slave) -> None:
+    """It takes no more work and ends when what it has is done or released."""
+    Slave.objects.filter(pk=slave.pk, state=Slave.State.ONLINE).update(state=Slave.State.DRAINING)
+
+
+def sign_off(slave: Slave) -> None:
+    """The incarnation ends; whatever it still owns is free at once."""
+    Slave.objects.filter(pk=slave.pk).update(state=Slave.State.OFFLINE, lease_expires_at=Now(), stopped_at=Now())
+
+
+def reap_dead() -> int:
+    """Take back the work of incarnations whose lease is over; returns how many tasks."""
+    count = 0
+    for slave in expired_slaves():
+        Slave.objects.filter(pk=slave.pk).update(state=Slave.State.OFFLINE)
+        while moved := transitions.reap(slave):
+            count += moved
+    return count

@@ -1,0 +1,79 @@
+"""What the hot statements are given, a row each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One row of the catalogue as a scan reads it."""
+
+    id: int
+    kind: str
+    path: bytes
+    status: str
+    size: int
+    mtime_ns: int | None
+    version: str
+    sink_size: int | None
+    sink_mtime_ns: int | None
+    sink_version: str
+    reason_code: str
+    is_gone: bool
+    compare_first: bool
+
+
+class NewTask(NamedTuple):
+    """A path seen for the first time."""
+
+    kind: str
+    path: bytes
+    path_sha256: bytes
+    path_display: str
+    status: str
+    size: int
+    mtime_ns: int | None
+    version: str
+    compare_first: bool
+    reason_code: str
+    reason_text: str
+
+
+class SeenTask(NamedTuple):
+    """A known path that no longer looks as its row says."""
+
+    id: int
+    expected: str
+    """The status the row was read with; another one by now means: leave it alone."""
+    kind: str
+    status: str
+    size: int
+    mtime_ns: int | None
+    version: str
+    compare_first: bool
+    reason_code: str
+    reason_text: str
+    is_gone: bool
+
+
+class Settlement(NamedTuple):
+    """How the work on one task ended. None keeps what the row has."""
+
+    id: int
+    epoch: int
+    status: str
+    checksum: bytes | None
+    size: int | None
+    source_mtime_ns: int | None
+    source_version: str | None
+    sink_size: int | None
+    sink_mtime_ns: int | None
+    sink_version: str | None
+    copied_bytes: int | None
+    reason_code: str
+    reason_text: str
+    attempts_back: int
+    delay_seconds: float | None
+    """From now, in database time, until it may be claimed again."""
+    compare_first: bool | None
+    """On a completed row: its times are too fresh to be trusted, the next scan compares the bytes."""

@@ -1,0 +1,62 @@
+"""From a job's alias and path to an open storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, NamedTuple
+
+from django.conf import settings
+
+from jobs.errors import Refusal
+from jobs.models import Job
+from jobs.paths import parse_path
+from storage_backends.base import Storage
+from storage_backends.registry import open_storage
+
+Side = Literal["source", "sink"]
+
+
+class Root(NamedTuple):
+    """One side of a job: the operator's URL and the job's directory below it."""
+
+    alias: str
+    url: str
+    path: bytes
+
+
+def configured() -> dict[str, str]:
+    """Alias → URL, as the operator's environment gives them."""
+    urls: dict[str, str] = settings.STORAGES_CONFIGURED
+    return urls
+
+
+def root_of(alias: str, path: str, side: Side) -> Root:
+    """Resolve one side; raises Refusal naming `source_type` or `source_path` (or sink)."""
+    urls = configured()
+    if alias not in urls:
+        known = ", ".join(sorted(urls))
+        raise Refusal(
+            "UNKNOWN_STORAGE",
+            f"There is no storage called {alias!r}.",
+            field=f"{side}_type",
+            hint=f"Configured are: {known}. Another one is added by the operator as STORAGE_{alias.upper()[:20]}=url.",
+        )
+    return Root(alias, urls[alias], parse_path(path, field=f"{side}_path"))
+
+
+def job_root(job: Job, side: Side) -> Root:
+    """One side of an existing job."""
+    if side == "source":
+        return root_of(job.source_type, job.source_path, side)
+    return root_of(job.sink_type, job.sink_path, side)
+
+
+@contextmanager
+def opened(root: Root, *, create: bool = False) -> Iterator[Storage]:
+    """The storage at `root`, closed afterwards."""
+    storage = open_storage(root.url, root.path, create=create)
+    try:
+        yield storage
+    finally:
+        storage.close()

@@ -1,0 +1,43 @@
+"""What the leading scheduler does to jobs as a whole, every turn."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+
+from jobs import counters, transitions
+from jobs.errors import MoveRefused
+from jobs.models import Job, JobEvent, Slave, Task
+from jobs.selectors import finished_run_once_jobs
+from jobs.states import WAITING, JobStatus
+
+EVENT_DAYS = 90
+SLAVE_DAYS = 30
+
+
+def complete_finished() -> int:
+    """Run-once jobs of which nothing is left to do."""
+    count = 0
+    for job in finished_run_once_jobs():
+        try:
+            count += transitions.move_job(job, "complete", actor="scheduler")
+        except MoveRefused:
+            continue  # paused or killed in the same moment
+    return count
+
+
+def cancel_killed() -> int:
+    """A batch of waiting tasks of every killed job."""
+    waiting = Task.objects.filter(job=OuterRef("pk"), status__in=WAITING)
+    return sum(transitions.cancel_batch(job) for job in Job.objects.filter(Exists(waiting), status=JobStatus.KILLED))
+
+
+def tidy() -> None:
+    """Fold the counters, forget old history and old incarnations."""
+    counters.fold()
+    JobEvent.objects.filter(at__lt=Now() - timedelta(days=EVENT_DAYS)).delete()
+    owning = Task.objects.filter(owner=OuterRef("pk"))
+    old = Slave.objects.filter(~Exists(owning), state=Slave.State.OFFLINE)
+    old.filter(lease_expires_at__lt=Now() - timedelta(days=SLAVE_DAYS)).delete()

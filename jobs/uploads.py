@@ -1,0 +1,81 @@
+"""The memory of unfinished uploads. Each write is fenced: it happens only while the task is this slave's at this epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+from django.db.models import Q
+
+from jobs.models import Checkpoint, Slave, Task, Upload
+from jobs.selectors import reachable
+from jobs.states import FINAL
+
+Key = tuple[int, int]
+"""(task id, epoch)"""
+
+
+def owned(slave: Slave, keys: Collection[Key]) -> set[int]:
+    """Ids of the tasks that are still this slave's at the epoch it knows, provided its lease is fresh."""
+    wanted = dict(keys)
+    rows = Task.objects.filter(id__in=list(wanted), owner=slave).exclude(owner__state=Slave.State.OFFLINE)
+    return {task_id for task_id, epoch in rows.values_list("id", "epoch") if wanted[task_id] == epoch}
+
+
+def save_token(slave: Slave, key: Key, token: str) -> bool:
+    """Remember the upload before its first byte leaves; an empty token forgets it and its checkpoints."""
+    with transaction.atomic():
+        if not _hold(slave, key):
+            return False
+        if token:
+            Upload.objects.update_or_create(task_id=key[0], defaults={"token": token, "intent_sha256": None})
+        else:
+            Checkpoint.objects.filter(task_id=key[0]).delete()
+            Upload.objects.filter(task_id=key[0]).delete()
+    return True
+
+
+def save_checkpoint(slave: Slave, key: Key, offset: int, sha256: bytes) -> bool:
+    """Bytes [0, offset) are durable and hash to `sha256`."""
+    with transaction.atomic():
+        if not _hold(slave, key):
+            return False
+        Checkpoint.objects.filter(task_id=key[0], offset__gte=offset).delete()
+        Checkpoint.objects.create(task_id=key[0], offset=offset, sha256=sha256)
+        Task.objects.filter(id=key[0]).update(copied_bytes=offset)
+    return True
+
+
+def save_intent(slave: Slave, key: Key, sha256: bytes, token: str) -> bool:
+    """The partial is about to get its real name."""
+    with transaction.atomic():
+        if not _hold(slave, key):
+            return False
+        Upload.objects.update_or_create(task_id=key[0], defaults={"token": token, "intent_sha256": sha256})
+    return True
+
+
+def save_progress(slave: Slave, progress: dict[Key, int]) -> None:
+    """For people to look at."""
+    for (task_id, epoch), copied in progress.items():
+        Task.objects.filter(id=task_id, epoch=epoch, owner=slave).update(copied_bytes=copied)
+
+
+def _hold(slave: Slave, key: Key) -> bool:
+    """Lock the task row; true while it is ours."""
+    mine = Q(id=key[0], epoch=key[1], owner=slave) & ~Q(owner__state=Slave.State.OFFLINE)
+    return Task.objects.filter(mine).select_for_update(of=("self",)).first() is not None
+
+
+def abandoned(slave: Slave, limit: int) -> list[Upload]:
+    """Unfinished uploads of tasks that are final (killed jobs, mostly), whose partials this slave can remove."""
+    return list(
+        Upload.objects.filter(reachable(slave, "task__job__"), task__status__in=FINAL).select_related("task__job")[:limit]
+    )
+
+
+def forget(upload: Upload) -> None:
+    """The partial is removed; nothing of the upload is left."""
+    with transaction.atomic():
+        Checkpoint.objects.filter(task_id=upload.task_id).delete()
+        upload.delete()

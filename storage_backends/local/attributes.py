@@ -1,0 +1,99 @@
+"""Owner, mode and times: giving them to what was written, and reading them back as a `FileInfo`."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from storage_backends.base import Attributes, FileInfo, Kind, PartialId
+from storage_backends.local import system
+
+_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+_PREFIX = PartialId.PREFIX
+
+
+def describe(path: bytes, status: os.stat_result) -> FileInfo:
+    """`path` as its status shows it. A directory gets its last slash; a name kept for partials is special."""
+    mode = status.st_mode
+    kind = _KINDS.get(mode & 0o170000, Kind.SPECIAL)
+    bits = mode & 0o7777
+    if kind is Kind.DIRECTORY:
+        version = f"{bits:o}.{status.st_uid}.{status.st_gid}"
+        return FileInfo(
+            path if path.endswith(b"/") else path + b"/",
+            kind, 0, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid,
+        )  # fmt: skip
+    if _PREFIX in path and PartialId.is_reserved(path[path.rfind(b"/") + 1 :]):
+        kind = Kind.SPECIAL
+    version = f"{status.st_ino}.{status.st_ctime_ns}"
+    return FileInfo(path, kind, status.st_size, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid)
+
+
+def permitted_mode(mode: int) -> int:
+    """`mode` without setuid and setgid unless this process is root."""
+    return mode if os.geteuid() == 0 else mode & ~(stat.S_ISUID | stat.S_ISGID)
+
+
+def give(fd: int, attributes: Attributes, status: os.stat_result, default_mode: int | None) -> None:
+    """Owner (root only), then mode, then times, to the open file or directory `fd` with its present `status`.
+
+    The owner comes first because changing it clears setuid and setgid. `default_mode` is used where the source knows
+    no mode; None leaves the mode alone.
+    """
+    if os.geteuid() == 0 and attributes.uid is not None:
+        gid = status.st_gid if attributes.gid is None else attributes.gid
+        if (attributes.uid, gid) != (status.st_uid, status.st_gid):
+            system.fchown(fd, attributes.uid, gid)
+    mode = default_mode if attributes.mode is None else permitted_mode(attributes.mode)
+    if mode is not None:
+        system.fchmod(fd, mode)
+    if attributes.mtime_ns is not None:
+        system.utime(fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
+
+
+def give_link(directory: int, name: bytes, attributes: Attributes) -> None:
+    """Owner (root only) and times to a symbolic link, which has no mode of its own and can't be opened."""
+    if os.geteuid() == 0 and attributes.uid is not None:
+        gid = -1 if attributes.gid is None else attributes.gid
+        system.chown(name, attributes.uid, gid, dir_fd=directory, follow_symlinks=False)
+    if attributes.mtime_ns is not None:
+        times = (attributes.mtime_ns, attributes.mtime_ns)
+        system.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
+
+
+def file_mode() -> int:
+    """For files whose source knows no mode."""
+    return 0o666 & ~system.umask()
+
+
+def directory_mode() -> int:
+    """For directories whose source knows no mode."""
+    return 0o777 & ~system.umask()
+
+
+def open_own(directory: int, name: bytes, flags: int, bits: int) -> int:
+    """Open `name`; where its mode forbids that although it is ours, `bits` are added to it first. Raises OSError."""
+    try:
+        return system.open(name, flags, dir_fd=directory)
+    except PermissionError:
+        handle = system.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            if not ensure_owner_bits(handle, bits):
+                raise
+        finally:
+            os.close(handle)
+        return system.open(name, flags, dir_fd=directory)
+
+
+def ensure_owner_bits(handle: int, bits: int) -> bool:
+    """Add permission `bits` to what the O_PATH `handle` stands for, if it is ours and lacks some; whether it did.
+
+    A mode that was copied from the source (0555, 0400) must not lock us out of our own sink.
+    """
+    status = os.fstat(handle)
+    mode = stat.S_IMODE(status.st_mode)
+    is_ours = status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode)
+    if not is_ours or mode & bits == bits:
+        return False
+    system.chmod_handle(handle, mode | bits)
+    return True

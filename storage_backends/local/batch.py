@@ -1,0 +1,211 @@
+"""Small files and links, many at a time: each staged under its partial's name, all made durable by one `syncfs`.
+
+Per file: open (O_EXCL), write, read back on the same descriptor, mode, times, close; later rename and one look. A
+partial of a batch is never resumed, always a new inode, so it needs no lock: the epoch in its name is fence enough.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection
+from typing import NamedTuple
+
+from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
+from storage_backends.errors import ChecksumMismatch, InputOutputError, PreconditionFailed, StorageError, UploadGone
+from storage_backends.local import partials, system
+from storage_backends.local.attributes import describe, directory_mode, file_mode, give, give_link
+from storage_backends.local.beneath import split_path
+from storage_backends.local.directories import PRIVATE
+from storage_backends.local.failures import failure, show
+from storage_backends.local.folders import SYNC_EACH_UP_TO, Folders
+
+_ODD_NAMES = (b"", b".", b"..")
+
+
+class _Staged(NamedTuple):
+    folder: bytes
+    name: bytes
+    partial: bytes
+    device: int
+    inode: int
+
+
+class LocalBatch(WriteBatch):
+    """See `WriteBatch`."""
+
+    def __init__(self, root: int) -> None:
+        self._folders = Folders(root)
+        self._staged: dict[bytes, _Staged] = {}
+        self._is_durable = False
+        self._unsynced: list[int] = []
+        """Open descriptors of staged files, while they are few."""
+        self._is_crowded = False
+        """Some staged file was closed without having been synced, so flushing takes a syncfs."""
+
+    def stage(self, path: bytes, data: bytes | memoryview, attributes: Attributes, partial: PartialId) -> None:
+        folder, name, directory = self._place(path, attributes, partial)
+        fd = -1
+        try:
+            fd = _create(directory, partial.name)
+            status = _fill(fd, data if isinstance(data, bytes) else bytes(data), path)
+            give(fd, attributes, status, file_mode())
+            self._sync_later(fd)
+        except OSError as error:
+            _drop(directory, partial.name, fd)
+            raise failure(error, path) from error
+        except StorageError:
+            _drop(directory, partial.name, fd)
+            raise
+        self._staged[path] = _Staged(folder, name, partial.name, status.st_dev, status.st_ino)
+
+    def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:
+        folder, name, directory = self._place(path, attributes, partial)
+        try:
+            partials.remove(directory, partial.name)
+            system.symlink(target, partial.name, dir_fd=directory)
+            if system.readlink(partial.name, dir_fd=directory) != target:
+                raise ChecksumMismatch(f"the target of {show(path)} reads back differently")
+            give_link(directory, partial.name, attributes)
+            status = system.stat(partial.name, dir_fd=directory, follow_symlinks=False)
+        except OSError as error:
+            _drop(directory, partial.name)
+            raise failure(error, path) from error
+        except StorageError:
+            _drop(directory, partial.name)
+            raise
+        self._is_durable = False
+        self._staged[path] = _Staged(folder, name, partial.name, status.st_dev, status.st_ino)
+
+    def flush(self) -> None:
+        try:
+            if self._is_crowded:
+                self._folders.sync_everything()
+            else:
+                for fd in self._unsynced:
+                    system.fsync(fd)
+        except OSError as error:
+            raise failure(error, b"") from error
+        finally:
+            self._close_files()
+        self._is_crowded = False
+        self._is_durable = True
+
+    def publish(self, wanted: Collection[bytes]) -> dict[bytes, FileInfo | StorageError]:
+        if not self._is_durable:
+            raise StorageError("a batch is published only after it was flushed without an error")
+        results: dict[bytes, FileInfo | StorageError] = {}
+        published: dict[bytes, _Staged] = {}
+        for path in wanted:
+            staged = self._staged.pop(path, None)
+            if staged is None:
+                results[path] = UploadGone(f"{show(path)} was not staged")
+                continue
+            try:
+                self._rename(path, staged)
+                published[path] = staged
+            except StorageError as error:
+                results[path] = error
+        self._discard_staged()
+        try:
+            self._folders.sync_changed()
+        except StorageError as error:
+            return results | dict.fromkeys(published, error)
+        return results | {path: self._look(path, staged) for path, staged in published.items()}
+
+    def discard(self) -> None:
+        self._discard_staged()
+        self._close_files()
+        self._folders.close()
+
+    def _place(self, path: bytes, attributes: Attributes, partial: PartialId) -> tuple[bytes, bytes, int]:
+        """Folder, name and the folder's descriptor, cleared of what older epochs left."""
+        folder, _, name = path.rpartition(b"/")
+        if folder not in self._folders or name in _ODD_NAMES or b"\0" in name:
+            folder, name = split_path(path)
+        directory = self._folders.get(folder, directory_mode() if attributes.mode is None else PRIVATE)
+        if partial.epoch > 1:
+            try:
+                partials.discard_older(directory, partial)
+            except OSError as error:
+                raise failure(error, path) from error
+        return folder, name, directory
+
+    def _sync_later(self, fd: int) -> None:
+        """Hands `fd` over: kept until `flush` while there are few, else closed for the group commit to take care of."""
+        self._is_durable = False
+        if not system.has_group_commit():
+            system.fsync(fd)
+            os.close(fd)
+        elif len(self._unsynced) < SYNC_EACH_UP_TO:
+            self._unsynced.append(fd)
+        else:
+            self._is_crowded = True
+            os.close(fd)
+
+    def _rename(self, path: bytes, staged: _Staged) -> None:
+        directory = self._folders.get(staged.folder)
+        try:
+            system.rename(staged.partial, staged.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except FileNotFoundError as error:
+            raise UploadGone(f"the partial of {show(path)} went to a younger attempt") from error
+        except OSError as error:
+            _drop(directory, staged.partial)
+            raise failure(error, path) from error
+        self._folders.changed(staged.folder)
+
+    def _look(self, path: bytes, staged: _Staged) -> FileInfo | StorageError:
+        """What stands at `path` now; it has to be the inode that was staged."""
+        try:
+            directory = self._folders.get(staged.folder)
+            status = system.stat(staged.name, dir_fd=directory, follow_symlinks=False)
+        except OSError as error:
+            return failure(error, path)
+        except StorageError as error:
+            return error
+        if (status.st_dev, status.st_ino) != (staged.device, staged.inode):
+            return PreconditionFailed(f"{show(path)} was replaced by somebody else right after it was published")
+        return describe(path, status)
+
+    def _discard_staged(self) -> None:
+        for staged in self._staged.values():
+            try:
+                _drop(self._folders.get(staged.folder), staged.partial)
+            except StorageError:
+                continue  # its directory is gone; whatever is left belongs to the janitor
+        self._staged.clear()
+
+    def _close_files(self) -> None:
+        for fd in self._unsynced:
+            os.close(fd)
+        self._unsynced.clear()
+
+
+def _create(directory: int, name: bytes) -> int:
+    try:
+        return system.open(name, partials.CREATE, 0o600, dir_fd=directory)
+    except FileExistsError:  # left by this very epoch
+        partials.remove(directory, name)
+        return system.open(name, partials.CREATE, 0o600, dir_fd=directory)
+
+
+def _fill(fd: int, data: bytes, path: bytes) -> os.stat_result:
+    """Write `data`, read it back on the same descriptor, compare; returns the status."""
+    done = system.pwrite(fd, data, 0)
+    while done < len(data):
+        count = system.pwrite(fd, data[done:], done)
+        if count == 0:
+            raise InputOutputError(f"the device took no byte of {show(path)}; check it (dmesg)")
+        done += count
+    if system.pread(fd, len(data) + 1, 0) != data:
+        raise ChecksumMismatch(f"{show(path)} reads back differently from what was written")
+    return system.fstat(fd)
+
+
+def _drop(directory: int, name: bytes, fd: int = -1) -> None:
+    """Clean up after an error, which is the one to tell; what can't be removed is left to the janitor."""
+    with contextlib.suppress(OSError):
+        if fd >= 0:
+            os.close(fd)
+    with contextlib.suppress(OSError):
+        partials.remove(directory, name)

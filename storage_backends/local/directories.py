@@ -1,0 +1,98 @@
+"""Directories of the sink: opening one for writing, making what is missing on the way."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from storage_backends.errors import KindConflict
+from storage_backends.local import system
+from storage_backends.local.attributes import ensure_owner_bits
+from storage_backends.local.beneath import HANDLE, READ_DIRECTORY, explain, open_beneath
+from storage_backends.local.failures import failure, show
+
+PRIVATE = 0o700
+"""The mode of a directory made on the way, until the job gives it its own."""
+
+
+def open_for_writing(root: int, path: bytes, made: list[bytes], mode: int = PRIVATE) -> int:
+    """The directory `path` below `root`, made with `mode` where it is missing, and writable if it is ours.
+
+    Appends to `made` each directory that got a new entry; raises StorageError. A directory that is ours but lost its
+    permission (0555 copied from the source) is given u+rwx; the directory pass restores its mode at the end.
+    """
+    try:
+        fd = open_beneath(root, path, READ_DIRECTORY)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.EACCES):
+            raise explain(error, root, path) from error
+        return _make_and_open(root, path, made, mode)
+    if path and os.geteuid() != 0:
+        _make_writable(fd, path)
+    return fd
+
+
+def _make_writable(fd: int, path: bytes) -> None:
+    status = os.fstat(fd)
+    if status.st_uid == os.geteuid() and status.st_mode & PRIVATE != PRIVATE:
+        try:
+            system.fchmod(fd, stat.S_IMODE(status.st_mode) | PRIVATE)
+        except OSError as error:
+            os.close(fd)
+            raise failure(error, path) from error
+
+
+def _make_and_open(root: int, path: bytes, made: list[bytes], mode: int) -> int:
+    parent, seen = os.dup(root), b""
+    try:
+        for part in path.split(b"/"):
+            child, is_new = _enter(parent, part, mode)
+            os.close(parent)
+            parent = child
+            if is_new:
+                made.append(seen)
+            seen = seen + b"/" + part if seen else part
+        return system.open(b".", READ_DIRECTORY, dir_fd=parent)
+    except OSError as error:
+        raise explain(error, root, path) from error
+    finally:
+        os.close(parent)
+
+
+def _enter(parent: int, name: bytes, mode: int) -> tuple[int, bool]:
+    """A handle of the directory `name`, with our own permissions restored, and whether it was made just now."""
+    is_new = False
+    try:
+        handle = system.open(name, HANDLE | os.O_DIRECTORY, dir_fd=parent)
+    except FileNotFoundError:
+        system.mkdir(name, mode, dir_fd=parent)
+        is_new = True
+        handle = system.open(name, HANDLE | os.O_DIRECTORY, dir_fd=parent)
+    if os.geteuid() != 0:
+        ensure_owner_bits(handle, PRIVATE)
+    return handle, is_new
+
+
+def sync_directory(root: int, path: bytes) -> None:
+    """The entries of the directory `path` are durable when this returns; raises StorageError."""
+    try:
+        fd = open_beneath(root, path, READ_DIRECTORY)
+        try:
+            system.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise explain(error, root, path) from error
+
+
+def refuse_directory(directory: int, name: bytes, path: bytes) -> None:
+    """Raises KindConflict when a directory already stands at `name`, before any byte is sent in vain."""
+    try:
+        status = system.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failure(error, path) from error
+    if stat.S_ISDIR(status.st_mode):
+        raise KindConflict(f"{show(path)} is a directory at the sink and a file at the source; move it away")

@@ -1,0 +1,70 @@
+"""The directories a batch works in: opened once for many files, remembered while their entries are not durable."""
+
+from __future__ import annotations
+
+import os
+
+from storage_backends.local import system
+from storage_backends.local.directories import PRIVATE, open_for_writing, sync_directory
+from storage_backends.local.failures import failure
+
+_OPEN_AT_ONCE = 32
+SYNC_EACH_UP_TO = 4
+"""So few files, or directories, are synced one by one: a syncfs (about 15 ms) writes out everybody's data."""
+
+
+class Folders:
+    """Descriptors of directories below `root`, by path; each raises StorageError for what it is asked."""
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._open: dict[bytes, int] = {}
+        self._changed: set[bytes] = set()
+        self._devices: dict[int, int] = {}
+        """Device → a descriptor on it, opened before anything was written, so that syncfs reports what went wrong."""
+
+    def __contains__(self, folder: bytes) -> bool:
+        return folder in self._open
+
+    def get(self, folder: bytes, mode: int = PRIVATE) -> int:
+        """A descriptor, valid until the next call; the directory is made with `mode` where it is missing."""
+        fd = self._open.get(folder)
+        if fd is not None:
+            return fd
+        if len(self._open) >= _OPEN_AT_ONCE:
+            os.close(self._open.pop(next(iter(self._open))))
+        made: list[bytes] = []
+        fd = self._open[folder] = open_for_writing(self._root, folder, made, mode)
+        self._changed.update(made)
+        device = os.fstat(fd).st_dev
+        if device not in self._devices:
+            self._devices[device] = os.dup(fd)
+        return fd
+
+    def changed(self, folder: bytes) -> None:
+        """An entry of `folder` was given its name."""
+        self._changed.add(folder)
+
+    def sync_changed(self) -> None:
+        """Entries of every changed directory are durable when this returns."""
+        if len(self._changed) > SYNC_EACH_UP_TO and system.has_group_commit():
+            self.sync_everything()
+        else:
+            for folder in self._changed:
+                sync_directory(self._root, folder)
+        self._changed.clear()
+
+    def sync_everything(self) -> None:
+        """All that was written to the file systems of these directories is durable when this returns."""
+        for fd in self._devices.values():
+            try:
+                system.syncfs(fd)
+            except OSError as error:
+                raise failure(error, b"") from error
+
+    def close(self) -> None:
+        """Idempotent."""
+        for fd in (*self._open.values(), *self._devices.values()):
+            os.close(fd)
+        self._open.clear()
+        self._devices.clear()

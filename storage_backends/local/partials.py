@@ -1,0 +1,173 @@
+"""Partials: hidden files beside their target, `.syncf-<installation>-<digest>-<epoch>.part`, and who may write them.
+
+Two fences, and corruption was measured with either one missing:
+
+* **The epoch in the name.** Whoever takes over renames the partial to its own, younger name *before* it opens it, and
+  removes older ones. A zombie of an older epoch that wakes up inside its commit finds nothing to rename.
+* **flock on the inode.** A zombie may still hold the inode open and write into it. While it does, nobody else gets the
+  lock, hence nobody else's bytes can be mixed with its own. Only after the lock is held it is checked that the name
+  still means this inode: between our open and our lock a younger owner may have come and gone.
+
+A partial is never touched by an owner of an older epoch, because its name is made of the younger one.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+
+from storage_backends.base import PartialId
+from storage_backends.errors import PartialBusy
+from storage_backends.local import system
+from storage_backends.local.attributes import open_own
+from storage_backends.local.failures import show
+
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_REOPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+_NOT_A_FILE = (errno.ELOOP, errno.ENXIO)
+_LOOKUPS = 16
+"""Up to this many older epochs are tried by name (1 µs each); beyond, the directory is listed (ms when it is large)."""
+
+
+def create(folder_fd: int, partial: PartialId) -> int:
+    """A new partial in a new inode, 0600 and locked, in the place of whatever had this very name; raises OSError."""
+    discard_older(folder_fd, partial)
+    try:
+        fd = system.open(partial.name, CREATE, 0o600, dir_fd=folder_fd)
+    except FileExistsError:  # of this very epoch, or just taken over from a zombie that still holds the old inode
+        remove(folder_fd, partial.name)
+        fd = system.open(partial.name, CREATE, 0o600, dir_fd=folder_fd)
+    _lock_or_close(fd, partial.name)
+    if not is_sole(fd, folder_fd, partial.name):  # a younger owner came between our open and our lock
+        os.close(fd)
+        raise PartialBusy(f"a younger attempt took {show(partial.name)} over")
+    return fd
+
+
+def take_over(folder_fd: int, partial: PartialId) -> int | None:
+    """The partial this epoch or an older one left, under this epoch's name, opened and locked; None if there is none.
+
+    Raises PartialBusy while another process holds it, OSError. One that can't be trusted to be ours alone (another
+    hard link, a name that means another inode, no locks on this file system) is removed and counts as none.
+    """
+    if not _exists(folder_fd, partial.name):
+        _claim_older(folder_fd, partial)
+    discard_older(folder_fd, partial)
+    try:
+        fd = _reopen(folder_fd, partial.name)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno not in _NOT_A_FILE:
+            raise
+        remove(folder_fd, partial.name)
+        return None
+    is_locked = _lock_or_close(fd, partial.name)
+    if is_locked and is_sole(fd, folder_fd, partial.name):
+        return fd
+    os.close(fd)
+    remove(folder_fd, partial.name)
+    return None
+
+
+def discard_older(folder_fd: int, partial: PartialId) -> int:
+    """Remove what older epochs left, locked or not: its owner loses the name it wants to rename. Returns how many."""
+    return sum(remove(folder_fd, name) for name in older_names(folder_fd, partial))
+
+
+def older_names(folder_fd: int, partial: PartialId) -> list[bytes]:
+    """Names that partials of older epochs have, or would have, newest first. The first epoch is 1."""
+    if partial.epoch <= _LOOKUPS:
+        epochs = list(range(partial.epoch - 1, 0, -1))
+    else:
+        listed = (epoch_of(name, partial.stem) for name in map(os.fsencode, os.listdir(folder_fd)))
+        epochs = sorted((epoch for epoch in listed if 0 < epoch < partial.epoch), reverse=True)
+    return [b"%s%d%s" % (partial.stem, epoch, PartialId.SUFFIX) for epoch in epochs]
+
+
+def epoch_of(name: bytes, stem: bytes) -> int:
+    """The epoch in a partial's name, or -1 for a name of something else."""
+    digits = name[len(stem) : -len(PartialId.SUFFIX)]
+    is_partial = name.startswith(stem) and name.endswith(PartialId.SUFFIX) and digits.isdigit()
+    return int(digits) if is_partial else -1
+
+
+def remove(folder_fd: int, name: bytes) -> bool:
+    """Unlink `name`; False if it is not there."""
+    try:
+        system.unlink(name, dir_fd=folder_fd)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def is_sole(fd: int, folder_fd: int, name: bytes) -> bool:
+    """Whether `fd` is a regular file with one name, and `name` is that name."""
+    status = system.fstat(fd)
+    try:
+        named = system.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    same = (status.st_dev, status.st_ino) == (named.st_dev, named.st_ino)
+    return same and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def lock(fd: int, name: bytes) -> bool:
+    """Take the lock of a partial; False where the file system has no locks. Raises PartialBusy, OSError."""
+    try:
+        system.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno == errno.EWOULDBLOCK:
+            raise PartialBusy(f"another process still holds {show(name)}; it is tried again later") from error
+        if error.errno in _NO_LOCKS:
+            return False
+        raise
+    return True
+
+
+def _lock_or_close(fd: int, name: bytes) -> bool:
+    try:
+        return lock(fd, name)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _claim_older(folder_fd: int, partial: PartialId) -> None:
+    """Give the newest older partial our name. One that vanishes meanwhile went to a younger owner or was published."""
+    for name in older_names(folder_fd, partial):
+        try:
+            system.rename(name, partial.name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        except FileNotFoundError:
+            continue
+        return
+
+
+def _reopen(folder_fd: int, name: bytes) -> int:
+    """Open an existing partial, whose mode may already be that of the finished file (0400)."""
+    return open_own(folder_fd, name, _REOPEN, 0o600)
+
+
+def remove_unless_busy(folder_fd: int, name: bytes) -> None:
+    """Unlink a partial; raises PartialBusy if somebody is writing it. Missing is success."""
+    try:
+        fd = _reopen(folder_fd, name)
+    except OSError:  # gone, a link, not ours: then it is no partial that somebody writes
+        remove(folder_fd, name)
+        return
+    try:
+        lock(fd, name)
+        remove(folder_fd, name)
+    finally:
+        os.close(fd)
+
+
+def _exists(folder_fd: int, name: bytes) -> bool:
+    try:
+        system.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,63 @@
+"""The system calls of the local storage, in one place, so that tests can fail the third write, the rename or the fsync.
+
+Each works on a descriptor, or on a single name below one (`dir_fd`); none of them ever sees a whole path.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import functools
+import os
+
+open = os.open
+close = os.close
+fstat = os.fstat
+stat = os.stat
+pread = os.pread
+preadv = os.preadv
+pwrite = os.pwrite
+ftruncate = os.ftruncate
+fdatasync = os.fdatasync
+fsync = os.fsync
+flock = fcntl.flock
+fchown = os.fchown
+fchmod = os.fchmod
+utime = os.utime
+chown = os.chown
+mkdir = os.mkdir
+symlink = os.symlink
+readlink = os.readlink
+rename = os.rename
+unlink = os.unlink
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def syncfs(fd: int) -> None:
+    """Everything written to the file system of `fd` is durable when this returns; raises OSError like `os.fsync`."""
+    if _libc.syncfs(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+@functools.cache
+def has_group_commit() -> bool:
+    """Whether `syncfs` reports write errors, which Linux does from 5.8 on. Elsewhere each file is synced by itself."""
+    if not hasattr(_libc, "syncfs"):
+        return False
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int("".join(filter(str.isdigit, minor)) or 0)) >= (5, 8)
+
+
+def chmod_handle(handle: int, mode: int) -> None:
+    """chmod what an O_PATH descriptor stands for, which `fchmod` refuses. The kernel's link is no path of the tree."""
+    os.chmod(b"/proc/self/fd/%d" % handle, mode)
+
+
+@functools.cache
+def umask() -> int:
+    """This process's umask. Asking sets it, so the value in between is the strictest."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,190 @@
+"""One large file on its way into a partial, and the renaming that publishes it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+
+from storage_backends.base import AlreadyCommitted, FileInfo, PartialId, UploadSession, UploadToken
+from storage_backends.errors import InputOutputError, StorageError, UploadGone
+from storage_backends.local import partials, system
+from storage_backends.local.attributes import describe, directory_mode, file_mode, give
+from storage_backends.local.beneath import split_path
+from storage_backends.local.directories import PRIVATE, open_for_writing, refuse_directory, sync_directory
+from storage_backends.local.failures import failure, show
+
+
+def resume(root: int, token: UploadToken, partial: PartialId) -> LocalUpload:
+    """See `Storage.resume_upload`.
+
+    `token.state` has `inode` once a session was opened and `mtime_ns` once one was prepared. A token without `inode`
+    is fresh: whatever older epochs left is of no use to it and is removed.
+    """
+    folder, name = split_path(token.path)
+    made: list[bytes] = []
+    mode = directory_mode() if token.attributes.mode is None else PRIVATE
+    directory = open_for_writing(root, folder, made, mode)
+    try:
+        for path in made:
+            sync_directory(root, path)
+        refuse_directory(directory, name, token.path)
+        return LocalUpload(directory, _partial(directory, name, token, partial), name, token, partial)
+    except OSError as error:
+        os.close(directory)
+        raise failure(error, token.path) from error
+    except BaseException:
+        os.close(directory)
+        raise
+
+
+def _partial(directory: int, name: bytes, token: UploadToken, partial: PartialId) -> int:
+    if "inode" not in token.state:
+        return partials.create(directory, partial)
+    fd = partials.take_over(directory, partial)
+    if fd is not None:
+        return fd
+    info = _committed(directory, name, token)
+    if info is not None:
+        raise AlreadyCommitted(info)
+    raise UploadGone(f"the partial of {show(token.path)} is gone; the upload begins again")
+
+
+def _committed(directory: int, name: bytes, token: UploadToken) -> FileInfo | None:
+    """What stands at `name` if it is the very inode that was prepared, as it was prepared."""
+    try:
+        status = system.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    found = {"inode": str(status.st_ino), "mtime_ns": str(status.st_mtime_ns)}
+    is_ours = stat.S_ISREG(status.st_mode) and status.st_size == token.size and found == token.state
+    return describe(token.path, status) if is_ours else None
+
+
+class LocalUpload(UploadSession):
+    """Parts are written at their offsets; what is held is what the partial's length covers."""
+
+    def __init__(self, directory: int, fd: int, name: bytes, token: UploadToken, partial: PartialId) -> None:
+        self._directory, self._fd = directory, fd
+        self._name, self._partial = name, partial.name
+        status = system.fstat(fd)
+        self.token = replace(token, state={"inode": str(status.st_ino)})
+        self._failed: StorageError | None = None
+        self._resized(status.st_size)
+        self.keep(token.part_count)
+
+    def write_part(self, number: int, data: memoryview) -> None:
+        self._check()
+        if len(data) != self.token.part_length(number):
+            raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
+        offset = number * self.token.part_bytes
+        done = 0
+        try:
+            while done < len(data):
+                count = system.pwrite(self._fd, data[done:], offset + done)
+                if count == 0:
+                    raise InputOutputError(f"the device took no byte of {show(self.token.path)}; check it (dmesg)")
+                done += count
+        except OSError as error:
+            raise failure(error, self.token.path) from error
+        finally:
+            self._resized(max(self._size, offset + done))
+
+    def read_part(self, number: int, buffer: memoryview) -> int:
+        length = min(len(buffer), self.token.part_length(number))
+        offset = number * self.token.part_bytes
+        done = 0
+        try:
+            while done < length:
+                count = system.preadv(self._fd, [buffer[done:length]], offset + done)
+                if count == 0:
+                    break
+                done += count
+        except OSError as error:
+            raise failure(error, self.token.path) from error
+        return done
+
+    def sync(self) -> None:
+        self._check()
+        try:
+            system.fdatasync(self._fd)
+        except OSError as error:
+            raise self._give_up(error) from error
+
+    def keep(self, parts: int) -> None:
+        size = min(parts * self.token.part_bytes, self.token.size)
+        if size >= self._size:
+            return
+        try:
+            system.ftruncate(self._fd, size)
+        except OSError as error:
+            raise failure(error, self.token.path) from error
+        self._resized(size)
+
+    def drop_cache(self) -> None:
+        self.sync()  # only clean pages can be dropped
+        os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def prepare(self, sha256: bytes) -> UploadToken:
+        self._check()
+        status = system.fstat(self._fd)
+        if status.st_size != self.token.size:
+            raise UploadGone(f"{show(self.token.path)} has {status.st_size} of {self.token.size} bytes at the sink")
+        try:
+            give(self._fd, self.token.attributes, status, file_mode())
+        except OSError as error:
+            raise failure(error, self.token.path) from error
+        try:
+            system.fsync(self._fd)
+        except OSError as error:
+            raise self._give_up(error) from error
+        status = system.fstat(self._fd)
+        self.token = replace(self.token, state={"inode": str(status.st_ino), "mtime_ns": str(status.st_mtime_ns)})
+        return self.token
+
+    def commit(self) -> FileInfo:
+        self._check()
+        try:
+            if not partials.is_sole(self._fd, self._directory, self._partial):
+                raise FileNotFoundError
+            system.rename(self._partial, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+            system.fsync(self._directory)
+            return describe(self.token.path, system.fstat(self._fd))
+        except FileNotFoundError as error:
+            raise UploadGone(f"the partial of {show(self.token.path)} went to a younger attempt") from error
+        except OSError as error:
+            raise failure(error, self.token.path) from error
+
+    def abort(self) -> None:
+        if self._directory < 0:
+            return
+        try:
+            partials.remove(self._directory, self._partial)
+        except OSError as error:
+            raise failure(error, self.token.path) from error
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        for fd in (self._fd, self._directory):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._directory = -1
+
+    def _resized(self, size: int) -> None:
+        self._size = size
+        is_whole = size >= self.token.size
+        self.held_parts = range(self.token.part_count if is_whole else size // self.token.part_bytes)
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+
+    def _give_up(self, error: OSError) -> StorageError:
+        """After a failed fsync the kernel may call lost pages clean: nothing in this inode can be trusted any more."""
+        self._failed = failure(error, self.token.path)
+        try:
+            partials.remove(self._directory, self._partial)
+        except OSError as second:
+            self._failed.add_note(f"and the partial could not be removed: {second}")
+        return self._failed

@@ -1,0 +1,131 @@
+"""The one place that reads the environment. `.env.example` describes every variable; a test keeps the two in step.
+
+Precedence: the process's environment, then the file `.env` at the project's root, then the defaults below.
+An empty value counts as unset.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+PLACEHOLDER = "change-me"
+DEBUG_KEY = "django-insecure-used-only-while-DEBUG-is-on"
+NEW_KEY_COMMAND = 'python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+STORAGE_PREFIX = "STORAGE_"
+#: Google's SDK reads this one itself: it points at an emulator and is no storage of ours.
+NOT_A_STORAGE = frozenset({"STORAGE_EMULATOR_HOST"})
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Everything an operator can say, checked. Raises nothing later."""
+
+    secret_key: str
+    debug: bool
+    allowed_hosts: list[str]
+    csrf_trusted_origins: list[str]
+    secure: bool
+    """Browsers reach the site over https: redirects, HSTS, cookies for https only."""
+    database_url: str
+    broker_url: str
+    base_path: Path
+    """Absolute."""
+    storages: dict[str, str]
+    """Alias in lower case → URL. Always holds `local`."""
+    api_token_days: int
+    log_format: str
+    """`text` or `json`."""
+    log_level: str
+
+
+def load() -> Environment:
+    """Read the process's environment, completed by the file (which also serves the SDKs' own variables)."""
+    environ.Env.read_env(Path(os.environ.get("SYNCF_ENV_FILE") or ROOT / ".env"))
+    return read(os.environ)
+
+
+def read(source: Mapping[str, str]) -> Environment:
+    """Check what `source` says. Raises ImproperlyConfigured naming the variable and what it may be."""
+    debug = _flag(source, "DEBUG", default=False)
+    hosts = _words(source, "ALLOWED_HOSTS") or list(LOOPBACK_HOSTS)
+    base_path = ROOT / Path(source.get("BASE_PATH") or "data").expanduser()
+    return Environment(
+        secret_key=_secret_key(source, debug=debug),
+        debug=debug,
+        allowed_hosts=hosts,
+        csrf_trusted_origins=_words(source, "CSRF_TRUSTED_ORIGINS"),
+        secure=_flag(source, "SECURE", default=not debug and not set(hosts) <= set(LOOPBACK_HOSTS)),
+        database_url=source.get("DATABASE_URL") or "sqlite:///var/syncf.sqlite3",
+        broker_url=source.get("BROKER_URL") or "database://",
+        base_path=base_path,
+        storages={"local": base_path.as_uri(), **_storages(source)},
+        api_token_days=_days(source, "API_TOKEN_DAYS", default=90),
+        log_format=_choice(source, "LOG_FORMAT", ("text", "json")),
+        log_level=_choice(source, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
+    )
+
+
+def _secret_key(source: Mapping[str, str], *, debug: bool) -> str:
+    key = source.get("SECRET_KEY") or PLACEHOLDER
+    if key != PLACEHOLDER:
+        return key
+    if debug:
+        return DEBUG_KEY
+    raise ImproperlyConfigured(
+        f"SECRET_KEY is not set. `make setup` writes one to .env; by hand: {NEW_KEY_COMMAND}, "
+        "then set SECRET_KEY to what it prints, in the environment or in .env."
+    )
+
+
+def _storages(source: Mapping[str, str]) -> dict[str, str]:
+    names = sorted(name for name in source if name.startswith(STORAGE_PREFIX) and name not in NOT_A_STORAGE)
+    storages = {}
+    for name in names:
+        alias = name.removeprefix(STORAGE_PREFIX).lower()
+        if not source[name]:
+            continue
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", alias):
+            raise ImproperlyConfigured(f"{name}: a storage's alias is a letter, then letters, digits and underscores.")
+        if "://" not in source[name]:
+            raise ImproperlyConfigured(f"{name} must be a URL such as file:///srv/files or s3://bucket/prefix.")
+        storages[alias] = source[name]
+    return storages
+
+
+def _words(source: Mapping[str, str], name: str) -> list[str]:
+    return [word.strip() for word in source.get(name, "").split(",") if word.strip()]
+
+
+def _flag(source: Mapping[str, str], name: str, *, default: bool) -> bool:
+    word = source.get(name, "").strip().lower()
+    if word and word not in TRUE_WORDS | FALSE_WORDS:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {word!r}.")
+    return word in TRUE_WORDS if word else default
+
+
+def _days(source: Mapping[str, str], name: str, *, default: int) -> int:
+    text = source.get(name, "").strip() or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= 3650:
+        raise ImproperlyConfigured(f"{name} must be a number of days from 1 to 3650, not {text!r}.")
+    return int(text)
+
+
+def _choice(source: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """One of `choices` whatever the case; the first is the default."""
+    text = source.get(name, "").strip() or choices[0]
+    for choice in choices:
+        if text.lower() == choice.lower():
+            return choice
+    raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {text!r}.")

@@ -1,0 +1,98 @@
+"""A RabbitMQ that is killed, frozen, short of memory, or tired of waiting for an ack: on a node of our own."""
+
+import os
+import signal
+import time
+import uuid
+
+import pytest
+
+from tests.conformance.broker.suite import BrokerConformance, eventually, hints_of
+from tests.conformance.broker.test_rabbitmq_faults import publishes
+from tests.servers import ServerMissing, private_rabbitmq
+from transfers.broker.base import LookInDatabase
+from transfers.broker.errors import BrokerUnavailable
+from transfers.broker.registry import open_broker
+
+ACK_WITHIN_MS = 2000
+
+
+@pytest.fixture(scope="module")
+def node():
+    """Closes the channel of a consumer that holds a message for two seconds; looks four times a second."""
+    try:
+        with private_rabbitmq({"consumer_timeout": ACK_WITHIN_MS, "channel_tick_interval": 250}) as node:
+            yield node
+    except ServerMissing as missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
+
+
+class TestRabbitmqOutages:
+    next_delivery = BrokerConformance.next_delivery
+    expect = BrokerConformance.expect
+    carries_hints = True
+
+    @pytest.fixture
+    def broker(self, node):
+        with open_broker(node.url, queue_prefix=f"test-{uuid.uuid4().hex}") as broker:
+            yield broker
+
+    def test_a_channel_closed_for_a_late_ack_does_not_leave_a_deaf_consumer(self, broker):
+        broker.publish(hints_of([1]))
+        broker.start_consuming()
+        late = self.next_delivery(broker)
+        again = self.next_delivery(broker)  # after consumer_timeout
+        assert again.hint == late.hint and again.connection > late.connection
+        broker.ack(late)
+        broker.ack(again)
+        broker.publish(hints_of([2]))
+        self.expect(broker, [2])
+
+    def test_publishing_under_a_memory_alarm_is_refused_clearly_while_consuming_goes_on(self, broker, node, caplog):
+        broker.publish(hints_of([1]))
+        node.ctl("set_vm_memory_high_watermark", "0.000001")
+        try:
+            with pytest.raises(BrokerUnavailable, match="refuses messages: low on memory"):
+                eventually(lambda: not broker.publish(hints_of([2])))
+            assert broker.pending() is None
+            broker.start_consuming()
+            delivery = self.next_delivery(broker)
+            broker.ack(delivery)
+        finally:
+            node.ctl("set_vm_memory_high_watermark", "0.4")
+        eventually(lambda: publishes(broker, 3))
+        assert caplog.text.count("refuses messages") == 1
+        assert caplog.text.count("takes messages again") == 1
+
+    def test_a_frozen_server_holds_the_publisher_up_for_seconds_only(self, broker, node):
+        broker.publish(hints_of([1]))
+        began = time.monotonic()
+        os.killpg(node.process.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(BrokerUnavailable, match="gave no answer for 5 s"):
+                broker.publish(hints_of([2]))
+        finally:
+            os.killpg(node.process.pid, signal.SIGCONT)
+        assert time.monotonic() - began < 8
+        eventually(lambda: publishes(broker, 3))
+
+    def test_work_goes_on_after_the_server_was_killed_and_started_again(self, broker, node, caplog):
+        broker.start_consuming()
+        broker.publish(hints_of([1, 2, 3]))
+        self.next_delivery(broker)
+        node.kill9()
+        eventually(lambda: not broker.is_connected)
+        assert broker.receive() == LookInDatabase()
+        assert broker.pending() is None
+        with pytest.raises(BrokerUnavailable, match="can't be reached: Connection refused"):
+            eventually(lambda: not broker.publish(hints_of([4])))
+        with open_broker(node.url, queue_prefix=f"test-{uuid.uuid4().hex}") as opened_during_the_outage:
+            opened_during_the_outage.start_consuming()
+            node.start()
+            self.expect(broker, [1, 2, 3])
+            eventually(lambda: publishes(broker, 5))
+            self.expect(broker, [5])
+            eventually(lambda: publishes(opened_during_the_outage, 6))
+            self.expect(opened_during_the_outage, [6])
+        links = 4  # two brokers, each with a publisher and a consumer
+        assert caplog.text.count("we keep trying") == caplog.text.count("works again") <= links

@@ -1,0 +1,15 @@
+"""The in-memory object store under the storage conformance suite."""
+
+import uuid
+
+import pytest
+
+from tests.conformance.storage.suite import StorageConformance
+
+
+class TestMemory(StorageConformance):
+    scheme = "memory"
+
+    @pytest.fixture
+    def url(self):
+        return f"memory://{uuid.uuid4()}"

@@ -1,0 +1,38 @@
+"""What every test may ask for. Which database and broker they get is chosen in tests/support/stack.py."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import stack
+from tests.support.databases import Template
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_report_header() -> str:
+    return f"stack: {stack.name()}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what one pass is enough for, and leave it out of the second."""
+    once = [item for item in items if item.path.relative_to(ROOT).as_posix().startswith(stack.ONE_STACK_DIRECTORIES)]
+    for item in once:
+        item.add_marker("one_stack")
+    if stack.is_postgres():
+        config.hook.pytest_deselected(items=once)
+        items[:] = [item for item in items if item not in once]
+
+
+@pytest.fixture(scope="session")
+def database_template(tmp_path_factory):
+    """Makes whole databases; for tests that need more than one."""
+    with Template(tmp_path_factory.mktemp("databases")) as template:
+        yield template
+
+
+@pytest.fixture
+def fresh_database(database_template):
+    """The DATABASE_URL of a migrated database of this test's own, for the processes it starts; dropped afterwards."""
+    with database_template.copy() as url:
+        yield url

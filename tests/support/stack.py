@@ -1,0 +1,51 @@
+"""Which database and broker this run uses. `make test` runs the suite once on each stack.
+
+SYNCF_TEST_STACK=sqlite (default): SQLite and the database queue, as on a bare machine.
+SYNCF_TEST_STACK=postgres: the PostgreSQL and RabbitMQ of tests/servers; a failure, never a skip, if they are not there.
+"""
+
+import os
+import re
+from collections.abc import MutableMapping
+
+from tests.servers import ensure_postgres, ensure_rabbitmq
+
+PRODUCT_VARIABLES = re.compile(
+    r"SECRET_KEY|DEBUG|ALLOWED_HOSTS|CSRF_TRUSTED_ORIGINS|SECURE|DATABASE_URL|BROKER_URL|BASE_PATH|API_TOKEN_DAYS|LOG_\w+"
+    r"|STORAGE_\w+|SYNCF_ENV_FILE|SYNCF_ONE_SHOT"
+)
+#: Directories whose tests touch neither Django's database nor the broker of the stack: one pass is enough.
+ONE_STACK_DIRECTORIES = (
+    "tests/architecture/",
+    "tests/conformance/",
+    "tests/unit/broker/",
+    "tests/unit/engine/",
+    "tests/unit/storage_backends/",
+)
+
+
+def is_postgres() -> bool:
+    """Whether this run is the second pass."""
+    return name() == "postgres"
+
+
+def name() -> str:
+    """`sqlite` or `postgres`."""
+    chosen = os.environ.get("SYNCF_TEST_STACK", "sqlite")
+    if chosen not in ("sqlite", "postgres"):
+        raise SystemExit(f"SYNCF_TEST_STACK must be sqlite or postgres, not {chosen!r}.")
+    return chosen
+
+
+def select(environment: MutableMapping[str, str]) -> dict[str, str]:
+    """Clear every product variable from `environment`; returns those of the chosen stack."""
+    for variable in [key for key in environment if PRODUCT_VARIABLES.fullmatch(key)]:
+        del environment[variable]
+    common = {
+        "SYNCF_ENV_FILE": os.devnull,
+        "SECRET_KEY": "only-for-tests-and-therefore-as-long-as-a-real-one-must-be",
+        "LOG_LEVEL": "WARNING",
+    }
+    if not is_postgres():
+        return {**common, "DATABASE_URL": "sqlite:///var/test.sqlite3", "BROKER_URL": "database://"}
+    return {**common, "DATABASE_URL": ensure_postgres(), "BROKER_URL": ensure_rabbitmq()}

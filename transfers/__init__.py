@@ -1,0 +1,1 @@
+"""DATA PLANE: scan, scheduler, slaves, the copying engine and the brokers."""

@@ -1,0 +1,119 @@
+"""One connection with one channel, from its first byte to its last.
+
+pika's SelectConnection is used everywhere: it reports a channel that the server closed (an ack too late, a queue
+declared differently) and a consumer that it cancelled (queue deleted) by callback, where the loop around
+`BlockingConnection.process_data_events` hears nothing and stays deaf. Each of these ends the session, and the next
+one declares the queues anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from pika import SelectConnection
+from pika.adapters.select_connection import IOLoop
+
+from transfers.broker.rabbitmq.address import CONNECT_SECONDS, Address
+from transfers.broker.rabbitmq.queues import Queues
+
+READY_SECONDS = 2 * CONNECT_SECONDS
+CLOSE_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class QueueDeleted(Exception):
+    """The server cancelled our consumer."""
+
+
+class NotReadyInTime(Exception):
+    """Connected, but the server did not declare the queues in time."""
+
+
+class Closed(Exception):
+    """We ended it ourselves."""
+
+
+class Session:
+    """`run` lends the calling thread to the connection; all callbacks come on that thread.
+
+    Other threads use `call` and nothing else."""
+
+    channel: Any = None
+
+    def __init__(self, address: Address, queues: Queues, *, number: int, on_ready: Callable[[Session], None]) -> None:
+        self.number = number
+        self.queues = queues
+        self._address = address
+        self._on_ready = on_ready
+        self._loop = IOLoop()
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._end_reason: BaseException | None = None
+
+    def run(self) -> BaseException:
+        """Connect, declare the queues, tell `on_ready`, serve until the end; returns the reason for the end."""
+        try:
+            self._deadline = self._loop.call_later(READY_SECONDS, partial(self.end, NotReadyInTime()))
+            self.connection = SelectConnection(
+                self._address.parameters(),
+                on_open_callback=self._on_open,
+                on_open_error_callback=self._on_closed,
+                on_close_callback=self._on_closed,
+                custom_ioloop=self._loop,
+            )
+            self._loop.start()
+        except Exception as error:  # a mistake in a callback must not take the thread along
+            log.exception("RabbitMQ connection ended by an unexpected error")
+            self._end_reason = error
+        finally:
+            with self._lock:
+                self._is_over = True
+                self._loop.close()
+        return self._end_reason or Closed()
+
+    def call(self, work: Callable[[], None]) -> None:
+        """From any thread: do `work` on the session's own, or drop it if the session is over."""
+        with self._lock:
+            if not self._is_over:
+                self._loop.add_callback_threadsafe(work)
+
+    def end(self, reason: BaseException) -> None:
+        """Close politely, waiting no longer than CLOSE_SECONDS for the answer. `run` returns the first reason."""
+        if self._end_reason is not None:
+            return
+        self._end_reason = reason
+        self._loop.call_later(CLOSE_SECONDS, self._loop.stop)
+        if not (self.connection.is_closing or self.connection.is_closed):
+            self.connection.close()
+
+    def declare_queues(self, on_done: Callable[[int], None]) -> None:
+        """Make both queues, or check that they are as they should be; `on_done` gets the number of waiting hints."""
+        declare = partial(self.channel.queue_declare, durable=True)
+        declare(self.queues.dead, arguments=self.queues.dead_arguments, callback=lambda frame: None)
+        declare(
+            self.queues.tasks,
+            arguments=self.queues.tasks_arguments,
+            callback=lambda frame: on_done(frame.method.message_count),
+        )
+
+    def _on_open(self, connection: Any) -> None:
+        connection.channel(on_open_callback=self._on_channel)
+
+    def _on_channel(self, channel: Any) -> None:
+        self.channel = channel
+        channel.add_on_close_callback(lambda channel, reason: self.end(reason))
+        channel.add_on_cancel_callback(lambda frame: self.end(QueueDeleted()))
+        self.declare_queues(self._on_declared)
+
+    def _on_declared(self, waiting: int) -> None:
+        self._loop.remove_timeout(self._deadline)
+        self._on_ready(self)
+
+    def _on_closed(self, connection: Any, reason: BaseException) -> None:
+        self._end_reason = self._end_reason or reason
+        self._loop.stop()

@@ -1,0 +1,52 @@
+"""What every step of an assignment needs: the two storages, the journal and the control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage_backends.base import OpenFile, PartialId, Storage
+from storage_backends.errors import VersionChanged
+from transfers.engine.contracts import Assignment, Control, Journal, Stop, Work
+from transfers.engine.failures import Failure, Side, at_source
+
+
+class Interrupted(Exception):
+    """The parent wants the assignment to end early. Never leaves the engine."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.name)
+        self.stop = stop
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One assignment under way."""
+
+    assignment: Assignment
+    source: Storage
+    sink: Storage
+    journal: Journal
+    control: Control
+
+    def partial(self, work: Work) -> PartialId:
+        """The name of `work`'s partial at this epoch."""
+        return PartialId(self.assignment.installation, work.digest, work.epoch)
+
+    def check_stop(self) -> None:
+        """Raises Interrupted if the parent wants an end, LeaseLost past the lease."""
+        stop = self.control.stop()
+        if stop is not Stop.NONE:
+            raise Interrupted(stop)
+
+
+def was_tried_before(work: Work) -> bool:
+    """Whether an earlier claim may have left something at the sink: a partial, or even the finished file."""
+    return work.attempts > 1 or work.epoch > 1
+
+
+def read_source(source: OpenFile, offset: int, buffer: memoryview) -> None:
+    """Fill `buffer`; a file that ends earlier than it did when it was opened has changed."""
+    with at_source:
+        count = source.read_into(offset, buffer)
+    if count != len(buffer):
+        raise Failure(Side.SOURCE, VersionChanged(f"it was cut to {offset + count:,} bytes while it was read"))

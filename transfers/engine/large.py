@@ -1,0 +1,236 @@
+"""One big file through an upload session: the copy protocol, step by step.
+
+::
+
+    open source, take its identity
+    resume or begin the upload          the token is saved before the first byte leaves
+      (already committed? read the sink back, compare with the intent: done, nothing is sent again)
+    prove what the sink holds           up to the last checkpoint whose digest matches; the rest is thrown away
+    copy the parts                      every 64 MiB or 2 s: sync, *then* the checkpoint
+    is the source unchanged?            else the partial is thrown away and another attempt begins anew
+    verify from disk                    verify=disk only
+    prepare, intent, lease, commit      the intent is fenced: without it nothing gets its real name
+    read the sink back                  storages that can't be read before the commit
+
+First run and resume are the same path. A partial that can't be trusted any more (source changed, I/O error, wrong
+bytes read back) is removed and its token forgotten; after other errors both stay for the next attempt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from storage_backends.base import AlreadyCommitted, FileInfo, OpenFile
+from storage_backends.errors import ChecksumMismatch, InputOutputError, UploadGone, VersionChanged
+from storage_backends.names import display_path
+from transfers.engine import failures, outcomes
+from transfers.engine.adoption import adopt_large
+from transfers.engine.context import Context, Interrupted, read_source, was_tried_before
+from transfers.engine.contracts import LeaseLost, Outcome, Result, Stop, Verify, Work
+from transfers.engine.failures import Failure, Side, at_sink, at_source
+from transfers.engine.pipeline import Pipeline, same_bytes
+from transfers.engine.proof import hash_partial, hash_published, prove_held_parts
+from transfers.engine.upload import Upload
+
+if TYPE_CHECKING:
+    from _hashlib import HASH
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_BYTES = 64 << 20
+CHECKPOINT_SECONDS = 2.0
+
+
+def copy_large(context: Context, work: Work) -> Outcome:
+    """Copy one file of any size."""
+    try:
+        with _open_source(context, work) as source:
+            may_adopt = work.compare_first and not work.token  # with a token, an earlier attempt has compared already
+            adopted = adopt_large(context, work, source) if may_adopt else None
+            return adopted or LargeCopy(context, work, source).run()
+    except Interrupted as interrupted:
+        return outcomes.stopped(work, interrupted.stop)
+    except LeaseLost:
+        return outcomes.lease_lost(work)
+    except Failure as failure:
+        return failures.failed(work, failure)
+
+
+def _open_source(context: Context, work: Work) -> OpenFile:
+    with at_source:
+        try:
+            return context.source.open_file(work.path)
+        except failures.NEVER_TO_BE_COPIED:
+            if was_tried_before(work):
+                with at_sink:
+                    context.sink.discard_partials(work.path, context.partial(work))
+            raise
+
+
+class LargeCopy:
+    """One attempt at one file: the state between the steps."""
+
+    def __init__(self, context: Context, work: Work, source: OpenFile) -> None:
+        self.context = context
+        self.work = work
+        self.source = source
+        self.upload = Upload(context, work, source.info)
+        self.digest: HASH = hashlib.sha256()
+        self.parts_done = 0
+        self.offset = 0
+        self.bytes_copied = 0
+        self.bytes_resumed = 0
+
+    def run(self) -> Outcome:
+        """The steps, and what becomes of the partial when one fails. Raises LeaseLost: then nothing is touched."""
+        try:
+            return self._copy_beginning_again_once()
+        except Interrupted as interrupted:
+            if interrupted.stop is Stop.CANCEL:
+                self.upload.abandon()
+            return self._with_counts(outcomes.stopped(self.work, interrupted.stop))
+        except Failure as failure:
+            if _spoils_the_partial(failure) or failures.result_of(failure) is not Result.RETRY:
+                self.upload.abandon()
+            return self._with_counts(failures.failed(self.work, failure))
+        finally:
+            self.upload.close()
+
+    def _copy_beginning_again_once(self) -> Outcome:
+        try:
+            return self._copy()
+        except Failure as failure:
+            if not failure.is_at(Side.SINK, UploadGone):
+                raise
+        self.upload.start_over("the sink knows nothing of its upload any more")
+        return self._copy()
+
+    def _copy(self) -> Outcome:
+        try:
+            self.upload.open()
+        except AlreadyCommitted as committed:
+            if self._is_as_intended():
+                return self._completed(committed.info, self.work.intent_sha256)
+            self.upload.start_over("what stands at the sink is not what was about to be published")
+            self.upload.open()
+        self._keep_what_is_proven()
+        self._copy_parts()
+        self._check_source()
+        self._verify_from_disk()
+        sink = self.upload.publish(self.digest.digest())
+        self._read_back_published()
+        return self._completed(sink, self.digest.digest())
+
+    def _is_as_intended(self) -> bool:
+        """Whether the file an earlier attempt published, read back, is exactly what its intent says."""
+        if not self.work.intent_sha256 or hash_published(self.context, self.work) != self.work.intent_sha256:
+            return False
+        with at_sink:
+            self.context.sink.sync_file(self.work.path)  # it may have died between the rename and its durability
+        log.info("%s: was published by an earlier attempt", display_path(self.work.path))
+        self.bytes_resumed = self.source.info.size
+        return True
+
+    def _keep_what_is_proven(self) -> None:
+        self.parts_done, self.digest = prove_held_parts(self.context, self.work, self.upload, self.source)
+        self.offset = self.bytes_resumed = self.upload.keep(self.parts_done)
+        if self.offset:
+            log.info("%s: resumes at byte %d of %d", display_path(self.work.path), self.offset, self.source.info.size)
+
+    def _copy_parts(self) -> None:
+        token, pace = self.upload.session.token, CheckpointPace(self.offset)
+        read_back = memoryview(bytearray(token.part_bytes)) if self._compares_while_writing else None
+        with Pipeline(self.digest, token.part_bytes, self.upload.checkpoint) as pipeline:
+            while self.parts_done < token.part_count:
+                stop = self.context.control.stop()
+                if stop is not Stop.NONE:
+                    pipeline.finish()
+                    self._interrupt(stop)
+                self._copy_part(pipeline, read_back)
+                if not pipeline.is_saving and pace.is_due(self.offset):
+                    pipeline.checkpoint(self.offset)
+                self.context.journal.progress(self.work, self.offset)
+            pipeline.finish()
+
+    def _copy_part(self, pipeline: Pipeline, read_back: memoryview | None) -> None:
+        session, number = self.upload.session, self.parts_done
+        length = session.token.part_length(number)
+        self.context.control.throttle(length)
+        buffer = pipeline.take()
+        data = memoryview(buffer)[:length]
+        read_source(self.source, self.offset, data)
+        pipeline.feed(buffer, length)
+        with at_sink:
+            session.write_part(number, data)
+            if read_back is not None:
+                count = session.read_part(number, read_back[:length])
+                if not same_bytes(buffer, length, read_back[:count]):
+                    raise ChecksumMismatch(f"bytes from {self.offset:,} on were read back wrong")
+        self.parts_done += 1
+        self.offset += length
+        self.bytes_copied += length
+
+    def _interrupt(self, stop: Stop) -> None:
+        if stop is Stop.RELEASE and self.bytes_copied:
+            self.upload.checkpoint(self.offset, self.digest.digest())
+        raise Interrupted(stop)
+
+    def _check_source(self) -> None:
+        with at_source:
+            if not self.source.is_unchanged():
+                raise VersionChanged("it changed while it was copied")
+
+    def _verify_from_disk(self) -> None:
+        if self._reads_before_commit and self.context.assignment.verify is Verify.DISK:
+            self.upload.checkpoint(self.offset, self.digest.digest())
+            self._must_equal(hash_partial(self.context, self.upload))
+
+    def _read_back_published(self) -> None:
+        verify, by_server = self.context.assignment.verify, self.context.sink.capabilities.verifies_digest
+        if not self._reads_before_commit and not (verify is Verify.STORED and by_server):
+            self._must_equal(hash_published(self.context, self.work))
+
+    def _must_equal(self, sha256: bytes) -> None:
+        if sha256 != self.digest.digest():
+            raise Failure(Side.SINK, ChecksumMismatch("what was read back has another SHA-256 than what was written"))
+
+    def _completed(self, sink: FileInfo, sha256: bytes) -> Outcome:
+        return self._with_counts(outcomes.completed(self.work, self.source.info, sink, sha256))
+
+    def _with_counts(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, bytes_copied=self.bytes_copied, bytes_resumed=self.bytes_resumed)
+
+    @property
+    def _reads_before_commit(self) -> bool:
+        return self.context.sink.capabilities.reads_back_before_commit
+
+    @property
+    def _compares_while_writing(self) -> bool:
+        return self._reads_before_commit and self.context.assignment.verify is not Verify.DISK
+
+
+class CheckpointPace:
+    """When the next checkpoint is due: after so many bytes or so much time, whichever comes first."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+        self._at = time.monotonic()
+
+    def is_due(self, offset: int) -> bool:
+        """True once per interval; the interval begins anew then."""
+        now = time.monotonic()
+        if offset - self._offset < CHECKPOINT_BYTES and now - self._at < CHECKPOINT_SECONDS:
+            return False
+        self._offset, self._at = offset, now
+        return True
+
+
+def _spoils_the_partial(failure: Failure) -> bool:
+    """Whether what was written can't be trusted after that. A second fsync would lie, a changed source tears."""
+    if failure.side is Side.SOURCE:
+        return isinstance(failure.error, VersionChanged)
+    return isinstance(failure.error, InputOutputError | ChecksumMismatch)

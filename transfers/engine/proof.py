@@ -1,0 +1,102 @@
+"""Reading the sink back: what a resume may keep, and whether the sink really holds what was sent.
+
+The state of a running SHA-256 can't be saved, so a checkpoint holds the digest of the whole prefix, and a resume hashes
+the prefix again. Nothing is believed because a row says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from storage_backends.base import OpenFile
+from storage_backends.names import display_path
+from transfers.engine.context import Context, read_source
+from transfers.engine.contracts import Work
+from transfers.engine.failures import at_sink
+from transfers.engine.upload import Upload
+
+if TYPE_CHECKING:
+    from _hashlib import HASH
+
+log = logging.getLogger(__name__)
+
+READ_BACK_BYTES = 1 << 20
+
+
+class Proven(NamedTuple):
+    """The leading parts that the sink was shown to hold, and the running digest behind them."""
+
+    parts: int
+    digest: HASH
+
+
+def prove_held_parts(context: Context, work: Work, upload: Upload, source: OpenFile) -> Proven:
+    """Hash again what the sink holds, up to the last checkpoint that matches. Raises Interrupted.
+
+    Where the sink can be read before the commit, only a checkpoint proves a part. Elsewhere the server's word counts
+    (the whole file is read back after the commit); the prefix is hashed from the source, and a checkpoint that
+    contradicts it ends the proof.
+    """
+    token = upload.session.token
+    reads_sink = context.sink.capabilities.reads_back_before_commit
+    held = _parts_worth_proving(upload, reads_sink)
+    proven, digest = Proven(0, hashlib.sha256()), hashlib.sha256()
+    buffer = memoryview(bytearray(token.part_bytes if held else 0))
+    for number in range(held):
+        context.check_stop()
+        part = buffer[: token.part_length(number)]
+        if reads_sink:
+            with at_sink:
+                part = part[: upload.session.read_part(number, part)]
+        else:
+            read_source(source, number * token.part_bytes, part)
+        digest.update(part)
+        expected = upload.checkpoints.get(number * token.part_bytes + len(part))
+        if expected is not None and expected != digest.digest():
+            log.warning("%s: a checkpoint does not match what the sink holds", display_path(work.path))
+            break
+        if expected is not None or not reads_sink:
+            proven = Proven(number + 1, digest.copy())
+    return proven
+
+
+def _parts_worth_proving(upload: Upload, reads_sink: bool) -> int:
+    """Leading parts that the sink holds; where only a checkpoint proves, those below the last one."""
+    token, held = upload.session.token, upload.session.held_parts
+    leading = next((number for number in range(token.part_count) if number not in held), token.part_count)
+    if not reads_sink:
+        return leading
+    return min(leading, -(-max(upload.checkpoints, default=0) // token.part_bytes))
+
+
+def hash_partial(context: Context, upload: Upload) -> bytes:
+    """SHA-256 of the whole partial, read from the device. Raises Interrupted."""
+    with at_sink:
+        upload.session.drop_cache()
+    token, digest = upload.session.token, hashlib.sha256()
+    buffer = memoryview(bytearray(token.part_bytes))
+    for number in range(token.part_count):
+        context.check_stop()
+        with at_sink:
+            count = upload.session.read_part(number, buffer[: token.part_length(number)])
+        digest.update(buffer[:count])
+    return digest.digest()
+
+
+def hash_published(context: Context, work: Work) -> bytes:
+    """SHA-256 of what stands at the sink under its real name. Raises Interrupted."""
+    digest, buffer, offset = hashlib.sha256(), memoryview(bytearray(READ_BACK_BYTES)), 0
+    with at_sink:
+        sink = context.sink.open_file(work.path)
+    with sink:
+        while offset < sink.info.size:
+            context.check_stop()
+            with at_sink:
+                count = sink.read_into(offset, buffer)
+            if not count:
+                break
+            digest.update(buffer[:count])
+            offset += count
+    return digest.digest()

@@ -1,0 +1,109 @@
+"""From an assignment to its outcomes: exactly one for every work, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from storage_backends.base import Kind, Storage
+from storage_backends.registry import open_storage
+from transfers.engine import failures
+from transfers.engine.context import Context
+from transfers.engine.contracts import Assignment, Control, Journal, Outcome, Place, Result, Verify, Work
+from transfers.engine.directories import copy_directory
+from transfers.engine.failures import Failure, at_sink, at_source
+from transfers.engine.large import copy_large
+from transfers.engine.small import copy_small
+
+log = logging.getLogger(__name__)
+
+MAX_OPEN_STORAGES = 8
+
+
+class Storages:
+    """The storages a worker keeps open from one assignment to the next. One thread."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Place, Storage] = OrderedDict()
+
+    def open(self, place: Place) -> Storage:
+        """The storage at `place`; raises StorageError."""
+        if place not in self._open:
+            self._open[place] = open_storage(place.url, place.path, create=place.create)
+        self._open.move_to_end(place)
+        return self._open[place]
+
+    def release(self, had_trouble: bool) -> None:
+        """After an assignment: keep the few last used. All are opened anew after trouble, and a directory of this
+        machine always is: it costs nothing, and an open one would outlive its name and pin its mount."""
+        for place, storage in list(self._open.items()):
+            if had_trouble or storage.capabilities.is_per_machine or len(self._open) > MAX_OPEN_STORAGES:
+                del self._open[place]
+                storage.close()
+
+    def close(self) -> None:
+        """Close them all."""
+        self.release(had_trouble=True)
+
+
+def run(assignment: Assignment, storages: Storages, journal: Journal, control: Control) -> Iterator[Outcome]:
+    """Do the works of `assignment`; one outcome each."""
+    return chain.from_iterable(run_in_groups(assignment, storages, journal, control))
+
+
+def run_in_groups(
+    assignment: Assignment, storages: Storages, journal: Journal, control: Control
+) -> Iterator[list[Outcome]]:
+    """The same, as lists of outcomes that became true together (one group commit)."""
+    unanswered = {work.task_id: work for work in assignment.works}
+    had_trouble = False
+    try:
+        for group in _groups(assignment, storages, journal, control):
+            answers = [outcome for outcome in group if unanswered.pop(outcome.task_id, None)]
+            had_trouble |= any(answer.result in (Result.RETRY, Result.FAILED) for answer in answers)
+            if answers:
+                yield answers
+        missing = RuntimeError("the engine gave no answer")
+        rest = [failures.broken(work, missing) for work in unanswered.values()]
+    except Failure as failure:  # a storage that can't be opened concerns all
+        rest = [failures.failed(work, failure) for work in unanswered.values()]
+    except Exception as error:
+        log.exception("assignment %d of job %s", assignment.number, assignment.job_id)
+        rest = [failures.broken(work, error) for work in unanswered.values()]
+    if rest:
+        yield rest
+    storages.release(had_trouble or bool(rest))
+
+
+def _groups(assignment: Assignment, storages: Storages, journal: Journal, control: Control) -> Iterator[list[Outcome]]:
+    with at_source:
+        source = storages.open(assignment.source)
+    with at_sink:
+        sink = storages.open(assignment.sink)
+    context = Context(assignment, source, sink, journal, control)
+    directories = [work for work in assignment.works if work.kind is Kind.DIRECTORY]
+    large = [work for work in assignment.works if _is_large(context, work)]
+    alone = {work.task_id for work in (*directories, *large)}
+    grown = yield from copy_small(context, [work for work in assignment.works if work.task_id not in alone])
+    for work in (*large, *grown):
+        yield [_do(copy_large, context, work)]
+    yield [_do(copy_directory, context, work) for work in directories]
+
+
+def _do(copy: Callable[[Context, Work], Outcome], context: Context, work: Work) -> Outcome:
+    try:
+        return copy(context, work)
+    except Exception as error:
+        log.exception("task %d", work.task_id)
+        return failures.broken(work, error)
+
+
+def _is_large(context: Context, work: Work) -> bool:
+    """Whether the work needs an upload of its own. verify=disk does: only an upload can be read from the device."""
+    if work.kind is not Kind.FILE:
+        return False
+    capabilities = context.sink.capabilities
+    reads_device = context.assignment.verify is Verify.DISK and capabilities.reads_back_before_commit
+    return bool(work.token) or work.size > capabilities.batch_file_bytes or reads_device

@@ -1,0 +1,134 @@
+"""The worker process: ``python -m transfers.engine.worker <socket fd> <control fd> <parent pid>``.
+
+It knows no Django and no database. It lives exactly as long as its parent: the kernel kills it when the parent dies,
+and only the parent decides when it ends, so it ignores SIGINT and SIGTERM.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Collection
+from multiprocessing.connection import Connection
+from typing import Any
+
+from transfers.engine.contracts import Assignment, LeaseLost, Work
+from transfers.engine.control import ControlPage, PageControl
+from transfers.engine.messages import (
+    CheckpointMade,
+    FenceAsked,
+    Finished,
+    IntentAsked,
+    Outcomes,
+    ProgressMade,
+    Question,
+    Reply,
+    SaveToken,
+    TaskKey,
+)
+from transfers.engine.run import Storages, run_in_groups
+
+PROGRESS_SECONDS = 0.5
+_PR_SET_PDEATHSIG = 1
+
+
+class ParentGone(Exception):
+    """The other end of the socket is closed."""
+
+
+class JournalProxy:
+    """The `Journal` in the worker: every question goes to the parent and waits for its reply. Any thread may ask."""
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._progress_due = 0.0
+
+    def save_token(self, work: Work, token: str) -> None:
+        """See `Journal`."""
+        self._ask_for_one(work, SaveToken(_key(work), token))
+
+    def checkpoint(self, work: Work, offset: int, sha256: bytes) -> None:
+        """See `Journal`."""
+        self._ask_for_one(work, CheckpointMade(_key(work), offset, sha256))
+
+    def intent(self, work: Work, sha256: bytes, token: str) -> None:
+        """See `Journal`."""
+        self._ask_for_one(work, IntentAsked(_key(work), sha256, token))
+
+    def fence(self, works: Collection[Work]) -> set[int]:
+        """See `Journal`."""
+        return set(self._ask(FenceAsked(tuple(map(_key, works)))))
+
+    def progress(self, work: Work, bytes_done: int) -> None:
+        """Dropped when one was sent just now, or while another thread waits for a reply."""
+        now = time.monotonic()
+        if now < self._progress_due or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._progress_due = now + PROGRESS_SECONDS
+            self._connection.send(ProgressMade(_key(work), bytes_done))
+        except OSError as error:
+            raise ParentGone from error
+        finally:
+            self._lock.release()
+
+    def _ask_for_one(self, work: Work, question: Question) -> None:
+        if work.task_id not in self._ask(question):
+            raise LeaseLost("the database says that the task belongs to somebody else")
+
+    def _ask(self, question: Question) -> frozenset[int]:
+        with self._lock:
+            try:
+                self._connection.send(question)
+                reply: Reply = self._connection.recv()
+            except (EOFError, OSError) as error:
+                raise ParentGone from error
+        return reply.owned
+
+
+def _key(work: Work) -> TaskKey:
+    return TaskKey(work.task_id, work.epoch)
+
+
+def serve(connection: Connection[Any, Any], page: ControlPage) -> None:
+    """Do assignments until the parent closes the connection."""
+    storages, journal = Storages(), JournalProxy(connection)
+    while True:
+        try:
+            assignment: Assignment = connection.recv()
+        except (EOFError, OSError):
+            return
+        control = PageControl(page, assignment.number)
+        for outcomes in run_in_groups(assignment, storages, journal, control):
+            connection.send(Outcomes(tuple(outcomes)))
+        connection.send(Finished(assignment.number))
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Let the kernel kill this process when its parent dies; exits if that has happened already."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent_pid:
+        sys.exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    """Set the process up and serve."""
+    socket_fd, control_fd, parent_pid = map(int, arguments)
+    die_with_parent(parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s worker[{os.getpid()}] %(message)s")
+    serve(Connection(socket_fd), ControlPage(control_fd))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,31 @@
+"""`manage.py runscheduler [--once]`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from transfers.management.signals import StopFlag
+from transfers.scheduler.scheduler import Scheduler
+from transfers.queue import open_queue
+
+
+class Command(BaseCommand):
+    """Scan jobs when they are due and publish what is to be copied."""
+
+    help = "Scan jobs when they are due and publish what is to be copied. Several may run; one leads."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Options."""
+        parser.add_argument("--once", action="store_true", help="perform the scans that are due, then end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until SIGTERM or Ctrl-C."""
+        flag = StopFlag()
+        with open_queue() as broker:
+            scheduler = Scheduler(broker)
+            if options["once"]:
+                scheduler.run_once()
+            else:
+                scheduler.run(flag.wait)

@@ -1,0 +1,40 @@
+"""`manage.py runslave [slave-001] [--concurrency N]`."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from jobs.errors import Refusal
+from transfers.management.signals import StopFlag
+from transfers.slave.process import draw_name, run_slave
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class Command(BaseCommand):
+    """Copy files for the jobs whose storages this machine can reach."""
+
+    help = "Copy files for the jobs whose storages this machine can reach. Without a name it draws one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Options."""
+        parser.add_argument("name", nargs="?", help="unique among the live slaves, such as slave-001")
+        parser.add_argument(
+            "--concurrency", type=int, default=os.cpu_count() or 1, help="worker processes (default: one per core)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until SIGTERM or Ctrl-C; what is under way is checkpointed and released then."""
+        name, concurrency = options["name"] or draw_name(), options["concurrency"]
+        if not _NAME.fullmatch(name):
+            raise CommandError(f"{name!r} is no name for a slave: use a-z, 0-9 and inner dashes, at most 63.", returncode=2)
+        if not 1 <= concurrency <= 256:
+            raise CommandError("--concurrency must be from 1 to 256.", returncode=2)
+        try:
+            run_slave(name, concurrency=concurrency, should_stop=StopFlag().is_set)
+        except Refusal as refusal:
+            raise CommandError(f"{refusal.message} {refusal.hint}") from refusal

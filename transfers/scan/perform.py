@@ -1,0 +1,91 @@
+"""From a claimed scan row to a finished one: open both sides, look at the roots, scan, write down how it ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from jobs import scans
+from jobs.errors import Refusal
+from jobs.models import Job, Scan
+from jobs.overlaps import refuse_clash, refuse_overlap
+from jobs.storages import job_root, opened
+from storage_backends.base import RootIdentity, Storage
+from storage_backends.errors import StorageError
+from transfers.scan.merge import OutOfOrder
+from transfers.scan.run import ScanLost, run_scan
+
+log = logging.getLogger(__name__)
+
+
+class Parked(Exception):
+    """The roots are not what they were; nothing may be done until they are again."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool]) -> None:
+    """Perform `scan`, claimed by this process. Never raises for what belongs to the job: that is written to its row."""
+    try:
+        _scan(scan, machine, should_stop)
+    except ScanLost as lost:
+        log.info("scan %s of job %s given up: %s", scan.pk, scan.job_id, lost)
+        scans.give_back(scan)
+    except Parked as parked:
+        scans.park(scan.job, parked.code, str(parked))
+        scans.finish(scan, error_code=parked.code, error_text=str(parked))
+    except StorageError as error:
+        scans.finish(scan, error_code=f"SOURCE_{error.code}", error_text=str(error))
+    except Refusal as error:
+        scans.finish(scan, error_code=error.code, error_text=error.message)
+    except OutOfOrder as error:
+        scans.finish(scan, error_code="SCAN_FAILED", error_text=str(error))
+    else:
+        scans.finish(scan)
+
+
+def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> None:
+    job = scan.job
+    with ExitStack() as stack:
+        source = stack.enter_context(opened(job_root(job, "source")))
+        sink = stack.enter_context(opened(job_root(job, "sink")))
+        _check_roots(job, source.root_identity(), sink.root_identity())
+        if not scan.is_preview:
+            sink = stack.enter_context(opened(job_root(job, "sink"), create=True))
+            scans.unpark(job)
+            _bind(job, machine, source, sink)
+        source.probe()
+        run_scan(scan, job, source, sink, should_stop=should_stop)
+
+
+def _check_roots(job: Job, source: RootIdentity, sink: RootIdentity) -> None:
+    _check_device("source", job.source_path, source, job.source_device)
+    if not source.exists:
+        raise Refusal("ROOT_MISSING", f"The source {job.source_path!r} does not exist (any more).", field="source_path")
+    _check_device("sink", job.sink_path, sink, job.sink_device)
+    refuse_overlap(source, sink)
+    refuse_clash(source, sink, ignore=job)
+
+
+def _check_device(side: str, path: str, found: RootIdentity, recorded: str) -> None:
+    """An empty or missing root on another device than before is an unmounted disk, not an emptied directory."""
+    if recorded and found.device != recorded and (found.is_empty or not found.exists):
+        what = "empty" if found.exists else "missing"
+        raise Parked(
+            "ROOT_CHANGED",
+            f"The {side} {path!r} is {what} and lies on another device than before: is its disk mounted? "
+            "Nothing is copied until it is back; the next scan looks again.",
+        )
+
+
+def _bind(job: Job, machine: str, source: Storage, sink: Storage) -> None:
+    is_bound = source.capabilities.is_per_machine or sink.capabilities.is_per_machine
+    scans.bind(
+        job,
+        machine=machine if is_bound else "",
+        source_device=source.root_identity().device,
+        sink_device=sink.root_identity().device,
+    )

@@ -1,0 +1,211 @@
+"""One scan: merge source, catalogue and sink, decide per path, write tasks in batches while it goes on.
+
+Slaves start copying the first batch while the scan is still reading the tree. Memory is bounded by the largest
+directory of either side. Nothing is ever deleted. Where a directory can't be listed, everything below it is
+*unknown*: its rows are neither unchanged nor gone, and the error is counted and kept as a finding.
+
+A scan works under a lease on its row (owner and epoch); every batch is written only while it holds. A scan that
+dies is simply repeated: rows it wrote are found again as waiting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter as Multiset
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from django.db import transaction
+from django.db.models import Q
+
+from jobs import transitions
+from jobs.models import Finding, Job, Scan
+from jobs.sql.rows import NewTask, Row, SeenTask
+from jobs.states import JobStatus, TaskStatus
+from jobs.transitions import Seen
+from storage_backends.base import FileInfo, Kind, ListError, Storage
+from storage_backends.names import display_path
+from transfers.scan import merge
+from transfers.scan.decide import COPYING, Decision, Verdict, decide
+from transfers.scan.directories import Trail
+from transfers.scan.rules import Rules
+
+log = logging.getLogger(__name__)
+
+#: Paths whose changes are written in one transaction.
+BATCH_PATHS = 1000
+
+_TEXTS = {
+    "SPECIAL_FILE": "It is a FIFO, socket or device; those are not copied.",
+    "RESERVED_NAME": "Its name looks like a partial of SyncF; rename it to have it copied.",
+}
+
+
+class ScanLost(Exception):
+    """The scan's lease went to somebody else, or its job was killed: write nothing more."""
+
+
+class ScanRun:
+    """A scan under way."""
+
+    def __init__(self, scan: Scan, source: Storage, sink: Storage, *, should_stop: Callable[[], bool]) -> None:
+        self._scan, self._job = scan, scan.job
+        self._source, self._sink = source, sink
+        self._should_stop = should_stop
+        self._rules = Rules(self._job.exclude, self._job.include)
+        self._trail = Trail(keep_empty=not self._rules.has_include)
+        self._unknown: dict[str, deque[bytes]] = {"source": deque(), "sink": deque()}
+        self._counts: Multiset[str] = Multiset()
+        self._new: list[NewTask] = []
+        self._seen: list[Seen] = []
+        self._gone: list[int] = []
+        self._back: list[int] = []
+        self._findings: list[Finding] = []
+        self._findings_left = Finding.LIMIT
+
+    def run(self) -> None:
+        """Scan to the end. Raises ScanLost, StorageError or OutOfOrder; what was written until then stands."""
+        for source, row, sink in self._joined():
+            path = source.path if source is not None else row.path  # type: ignore[union-attr]
+            for left in self._trail.leave(path):
+                self._take(*left)
+            self._visit(source, row, sink)
+            if self._pending() >= BATCH_PATHS:
+                self._flush()
+        for left in self._trail.leave(b""):
+            self._take(*left)
+        self._flush()
+
+    def _joined(self) -> Iterator[merge.Joined]:
+        source_root, sink_root = self._source.root_identity(), self._sink.root_identity()
+        source = self._source.list_files(prune=self._rules.prune, stop_at=sink_root.chain[:1])
+        sink = self._sink.list_files(stop_at=source_root.chain[:1]) if sink_root.exists else iter(())
+        return merge.merge(
+            merge.listed(source, lambda error: self._note_error("source", error)),
+            merge.catalogue(self._job.pk),
+            merge.listed(sink, lambda error: self._note_error("sink", error)),
+        )
+
+    def _note_error(self, side: str, entry: ListError) -> None:
+        self._unknown[side].append(entry.path)
+        self._counts["errors"] += 1
+        self._find("error", entry.path, 0, f"{side.upper()}_{entry.error.code}", str(entry.error))
+
+    def _is_unknown(self, side: str, path: bytes) -> bool:
+        """Errors and paths both come in byte order, so those that are passed can be dropped."""
+        unknown = self._unknown[side]
+        while unknown and unknown[0] < path and not path.startswith(unknown[0]):
+            unknown.popleft()
+        return bool(unknown) and path.startswith(unknown[0])
+
+    # ── one path ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _visit(self, source: FileInfo | None, row: Row | None, sink: FileInfo | None) -> None:
+        if source is None:
+            if row is not None:
+                self._visit_absent(row)
+            return
+        if not self._rules.wants(source.path):
+            return
+        if source.kind is Kind.DIRECTORY:
+            if self._sink.capabilities.has_directories:
+                self._trail.enter(source, row, sink)
+            return
+        self._trail.note_file()
+        decision = decide(source, row, sink, is_sink_known=not self._is_unknown("sink", source.path))
+        self._count_file(source)
+        self._take(source, row, decision)
+
+    def _count_file(self, source: FileInfo) -> None:
+        if source.kind is Kind.FILE:
+            self._counts["files_seen"] += 1
+            self._counts["bytes_seen"] += source.size
+
+    def _visit_absent(self, row: Row) -> None:
+        if self._is_unknown("source", row.path) or not self._rules.wants(row.path):
+            return
+        if not row.is_gone:
+            self._counts["gone"] += 1
+            self._find(Verdict.GONE, row.path, row.size, "SOURCE_GONE", "It is gone from the source; the sink's stays.")
+            self._gone.append(row.id)
+
+    def _take(self, source: FileInfo, row: Row | None, decision: Decision) -> None:
+        verdict = decision.verdict
+        if verdict is Verdict.UNCHANGED:
+            self._counts["unchanged"] += source.kind is Kind.FILE
+            if row is not None and row.is_gone:
+                self._back.append(row.id)
+            return
+        if verdict is Verdict.WAITING:
+            self._counts["skipped"] += bool(decision.reason_code)
+            return
+        self._count_verdict(source, verdict)
+        reason_text = _TEXTS.get(decision.reason_code, "")
+        self._find(verdict, source.path, source.size, decision.reason_code, reason_text)
+        if verdict in COPYING:
+            self._trail.touch()
+        self._write(source, row, decision, reason_text)
+
+    def _count_verdict(self, source: FileInfo, verdict: Verdict) -> None:
+        if source.kind is Kind.DIRECTORY:
+            return
+        name = {Verdict.MISSING: "drifted", Verdict.COMPARE: "compared"}.get(verdict, verdict.value)
+        self._counts[name] += 1
+        if verdict in COPYING and verdict is not Verdict.COMPARE:
+            self._counts["bytes_to_copy"] += source.size
+
+    def _write(self, source: FileInfo, row: Row | None, decision: Decision, reason_text: str) -> None:
+        status = TaskStatus.SKIPPED if decision.verdict is Verdict.SKIPPED else TaskStatus.PENDING
+        looks = (source.size, source.mtime_ns, source.version, decision.compare_first, decision.reason_code, reason_text)
+        if row is None:
+            digest = hashlib.sha256(source.path).digest()
+            shown = display_path(source.path)
+            self._new.append(NewTask(source.kind.value, source.path, digest, shown, status.value, *looks))
+        else:
+            change = SeenTask(row.id, row.status, source.kind.value, status.value, *looks, False)
+            self._seen.append(Seen(change, row.kind, row.size))
+
+    def _find(self, verdict: str, path: bytes, size: int, code: str, text: str) -> None:
+        if self._findings_left and (code or self._scan.is_preview):
+            self._findings_left -= 1
+            shown = display_path(path)
+            self._findings.append(
+                Finding(scan=self._scan, verdict=verdict, path_display=shown, size=size, reason_code=code, reason_text=text)
+            )
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _pending(self) -> int:
+        return len(self._new) + len(self._seen) + len(self._gone) + len(self._back)
+
+    def _flush(self) -> None:
+        if self._should_stop():
+            raise ScanLost("the scheduler is stopping")
+        with transaction.atomic():
+            self._hold()
+            if not self._scan.is_preview:
+                self._write_tasks()
+            Finding.objects.bulk_create(self._findings)
+        for batch in (self._new, self._seen, self._gone, self._back, self._findings):
+            batch.clear()
+
+    def _hold(self) -> None:
+        """Fence: the counters are written only while the scan is ours and its job alive."""
+        mine = Scan.objects.filter(pk=self._scan.pk, owner=self._scan.owner, epoch=self._scan.epoch, finished_at=None)
+        if not mine.filter(~Q(job__status=JobStatus.KILLED)).update(**self._counts):
+            raise ScanLost("the scan was taken over or its job killed")
+
+    def _write_tasks(self) -> None:
+        transitions.discover(self._job.pk, self._new)
+        transitions.rediscover(self._job.pk, self._seen)
+        if self._gone:
+            transitions.mark_gone(self._job.pk, self._gone)
+        if self._back:
+            transitions.mark_back(self._back)
+
+
+def run_scan(scan: Scan, job: Job, source: Storage, sink: Storage, *, should_stop: Callable[[], bool]) -> None:
+    """Run `scan` of `job` to its end."""
+    scan.job = job
+    ScanRun(scan, source, sink, should_stop=should_stop).run()

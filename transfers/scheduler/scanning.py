@@ -1,0 +1,77 @@
+"""Scans in threads of their own, beside the scheduler's turns, which keep their leases."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from jobs import scans
+from jobs.models import Scan
+from transfers.scan.perform import perform
+
+log = logging.getLogger(__name__)
+
+
+class ScanThread(threading.Thread):
+    """One scan. Ends by itself; `stop` makes it give the scan back at the next batch."""
+
+    def __init__(self, scan: Scan, machine: str) -> None:
+        super().__init__(name=f"scan-{scan.pk}", daemon=True)
+        self.scan = scan
+        self._machine = machine
+        self._stop_asked = threading.Event()
+
+    def stop(self) -> None:
+        """Give the scan back soon."""
+        self._stop_asked.set()
+
+    def run(self) -> None:
+        """Perform the scan; a database that goes away leaves it to its lease, to be repeated."""
+        try:
+            perform(self.scan, self._machine, should_stop=self._stop_asked.is_set)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("scan %s was interrupted and will be repeated: %s", self.scan.pk, str(error).strip())
+        except Exception:
+            log.exception("scan %s of job %s failed", self.scan.pk, self.scan.job_id)
+            self._fail()
+        finally:
+            connection.close()
+
+    def _fail(self) -> None:
+        text = "SyncF made a mistake during the scan; the scheduler's log has the details."
+        try:
+            scans.finish(self.scan, error_code="INTERNAL_ERROR", error_text=text)
+        except (DatabaseError, InterfaceError):
+            connection.close()
+
+
+class ScanPool:
+    """At most `limit` scans at a time."""
+
+    def __init__(self, owner: str, machine: str, *, limit: int) -> None:
+        self._owner, self._machine, self._limit = owner, machine, limit
+        self._threads: list[ScanThread] = []
+
+    def turn(self) -> None:
+        """Renew the leases of what runs and start what may run."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        if self._threads:
+            scans.renew(self._owner, [thread.scan.pk for thread in self._threads])
+        while len(self._threads) < self._limit and (scan := scans.claim(self._owner, self._machine)):
+            thread = ScanThread(scan, self._machine)
+            self._threads.append(thread)
+            thread.start()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no scan runs."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def close(self, timeout_seconds: float) -> None:
+        """Ask all to stop and wait for them."""
+        for thread in self._threads:
+            thread.stop()
+        for thread in self._threads:
+            thread.join(timeout_seconds)

@@ -1,0 +1,102 @@
+"""The scheduler's loop. Any number may run: one leads (lease row, takeover within 15 s), all perform scans.
+
+Safety never depends on leadership: what two leaders would do twice is a compare-and-set or refused by a constraint.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from jobs import leases, scans, slaves, upkeep
+from jobs.machine import machine_id
+from transfers.broker.base import Broker
+from transfers.scheduler.publisher import Publisher
+from transfers.scheduler.scanning import ScanPool
+
+log = logging.getLogger(__name__)
+
+TURN_SECONDS = 1.0
+TIDY_SECONDS = 60.0
+SCANS_AT_ONCE = 2
+STOP_SECONDS = 10.0
+LEADERSHIP = "scheduler"
+
+
+class Scheduler:
+    """One scheduler process (or, in the one-shot command, thread)."""
+
+    def __init__(self, broker: Broker, *, turn_seconds: float = TURN_SECONDS) -> None:
+        self.identity = str(uuid.uuid4())
+        self._publisher = Publisher(broker)
+        self._scans = ScanPool(self.identity, machine_id(), limit=SCANS_AT_ONCE)
+        self._turn_seconds = turn_seconds
+        self._next_tidy = 0.0
+        self._is_leader = False
+
+    def run(self, should_stop: Callable[[float], bool]) -> None:
+        """Turn until `should_stop(seconds)`, which waits up to that long, says so."""
+        pause = self._turn_seconds
+        try:
+            while not should_stop(pause):
+                pause = self._guarded_turn(pause)
+        finally:
+            self._close()
+
+    def run_once(self) -> None:
+        """One complete round: due scans are performed to their end, then everything else is done once."""
+        try:
+            self.turn()
+            while not self._scans.is_idle:
+                time.sleep(0.05)
+                self.turn()
+            self.turn()
+        finally:
+            self._close()
+
+    def _guarded_turn(self, pause: float) -> float:
+        """The turn; a database that is away is waited for, longer each time up to 5 s."""
+        try:
+            self.turn()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("the database does not answer, trying again: %s", str(error).strip())
+            connection.close()
+            return min(5.0, pause * 2)
+        return self._turn_seconds
+
+    def turn(self) -> None:
+        """What is to be done every second."""
+        close_old_connections()
+        if self._lead():
+            scans.request_due()
+            scans.close_scans_of_killed_jobs()
+        self._scans.turn()
+        if self._is_leader:
+            slaves.reap_dead()
+            upkeep.cancel_killed()
+            self._publisher.publish()
+            upkeep.complete_finished()
+            self._tidy()
+
+    def _lead(self) -> bool:
+        leads = leases.acquire(LEADERSHIP, self.identity)
+        if leads != self._is_leader:
+            log.info("this scheduler %s", "leads" if leads else "no longer leads")
+        self._is_leader = leads
+        return leads
+
+    def _tidy(self) -> None:
+        if time.monotonic() >= self._next_tidy:
+            self._next_tidy = time.monotonic() + TIDY_SECONDS
+            upkeep.tidy()
+
+    def _close(self) -> None:
+        self._scans.close(STOP_SECONDS)
+        try:
+            leases.release(LEADERSHIP, self.identity)
+        except (OperationalError, InterfaceError):
+            connection.close()

@@ -1,0 +1,47 @@
+"""Removing what nobody will finish: partials of tasks that are final, of killed jobs mostly."""
+
+from __future__ import annotations
+
+import logging
+
+from jobs import uploads
+from jobs.models import Slave, Upload
+from jobs.paths import task_digest
+from jobs.services import installation
+from jobs.storages import job_root, opened
+from storage_backends.base import AlreadyCommitted, PartialId, UploadToken
+from storage_backends.errors import PartialBusy, StorageError, UploadGone
+from storage_backends.names import display_path
+
+log = logging.getLogger(__name__)
+
+UPLOADS_AT_ONCE = 20
+
+
+def remove_abandoned(slave: Slave) -> int:
+    """Abort a few unfinished uploads of final tasks; returns how many are gone."""
+    done = 0
+    for upload in uploads.abandoned(slave, UPLOADS_AT_ONCE):
+        try:
+            _abort(upload)
+        except PartialBusy:
+            continue  # its last owner still lets go; the next round finds it free
+        except StorageError as error:
+            log.warning("the partial of %s could not be removed: %s", display_path(bytes(upload.task.path)), error)
+            continue
+        uploads.forget(upload)
+        done += 1
+    return done
+
+
+def _abort(upload: Upload) -> None:
+    task = upload.task
+    path = bytes(task.path)
+    partial = PartialId(installation().identifier, task_digest(task.job_id, path), task.epoch + 1)
+    with opened(job_root(task.job, "sink")) as sink:
+        try:
+            session = sink.resume_upload(UploadToken.from_json(upload.token), partial)
+        except (UploadGone, AlreadyCommitted):
+            return
+        session.abort()
+        session.close()

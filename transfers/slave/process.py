@@ -1,0 +1,101 @@
+"""A slave process: signs on, runs one incarnation after another, signs off."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from jobs import slaves
+from jobs.machine import machine_id, process_started
+from jobs.models import Slave
+from jobs.storages import Root, configured, opened
+from storage_backends.errors import StorageError
+from transfers.engine.control import boottime
+from transfers.queue import open_queue
+from transfers.slave.heartbeat import Heartbeat
+from transfers.slave.slave import IncarnationOver, SlaveLoop
+from transfers.slave.throughput import Throughput
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+SIGN_ON_RETRY_SECONDS = 2.0
+
+
+def draw_name() -> str:
+    """A name for a slave that was given none."""
+    return f"slave-{secrets.token_hex(3)}"
+
+
+def run_slave(
+    name: str, *, concurrency: int, should_stop: Callable[[], bool], look_seconds: float = LOOK_SECONDS
+) -> None:
+    """Work as `name` until `should_stop`. Raises Conflict if another live process has the name at the start."""
+    is_first = True
+    while not should_stop():
+        try:
+            slave, signed_on_at = _sign_on(name, concurrency)
+            is_first = False
+            _work(slave, signed_on_at, should_stop, look_seconds)
+        except IncarnationOver as over:
+            log.warning("this incarnation of %s is over: %s; a new one signs on", name, over)
+        except (DatabaseError, InterfaceError) as error:
+            connection.close()
+            if is_first:
+                raise
+            log.warning("the database does not answer, trying again: %s", str(error).strip())
+            time.sleep(SIGN_ON_RETRY_SECONDS)
+
+
+def _sign_on(name: str, concurrency: int) -> tuple[Slave, float]:
+    reachable, unreachable = probe_aliases()
+    slave = Slave(
+        name=name,
+        host=socket.gethostname(),
+        machine_id=machine_id(),
+        pid=os.getpid(),
+        pid_started=process_started(os.getpid()),
+        version=settings.VERSION,
+        concurrency=concurrency,
+        aliases=reachable,
+        unreachable=unreachable,
+    )
+    signed_on_at = boottime()
+    slaves.sign_on(slave)
+    log.info("%s signed on with %d workers; serves %s", name, concurrency, ", ".join(reachable) or "no storage")
+    slaves.reap_dead()
+    return slave, signed_on_at
+
+
+def probe_aliases() -> tuple[list[str], dict[str, str]]:
+    """The storages this process can reach, and for the others why not."""
+    reachable, unreachable = [], {}
+    for alias, url in sorted(configured().items()):
+        try:
+            with opened(Root(alias, url, b"")) as storage:
+                storage.probe()
+        except StorageError as error:
+            unreachable[alias] = str(error)
+            log.warning("storage %s can't be served: %s", alias, error)
+        else:
+            reachable.append(alias)
+    return reachable, unreachable
+
+
+def _work(slave: Slave, signed_on_at: float, should_stop: Callable[[], bool], look_seconds: float) -> None:
+    throughput = Throughput()
+    heartbeat = Heartbeat(slave, signed_on_at=signed_on_at, throughput=throughput)
+    with open_queue() as broker:
+        broker.start_consuming()
+        loop = SlaveLoop(slave, broker, heartbeat, throughput=throughput, look_seconds=look_seconds)
+        loop.run(should_stop)
+    slaves.sign_off(slave)
+    slaves.reap_dead()
+    log.info("%s signed off", slave.name)

@@ -1,0 +1,313 @@
+"""The slave's main loop: one thread that owns the database, with select() over the broker and the workers.
+
+::
+
+    hint or look in the database ─▶ claim (committed) ─▶ ack ─▶ assign to an idle worker
+    worker asks (token, checkpoint, intent, fence) ─▶ fenced write ─▶ answer
+    worker answers (outcomes) ─▶ settle in one transaction
+    once a second: what do the jobs in hand want (pause, kill, rate)?
+
+The database going away is waited out as long as the lease allows; past that the incarnation is over, its workers
+are ended, and the caller signs on a new one.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from jobs import selectors, services, transitions, uploads
+from jobs.models import Job, Slave
+from jobs.states import JobStatus
+from transfers.broker.base import Broker, Delivery
+from transfers.engine.contracts import Outcome, Stop
+from transfers.engine.control import boottime
+from transfers.engine.messages import (
+    CheckpointMade,
+    FenceAsked,
+    Finished,
+    IntentAsked,
+    Outcomes,
+    ProgressMade,
+    Question,
+    SaveToken,
+    TaskKey,
+)
+from transfers.engine.pool import WorkerDied
+from transfers.slave import claims, settling
+from transfers.slave.claims import Batch
+from transfers.slave.heartbeat import Heartbeat
+from transfers.slave.housekeeping import remove_abandoned
+from transfers.slave.throughput import Throughput
+from transfers.slave.worker import Worker
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+CONTROL_SECONDS = 1.0
+HOUSEKEEPING_SECONDS = 10.0
+#: How long running copies may take to reach a checkpoint at shutdown.
+GRACE_SECONDS = 30.0
+
+
+class IncarnationOver(Exception):
+    """The lease is lost: nothing may be written in this incarnation's name any more."""
+
+
+class SlaveLoop:
+    """One incarnation at work."""
+
+    def __init__(
+        self, slave: Slave, broker: Broker, heartbeat: Heartbeat, *, throughput: Throughput, look_seconds: float
+    ) -> None:
+        """`look_seconds`: how often an idle slave asks the database."""
+        self._slave, self._broker, self._heartbeat, self._throughput = slave, broker, heartbeat, throughput
+        self._installation = services.installation().identifier
+        self._workers = [Worker(heartbeat.deadline) for _ in range(slave.concurrency)]
+        self._backlog: deque[Batch] = deque()
+        self._numbers = 0
+        self._progress: dict[uploads.Key, int] = {}
+        self._look_seconds = look_seconds
+        self._next_look = self._next_control = self._next_housekeeping = 0.0
+        self._is_consuming = False
+
+    # ── life ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Work until `should_stop`, then release what is under way. Raises IncarnationOver."""
+        self._heartbeat.start(self._renewed)
+        try:
+            while not should_stop():
+                self._turn(is_feeding=True)
+            self._drain()
+        finally:
+            self._heartbeat.stop()
+            for worker in self._workers:
+                worker.process.kill()
+
+    def _renewed(self, deadline: float) -> None:
+        for worker in tuple(self._workers):
+            worker.process.set_lease_deadline(deadline)
+
+    def _drain(self) -> None:
+        self._broker.pause_consuming()
+        self._persist(lambda: self._release_backlog())
+        for worker in self._workers:
+            worker.ask_to_stop(Stop.RELEASE)
+        end = time.monotonic() + GRACE_SECONDS
+        while any(worker.is_busy for worker in self._workers) and time.monotonic() < end:
+            self._turn(is_feeding=False)
+
+    def _release_backlog(self) -> None:
+        while self._backlog:
+            batch = self._backlog[0]
+            self._settle(batch, list(batch.tasks), settling.released(batch.tasks), set(), time.time())
+            self._backlog.popleft()
+
+    # ── one turn ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _turn(self, *, is_feeding: bool) -> None:
+        if self._heartbeat.is_lost or boottime() > self._heartbeat.deadline:
+            raise IncarnationOver("the lease could not be renewed in time")
+        close_old_connections()
+        if is_feeding:
+            self._feed()
+        for ready in self._wait(is_feeding):
+            if isinstance(ready, Worker):
+                self._listen(ready)
+        now = time.monotonic()
+        if now >= self._next_control:
+            self._next_control = now + CONTROL_SECONDS
+            self._persist(self._control)
+        if is_feeding and now >= self._next_housekeeping:
+            self._next_housekeeping = now + HOUSEKEEPING_SECONDS
+            self._persist(lambda: remove_abandoned(self._slave))
+
+    def _wait(self, is_feeding: bool) -> Sequence[Worker | Broker]:
+        sources: list[Worker | Broker] = list(self._workers)
+        now = time.monotonic()
+        wake = self._next_control
+        if is_feeding and self._idle():
+            sources.append(self._broker)
+            wake = min(wake, self._next_look)
+        return select.select(sources, [], [], max(0.0, wake - now))[0]
+
+    def _persist(self, action: Callable[[], T]) -> T:
+        """Run a database action until it succeeds, as long as the lease allows. Every action is a compare-and-set,
+        so one that was committed without our hearing of it does nothing the second time."""
+        pause = 0.1
+        while True:
+            try:
+                return action()
+            except (OperationalError, InterfaceError) as error:
+                connection.close()
+                if boottime() + pause > self._heartbeat.deadline:
+                    raise IncarnationOver(f"the database is gone: {error}") from error
+                log.warning("the database does not answer, trying again: %s", str(error).strip())
+                time.sleep(pause)
+                pause = min(2.0, pause * 2)
+
+    # ── feeding ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _idle(self) -> list[Worker]:
+        return [worker for worker in self._workers if not worker.is_busy]
+
+    def _feed(self) -> None:
+        idle = self._idle()
+        while idle:
+            batch = self._next_batch(len(idle))
+            if batch is None:
+                break
+            self._assign(idle.pop(), batch)
+        self._consume(bool(idle))
+
+    def _consume(self, is_wanted: bool) -> None:
+        if is_wanted and not self._is_consuming:
+            self._broker.resume_consuming()
+        elif not is_wanted and self._is_consuming:
+            self._broker.pause_consuming()
+        self._is_consuming = is_wanted
+
+    def _next_batch(self, idle_workers: int) -> Batch | None:
+        if self._backlog:
+            return self._backlog.popleft()
+        delivery = self._broker.receive()
+        if isinstance(delivery, Delivery):
+            self._take_hint(delivery, idle_workers)
+            if self._backlog:
+                return self._backlog.popleft()
+        if time.monotonic() < self._next_look:
+            return None
+        batch = self._persist(lambda: claims.claim_next(self._slave, idle_workers))
+        if batch is None:
+            self._next_look = time.monotonic() + self._look_seconds
+        return batch
+
+    def _take_hint(self, delivery: Delivery, idle_workers: int) -> None:
+        batches = self._persist(lambda: claims.claim_hint(self._slave, delivery.hint.task_ids))
+        self._backlog.extend(batches)
+        if batches and idle_workers <= len(batches):
+            self._consume(False)
+        self._broker.ack(delivery)
+
+    def _assign(self, worker: Worker, batch: Batch) -> None:
+        self._numbers += 1
+        number = self._numbers
+        work = self._persist(lambda: claims.assignment(batch, number=number, installation=self._installation))
+        worker.process.set_rate(batch.job.bytes_per_second or 0)
+        try:
+            worker.assign(batch, work)
+        except WorkerDied as death:
+            self._bury(worker, death)
+        self._next_control = 0.0 if batch.job.bytes_per_second else self._next_control
+
+    # ── listening ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _listen(self, worker: Worker) -> None:
+        try:
+            match worker.process.receive():
+                case Outcomes(outcomes):
+                    self._take_outcomes(worker, outcomes)
+                case ProgressMade(key, done):
+                    self._progress[_pair(key)] = done
+                case Finished():
+                    self._finish(worker)
+                case SaveToken() | CheckpointMade() | IntentAsked() | FenceAsked() as question:
+                    worker.process.reply(self._persist(lambda: self._answer(worker, question)))
+        except WorkerDied as death:
+            self._bury(worker, death)
+
+    def _answer(self, worker: Worker, question: Question) -> set[int]:
+        slave = self._slave
+        match question:
+            case FenceAsked(keys):
+                return uploads.owned(slave, [_pair(key) for key in keys])
+            case SaveToken(key, token):
+                worker.uploads.add(key.task_id)
+                is_ours = uploads.save_token(slave, _pair(key), token)
+            case CheckpointMade(key, offset, sha256):
+                is_ours = uploads.save_checkpoint(slave, _pair(key), offset, sha256)
+            case IntentAsked(key, sha256, token):
+                worker.uploads.add(key.task_id)
+                is_ours = uploads.save_intent(slave, _pair(key), sha256, token)
+        return {key.task_id} if is_ours else set()
+
+    def _take_outcomes(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
+        batch = worker.batch
+        if batch is None:
+            return
+        pairs = [(task, outcome) for outcome in outcomes if (task := worker.answered(outcome)) is not None]
+        tasks, answered = [task for task, _ in pairs], [outcome for _, outcome in pairs]
+        self._persist(lambda: self._settle(batch, tasks, answered, worker.uploads, worker.begun_at))
+        self._next_look = 0.0
+
+    def _settle(
+        self, batch: Batch, tasks: Sequence[claims.Claimed], outcomes: Sequence[Outcome], has_upload: set[int], begun: float
+    ) -> None:
+        rows = [
+            settling.settled(batch.job, task, outcome, has_upload=task.id in has_upload, begun_at=begun)
+            for task, outcome in zip(tasks, outcomes, strict=True)
+        ]
+        won = transitions.settle(self._slave, rows)
+        self._throughput.add(sum(outcome.bytes_copied for outcome in outcomes))
+        for task in tasks:
+            self._progress.pop((task.id, task.epoch), None)
+        if len(won) < len(rows):
+            log.warning("%d of %d tasks were not ours any more and are left alone", len(rows) - len(won), len(rows))
+
+    def _finish(self, worker: Worker) -> None:
+        if worker.open:
+            log.error("a worker finished without an answer for %d tasks", len(worker.open))
+            self._give_up(worker, settling.died(worker.open.values(), None))
+        worker.finished()
+
+    def _give_up(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
+        self._take_outcomes(worker, outcomes)
+
+    def _bury(self, worker: Worker, death: WorkerDied) -> None:
+        log.error("%s; what it had in hand is tried again", death)
+        self._give_up(worker, settling.died(worker.open.values(), death.exit_code))
+        worker.process.kill()
+        self._workers[self._workers.index(worker)] = Worker(self._heartbeat.deadline)
+
+    # ── once a second ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _control(self) -> None:
+        busy = [worker for worker in self._workers if worker.batch is not None]
+        if not busy:
+            return
+        progress, self._progress = self._progress, {}
+        uploads.save_progress(self._slave, progress)
+        ids = {worker.batch.job.pk for worker in busy if worker.batch}
+        jobs = {job.pk: job for job in Job.objects.filter(pk__in=ids)}
+        sharing = selectors.workers_of_jobs(list(ids))
+        for worker in busy:
+            if worker.batch:
+                job = jobs[worker.batch.job.pk]
+                _obey(worker, job)
+                mine = sum(other.batch is not None and other.batch.job.pk == job.pk for other in busy)
+                worker.process.set_rate(_share(job, sharing.get(str(job.pk), 1) * mine))
+
+
+def _obey(worker: Worker, job: Job) -> None:
+    if job.status == JobStatus.KILLED:
+        worker.ask_to_stop(Stop.CANCEL)
+    elif job.status != JobStatus.RUNNING or job.parked_code:
+        worker.ask_to_stop(Stop.RELEASE)
+
+
+def _share(job: Job, workers: int) -> int:
+    """This worker's part of the job's rate; 0 is unlimited."""
+    return max(1, job.bytes_per_second // max(1, workers)) if job.bytes_per_second else 0
+
+
+def _pair(key: TaskKey) -> uploads.Key:
+    return key.task_id, key.epoch
+
+

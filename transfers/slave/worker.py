@@ -1,0 +1,60 @@
+"""One worker process and what it has in hand."""
+
+from __future__ import annotations
+
+import time
+
+from jobs.transitions import Claimed
+from transfers.engine.contracts import Assignment, Outcome, Stop
+from transfers.engine.pool import WorkerProcess
+from transfers.slave.claims import Batch
+
+
+class Worker:
+    """A worker process together with the claimed tasks it has not answered for yet."""
+
+    def __init__(self, deadline: float) -> None:
+        self.process = WorkerProcess()
+        self.process.set_lease_deadline(deadline)
+        self.batch: Batch | None = None
+        self.open: dict[int, Claimed] = {}
+        self.begun_at = 0.0
+        self.uploads: set[int] = set()
+        """Ids of tasks that have an unfinished upload in the database."""
+        self.stop_asked = Stop.NONE
+
+    def fileno(self) -> int:
+        """For select."""
+        return self.process.fileno()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has an assignment."""
+        return self.batch is not None
+
+    def assign(self, batch: Batch, assignment: Assignment) -> None:
+        """Hand over a batch. Raises WorkerDied."""
+        self.batch = batch
+        self.open = {task.id: task for task in batch.tasks}
+        self.uploads = {work.task_id for work in assignment.works if work.token}
+        self.begun_at = time.time()
+        self.stop_asked = Stop.NONE
+        self.process.assign(assignment)
+
+    def ask_to_stop(self, kind: Stop) -> None:
+        """Once per kind; a cancel overrides a release."""
+        if self.is_busy and kind > self.stop_asked:
+            self.stop_asked = kind
+            self.process.stop(kind)
+
+    def answered(self, outcome: Outcome) -> Claimed | None:
+        """The task an outcome is for; None if it was answered before."""
+        task = self.open.get(outcome.task_id)
+        if task is None or task.epoch != outcome.epoch:
+            return None
+        return self.open.pop(outcome.task_id)
+
+    def finished(self) -> None:
+        """Free again."""
+        self.batch = None
+        self.open = {}
