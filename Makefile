@@ -96,7 +96,7 @@ run-slave: setup ## Run one slave: make run-slave SLAVE=slave-001
 
 sync: setup ## Sync one directory and exit: make sync SOURCE=dir SINK=dir
 	@if [ -z "$$SOURCE" ] || [ -z "$$SINK" ]; then echo "usage: make sync SOURCE=dir SINK=dir" >&2; exit 2; fi
-	@exec env SYNCF_ONE_SHOT=1 $(MANAGE) sync $(ARGS) -- "$$SOURCE" "$$SINK"
+	@exec $(PY) -m syncf_site.oneshot $(ARGS) -- "$$SOURCE" "$$SINK"
 
 start-rabbitmq: ## Start RabbitMQ with its management page on 127.0.0.1:15672
 	@for engine in docker podman; do \
@@ -112,8 +112,9 @@ start-rabbitmq: ## Start RabbitMQ with its management page on 127.0.0.1:15672
 	fi; \
 	if [ "$$(id -u)" != 0 ]; then echo "rabbitmq-server must be started by root: sudo make start-rabbitmq" >&2; exit 1; fi; \
 	echo "Starting the rabbitmq-server of this machine"; \
-	rabbitmq-plugins enable --offline rabbitmq_management >/dev/null \
-	  && RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 rabbitmq-server -detached && rabbitmqctl --quiet await_startup --timeout 60
+	rabbitmq-plugins enable rabbitmq_management >/dev/null || exit 1; \
+	rabbitmqctl --quiet ping >/dev/null 2>&1 || RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 rabbitmq-server -detached || exit 1; \
+	rabbitmqctl --quiet await_startup --timeout 60
 	@echo "BROKER_URL=amqp://guest:guest@127.0.0.1:5672/  management: http://127.0.0.1:15672 (guest, guest)"
 
 # ── work on it ───────────────────────────────────────────────────────────────────────────────────────────────

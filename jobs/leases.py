@@ -7,18 +7,23 @@ from datetime import timedelta
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from jobs.machine import is_dead_here
 from jobs.models import Lease
 
 LEADER_LEASE_SECONDS = 15
 
 
 def acquire(name: str, holder: str) -> bool:
-    """Become or stay the leader; False while another holder's lease is fresh."""
+    """Become or stay the leader; False while another holder's lease is fresh and its process not known to be gone."""
     Lease.objects.get_or_create(name=name)
     expires = Now() + timedelta(seconds=LEADER_LEASE_SECONDS)
     if Lease.objects.filter(name=name, holder=holder).update(expires_at=expires):
         return True
-    free = Lease.objects.filter(Q(holder="") | Q(expires_at__lte=Now()), name=name)
+    lease = Lease.objects.get(name=name)
+    is_free = Q(holder="") | Q(expires_at__lte=Now())
+    if is_dead_here(lease.holder):
+        is_free |= Q(holder=lease.holder)
+    free = Lease.objects.filter(is_free, name=name, epoch=lease.epoch)
     return bool(free.update(holder=holder, epoch=F("epoch") + 1, expires_at=expires))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 from functools import cache
 from pathlib import Path
@@ -16,15 +17,35 @@ def machine_id() -> str:
     return hashlib.sha256(f"{known}\0{socket.gethostname()}".encode()).hexdigest()[:32]
 
 
-def process_started(pid: int) -> int:
-    """Clock ticks from boot to the start of process `pid`; 0 if there is no such process (or no /proc)."""
+def process_identity() -> str:
+    """Names this process so that another one on the same machine can tell whether it still runs."""
+    pid = os.getpid()
+    return f"{_namespace()}:{pid}:{_started(pid)}"
+
+
+def is_dead_here(identity: str) -> bool:
+    """True only if `identity` belongs to this machine and pid namespace and the process is gone (a reused pid does
+    not count as alive). False when that can't be told."""
+    namespace, _, process = identity.rpartition("/")[2].partition(":")
+    pid, _, started = process.partition(":")
+    if f"{identity.rpartition('/')[0]}/{namespace}" != _namespace() or not started.isdigit():
+        return False
+    return _started(int(pid)) != int(started)
+
+
+@cache
+def _namespace() -> str:
+    try:
+        inode = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return f"{machine_id()[:12]}/"
+    return f"{machine_id()[:12]}/{inode}"
+
+
+def _started(pid: int) -> int:
+    """Clock ticks from boot to the start of a process; 0 if there is none."""
     stat = _read(f"/proc/{pid}/stat")
     return int(stat.rpartition(")")[2].split()[19]) if stat else 0
-
-
-def is_alive_here(pid: int, started: int) -> bool:
-    """Whether exactly that process still runs on this machine (a reused pid does not count)."""
-    return started != 0 and process_started(pid) == started
 
 
 def _read(path: str) -> str:
@@ -32,4 +53,3 @@ def _read(path: str) -> str:
         return Path(path).read_text().strip()
     except OSError:
         return ""
-

@@ -204,8 +204,8 @@ class Slave(models.Model):
     host = models.CharField(max_length=255)
     machine_id = models.CharField(max_length=64)
     pid = models.IntegerField()
-    pid_started = models.BigIntegerField(default=0)
-    """Clock ticks since boot (field 22 of /proc/PID/stat): tells a reused pid from the same process."""
+    process = models.CharField(max_length=64)
+    """`machine.process_identity()`: lets this machine see at once that the process is gone."""
     version = models.CharField(max_length=40, blank=True)
     concurrency = models.PositiveSmallIntegerField()
     aliases = models.JSONField(default=list)

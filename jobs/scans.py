@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from jobs.machine import is_dead_here
 from jobs.models import Job, JobEvent, Scan
 from jobs.selectors import due_jobs
 from jobs.states import JobStatus
@@ -41,6 +42,7 @@ def _next(interval: timedelta | None) -> object:
 
 def claim(owner: str, machine: str) -> Scan | None:
     """Take one requested scan, or one whose scheduler died, that this machine can perform."""
+    _free_scans_of_the_dead(machine)
     free = Q(started_at=None) | Q(lease_expires_at__lte=Now())
     here = Q(job__machine_id__in=["", machine])
     alive = Q(job__status=JobStatus.RUNNING) | Q(is_preview=True)
@@ -58,6 +60,14 @@ def claim(owner: str, machine: str) -> Scan | None:
             scan.findings.all().delete()
             return Scan.objects.select_related("job").get(pk=scan.pk)
     return None
+
+
+def _free_scans_of_the_dead(machine: str) -> None:
+    """A scheduler whose process is gone from this machine does not have to be waited for."""
+    running = Scan.objects.filter(finished_at=None, started_at__isnull=False, machine_id=machine)
+    for scan in running.filter(lease_expires_at__gt=Now()):
+        if is_dead_here(scan.owner):
+            Scan.objects.filter(pk=scan.pk, epoch=scan.epoch).update(lease_expires_at=Now())
 
 
 _COUNTERS = (

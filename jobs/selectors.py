@@ -101,6 +101,13 @@ def _last_scans(job_ids: list[Any]) -> QuerySet[Scan]:
     return Scan.objects.filter(pk__in=of_jobs.order_by().values("job_id").annotate(last=Max("id")).values("last"))
 
 
+def task_percent(task: Task) -> float:
+    """0 … 100 of one file with one decimal; 100 only when completed."""
+    if task.status == TaskStatus.COMPLETED:
+        return 100.0
+    return min(99.9, math.floor(1000 * task.copied_bytes / task.size) / 10) if task.size else 0.0
+
+
 def tracked_tasks(job: Job) -> QuerySet[Task]:
     """What tracking lists: files, not directories, in the order of the catalogue."""
     return Task.objects.filter(job=job).exclude(kind=TaskKind.DIRECTORY).order_by("id")

@@ -58,9 +58,10 @@ def create_job(
     sink_type: str,
     sink_path: str,
     owner: AbstractBaseUser | None = None,
+    is_due: bool = True,
     **options: Unpack[Options],
 ) -> Job:
-    """Check everything that can be checked now, then create the job and have it scanned at once.
+    """Check everything that can be checked now, then create the job and (`is_due`) have it scanned at once.
 
     Raises Refusal naming the field (400) or Conflict when another job is in the way (409); nothing is written then."""
     job = Job(
@@ -70,7 +71,7 @@ def create_job(
     with transaction.atomic():
         _lock_installation()
         check_roots(job)
-        job.next_scan_at = Now()
+        job.next_scan_at = Now() if is_due else None
         job.save(force_insert=True)
         JobEvent.objects.create(job=job, actor=actor, action="create", text=str(job))
     job.refresh_from_db()

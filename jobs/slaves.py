@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from jobs import transitions
 from jobs.errors import Conflict
-from jobs.machine import is_alive_here
+from jobs.machine import is_dead_here
 from jobs.models import Slave
 from jobs.selectors import expired_slaves, live_slaves
 
@@ -22,10 +22,10 @@ FENCE_SECONDS = 10
 def sign_on(slave: Slave) -> None:
     """Insert the incarnation and give it its lease. Raises Conflict while another live process has the name.
 
-    A dead one of the same name on this machine is recognised by its pid and does not have to be waited for."""
+    One whose process is gone from this machine does not have to be waited for, nor an earlier one of our own."""
     with transaction.atomic():
         for other in live_slaves().filter(name=slave.name).select_for_update():
-            if _may_be_alive(other, slave):
+            if other.process != slave.process and not is_dead_here(other.process):
                 raise Conflict(
                     "SLAVE_IS_ALIVE",
                     f"{slave.name} is alive on {other.host} (pid {other.pid}, since {other.started_at:%F %T} UTC).",
@@ -35,13 +35,6 @@ def sign_on(slave: Slave) -> None:
         slave.lease_expires_at = _lease()
         slave.save(force_insert=True)
     slave.refresh_from_db()
-
-
-def _may_be_alive(other: Slave, me: Slave) -> bool:
-    if other.machine_id != me.machine_id:
-        return True
-    is_me = (other.pid, other.pid_started) == (me.pid, me.pid_started)
-    return not is_me and is_alive_here(other.pid, other.pid_started)
 
 
 def _lease() -> object:
@@ -65,7 +58,10 @@ def sign_off(slave: Slave) -> None:
 
 
 def reap_dead() -> int:
-    """Take back the work of incarnations whose lease is over; returns how many tasks."""
+    """Take back the work of incarnations whose lease is over, or whose process is gone from this machine; returns
+    how many tasks."""
+    gone = [slave for slave in live_slaves() if is_dead_here(slave.process)]
+    Slave.objects.filter(pk__in=[slave.pk for slave in gone]).update(lease_expires_at=Now())
     count = 0
     for slave in expired_slaves():
         Slave.objects.filter(pk=slave.pk).update(state=Slave.State.OFFLINE)

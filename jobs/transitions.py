@@ -19,7 +19,7 @@ from jobs import sql
 from jobs.batches import Waiting
 from jobs.counters import Tally
 from jobs.errors import MoveRefused
-from jobs.models import Checkpoint, Job, JobEvent, Slave, Task, Upload
+from jobs.models import Checkpoint, Job, JobEvent, Slave, Task, TaskKind, Upload
 from jobs.sql.rows import NewTask, SeenTask, Settlement
 from jobs.states import FINAL, JOB_MOVES, WAITING, JobStatus, TaskStatus
 
@@ -316,8 +316,11 @@ def cancel_batch(job: Job) -> int:
 
 
 def retry_batch(tasks: QuerySet[Task], *, actor: str) -> int:
-    """Operator's retry: a batch of failed or skipped tasks becomes pending with fresh attempts; returns how many."""
+    """Operator's retry: a batch of failed or skipped tasks becomes pending with fresh attempts; returns how many.
+
+    What can't be copied at all (special files) and what is gone is left alone."""
     wanted = tasks.filter(status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED], gone_at=None)
+    wanted = wanted.exclude(kind=TaskKind.SPECIAL)
     return _move_batch(wanted, TaskStatus.PENDING, actor=actor, action="retry", attempts=0)
 
 

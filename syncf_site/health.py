@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from transfers.broker.errors import BrokerError
-from transfers.slave.process import open_queue
+from transfers.queue import open_queue
 
 logger = logging.getLogger(__name__)
 

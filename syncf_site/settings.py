@@ -158,11 +158,6 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "jobs.api.schema.add_problems",
     ],
-    "PREPROCESSING_HOOKS": ["jobs.api.schema.drop_optional_slash"],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "jobs.api.schema.add_problems",
-    ],
 }
 
 # ── Logging ───────────────────────────────────────────────────────────────────────────────────────────────────

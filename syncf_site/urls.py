@@ -13,5 +13,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     re_path(r"^health/?$", health, name="health"),
     path("api", api_root),
+    path("api", RedirectView.as_view(pattern_name="api-root")),
     path("api/", include("jobs.api.urls")),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -30,7 +29,7 @@ class BoundedJSONParser(JSONParser):
         try:
             return super().parse(stream, media_type, parser_context)
         except (ParseError, RecursionError) as error:
-            detail = error.detail if isinstance(error, ParseError) else "JSON parse error - nested too deeply"
+            detail = str(error.detail) if isinstance(error, ParseError) else "JSON parse error - nested too deeply"
             raise ParseError(detail, code="bad_json") from None
 
 
@@ -39,10 +38,11 @@ class Guarded(APIView):
 
     http_method_names = ("get", "head", "post", "put", "patch", "delete")
     parser_classes = (BoundedJSONParser, FormParser, MultiPartParser)
-    renderer_classes: Sequence[type[BaseRenderer]] = (JSONRenderer, BrowsableRenderer)
+    renderer_classes: list[type[BaseRenderer]] = [JSONRenderer, BrowsableRenderer]  # noqa: RUF012
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Runs before every handler."""
+        self.format_kwarg = self.get_format_suffix(**kwargs)  # what renders a 401 asks for it
         self.perform_authentication(request)
         self.check_permissions(request)
         if int(request.META.get("CONTENT_LENGTH") or 0) > (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0):
@@ -61,7 +61,7 @@ class SchemaView(Guarded, SpectacularAPIView):
     """OpenAPI 3 of this API, as JSON or YAML."""
 
     permission_classes = (IsAuthenticated,)
-    renderer_classes = (OpenApiJsonRenderer2, OpenApiYamlRenderer2)
+    renderer_classes = [OpenApiJsonRenderer2, OpenApiYamlRenderer2]  # noqa: RUF012
 
 
 @extend_schema(exclude=True)

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):
-    """DRF's pages with the view's buttons on top, and forms only where there is something to fill in."""
+    """DRF's pages with the view's buttons on top."""
 
     def get_context(self, data: Any, accepted_media_type: str | None, renderer_context: Any) -> dict[str, Any]:
         """Adds `buttons`: pairs of label and URL to POST to."""
@@ -22,6 +22,5 @@ class BrowsableRenderer(BrowsableAPIRenderer):
         return None if method == "PUT" else super().get_rendered_html_form(data, view, method, request)
 
     def get_raw_data_form(self, data: Any, view: Any, method: str, request: Request) -> Any:
-        """Free text only for what has a body."""
-        wanted = method in getattr(view, "raw_methods", ())
-        return super().get_raw_data_form(data, view, method, request) if wanted else None
+        """The same."""
+        return None if method == "PUT" else super().get_raw_data_form(data, view, method, request)

@@ -14,7 +14,7 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
+from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
 from rest_framework.utils.serializer_helpers import ReturnDict
 
@@ -107,12 +107,13 @@ def _headers(error: Exception) -> dict[str, str]:
 
 
 @contextmanager
-def shown_at(serializer: Serializer[Any]) -> Iterator[None]:
+def shown_at(serializer: BaseSerializer[Any]) -> Iterator[None]:
     """A Refusal inside also becomes an error at the serializer's field, so that the HTML form shows it there."""
     try:
         yield
     except Refusal as refusal:
-        field = refusal.field if refusal.field in serializer.fields else api_settings.NON_FIELD_ERRORS_KEY
+        known = refusal.field in getattr(serializer, "fields", ())
+        field = refusal.field if known else api_settings.NON_FIELD_ERRORS_KEY
         errors = {field: [f"{refusal.message} {refusal.hint}".strip()]}
         vars(serializer).update(_validated_data={}, _errors=errors)
         vars(refusal).update(serializer=serializer)

@@ -54,9 +54,10 @@ class IntervalField(TextField):
         """Parse it."""
         return parse_interval(super().to_internal_value(data), field=str(self.field_name))
 
-    def to_representation(self, value: Any) -> str:
-        """5m0s; empty for None."""
-        return format_interval(value)
+    def get_attribute(self, instance: Any) -> str:
+        """5m0s; "" for None, which DRF would otherwise show as null."""
+        interval: Any = super().get_attribute(instance)
+        return format_interval(interval)
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.request import Request
 
@@ -30,14 +33,32 @@ class StrictBackend(DjangoFilterBackend):  # type: ignore[misc]
         return filtered
 
 
+class MomentField(IsoDateTimeField):  # type: ignore[misc]
+    """A moment that exists in UTC, too: the last hours of year 9999 do not everywhere."""
+
+    def clean(self, value: Any) -> datetime | None:
+        """Raises ValidationError."""
+        moment: datetime | None = super().clean(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError("Enter a date within the years 1 to 9999.", code="invalid") from None
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):  # type: ignore[misc]
+    """ISO 8601, as the API itself writes moments."""
+
+    field_class = MomentField
+
+
 class JobFilters(FilterSet):  # type: ignore[misc]
     """Of the list of jobs."""
 
     status = django_filters.ChoiceFilter(choices=[(value, value) for value in JobStatus])
     source_type = django_filters.CharFilter(max_length=50)
     sink_type = django_filters.CharFilter(max_length=50)
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = Job

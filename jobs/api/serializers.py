@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -13,7 +12,7 @@ from rest_framework.utils import html
 from jobs.api.fields import IntervalField, PathField, RulesField, TextField
 from jobs.errors import Refusal
 from jobs.models import Finding, Job, JobEvent, Scan, Slave, Task, Verify
-from jobs.states import TaskStatus
+from jobs.selectors import task_percent
 
 _MAX_BIGINT = (1 << 63) - 1
 #: What a browser's form sends besides the fields.
@@ -251,9 +250,7 @@ class TaskOut(serializers.ModelSerializer[Task]):
 
     def get_progress(self, task: Task) -> float:
         """100 only when completed."""
-        if task.status == TaskStatus.COMPLETED:
-            return 100.0
-        return min(99.9, math.floor(1000 * task.copied_bytes / task.size) / 10) if task.size else 0.0
+        return task_percent(task)
 
     def get_checksum(self, task: Task) -> str:
         """Hex."""

@@ -74,7 +74,6 @@ class JobViewSet(Guarded, mixins.ListModelMixin, GenericViewSet[Any]):
         "partial_update": JobOptions,
         "retry": RetryRequest,
     }
-    raw_methods: ClassVar = ("PATCH",)
     filter_backends = (StrictBackend,)
     filterset_class = JobFilters
     pagination_class = Pages

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from django.db import connection
 
+from jobs.models import INDEXED_PATH_BYTES
 from jobs.sql import postgresql, sqlite
 from jobs.sql.rows import NewTask, Row, SeenTask, Settlement
 
@@ -46,7 +47,7 @@ _PAGE = """
     SELECT id, kind, path, status, size, source_mtime_ns, source_version, sink_size, sink_mtime_ns, sink_version,
            reason_code, gone_at IS NOT NULL, compare_first
     FROM jobs_task
-    WHERE job_id = %s AND substr(path, 1, 1024) >= substr(%s, 1, 1024) AND path > %s
+    WHERE job_id = %s AND substr(path, 1, 1024) >= %s AND path > %s
     ORDER BY substr(path, 1, 1024), path LIMIT %s
 """
 
@@ -54,5 +55,5 @@ _PAGE = """
 def path_page(job_id: str, after: bytes, limit: int) -> list[Row]:
     """The next `limit` rows of the job in byte order of path, by the ordered index (both vendors)."""
     with connection.cursor() as cursor:
-        cursor.execute(_PAGE, [_vendor().uuid_parameter(job_id), after, after, limit])
+        cursor.execute(_PAGE, [_vendor().uuid_parameter(job_id), after[:INDEXED_PATH_BYTES], after, limit])
         return list(map(Row._make, cursor.fetchall()))

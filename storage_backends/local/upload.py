@@ -51,7 +51,10 @@ def _partial(directory: int, name: bytes, token: UploadToken, partial: PartialId
 
 
 def _committed(directory: int, name: bytes, token: UploadToken) -> FileInfo | None:
-    """What stands at `name` if it is the very inode that was prepared, as it was prepared."""
+    """What stands at `name` if it is the very inode that was prepared, as it was prepared.
+
+    Inode numbers are used again, so the caller reads the file back before it believes that this is its content.
+    """
     try:
         status = system.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:

@@ -24,8 +24,6 @@ ALLOWED = {
     "storage_backends/local/system.py:os.chmod(b'/proc/self/fd/%d' % handle, mode)": (
         "a descriptor under its only name: Linux has no fchmod for O_PATH"
     ),
-    "storage_backends/local/identity.py:os.scandir(listable)": "a descriptor",
-    "transfers/engine/pool.py:import pathlib.Path": "where the program itself lies, for its worker processes",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -130,6 +131,7 @@ def answers(url: str) -> bool:
     parameters.socket_timeout = parameters.stack_timeout = 2
     parameters.connection_attempts = 1
     try:
+        socket.create_connection((parameters.host, parameters.port), 2).close()  # pika logs a page for each refusal
         pika.BlockingConnection(parameters).close()
     except (pika.exceptions.AMQPError, OSError):
         return False

@@ -12,7 +12,7 @@ from tests.servers import ensure_postgres, ensure_rabbitmq
 
 PRODUCT_VARIABLES = re.compile(
     r"SECRET_KEY|DEBUG|ALLOWED_HOSTS|CSRF_TRUSTED_ORIGINS|SECURE|DATABASE_URL|BROKER_URL|BASE_PATH|API_TOKEN_DAYS|LOG_\w+"
-    r"|STORAGE_\w+|SYNCF_ENV_FILE|SYNCF_ONE_SHOT"
+    r"|STORAGE_\w+|SYNCF_ENV_FILE"
 )
 #: Directories whose tests touch neither Django's database nor the broker of the stack: one pass is enough.
 ONE_STACK_DIRECTORIES = (

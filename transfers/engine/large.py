@@ -25,7 +25,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from storage_backends.base import AlreadyCommitted, FileInfo, OpenFile
-from storage_backends.errors import ChecksumMismatch, InputOutputError, UploadGone, VersionChanged
+from storage_backends.errors import (
+    ChecksumMismatch,
+    InputOutputError,
+    PreconditionFailed,
+    UploadGone,
+    VersionChanged,
+)
 from storage_backends.names import display_path
 from transfers.engine import failures, outcomes
 from transfers.engine.adoption import adopt_large
@@ -230,7 +236,8 @@ class CheckpointPace:
 
 
 def _spoils_the_partial(failure: Failure) -> bool:
-    """Whether what was written can't be trusted after that. A second fsync would lie, a changed source tears."""
+    """Whether the upload is of no use after that: a second fsync would lie, a changed source tears, and an upload that
+    was begun over another version of the sink file can never be committed."""
     if failure.side is Side.SOURCE:
         return isinstance(failure.error, VersionChanged)
-    return isinstance(failure.error, InputOutputError | ChecksumMismatch)
+    return isinstance(failure.error, InputOutputError | ChecksumMismatch | PreconditionFailed)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 SLICE_SECONDS = 0.2
 """The longest sleep at a stretch, so that a stop or a new rate is noticed."""
+SHORTEST_SECONDS = 0.001
 BURST_SECONDS = 0.5
 """Unused budget that may be saved up."""
 
@@ -39,7 +40,7 @@ class TokenBucket:
             rate = self._rate()
             if not rate:
                 return
-            self._sleep(min(SLICE_SECONDS, -self._budget / rate))
+            self._sleep(max(SHORTEST_SECONDS, min(SLICE_SECONDS, -self._budget / rate)))
             self._fill()
 
     def _fill(self) -> bool:

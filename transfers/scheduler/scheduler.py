@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from jobs import leases, scans, slaves, upkeep
-from jobs.machine import machine_id
+from jobs.machine import machine_id, process_identity
 from transfers.broker.base import Broker
 from transfers.scheduler.publisher import Publisher
 from transfers.scheduler.scanning import ScanPool
@@ -31,7 +30,7 @@ class Scheduler:
     """One scheduler process (or, in the one-shot command, thread)."""
 
     def __init__(self, broker: Broker, *, turn_seconds: float = TURN_SECONDS) -> None:
-        self.identity = str(uuid.uuid4())
+        self.identity = process_identity()
         self._publisher = Publisher(broker)
         self._scans = ScanPool(self.identity, machine_id(), limit=SCANS_AT_ONCE)
         self._turn_seconds = turn_seconds

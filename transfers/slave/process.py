@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from jobs import slaves
-from jobs.machine import machine_id, process_started
+from jobs.machine import machine_id, process_identity
 from jobs.models import Slave
 from jobs.storages import Root, configured, opened
 from storage_backends.errors import StorageError
@@ -61,7 +61,7 @@ def _sign_on(name: str, concurrency: int) -> tuple[Slave, float]:
         host=socket.gethostname(),
         machine_id=machine_id(),
         pid=os.getpid(),
-        pid_started=process_started(os.getpid()),
+        process=process_identity(),
         version=settings.VERSION,
         concurrency=concurrency,
         aliases=reachable,

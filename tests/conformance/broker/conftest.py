@@ -19,6 +19,12 @@ def rabbitmq_url():
 
 
 @pytest.fixture
+def impatient_consumers(monkeypatch):
+    """Consumers that look every half second, not every minute, whether the server has forgotten them."""
+    monkeypatch.setattr("transfers.broker.rabbitmq.consumer.RENEW_SECONDS", 0.5)
+
+
+@pytest.fixture
 def server(rabbitmq_url):
     """A plain connection to the shared server, to look and meddle with."""
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:

@@ -7,6 +7,7 @@ import pytest
 from tests.conformance.broker.suite import BrokerConformance, eventually, hints_of
 from transfers.broker.base import LookInDatabase
 from transfers.broker.errors import BrokerMisconfigured, BrokerUnavailable
+from transfers.broker.rabbitmq.queues import Queues
 from transfers.broker.registry import open_broker
 
 GARBAGE = [b"", b"not json", b'{"v":2,"tasks":[1]}', b'{"v":1,"tasks":[true]}', b"[" * 5000, b"x" * 70_000]
@@ -37,12 +38,25 @@ class TestRabbitmqFaults:
         eventually(lambda: publishes(broker, 2))
         self.expect(broker, [2])
 
+    @pytest.mark.usefixtures("impatient_consumers")
+    def test_a_consumer_that_the_server_forgot_takes_a_new_channel(self, broker, server, prefix):
+        """A quorum queue deleted and declared again within milliseconds: nobody tells its consumers."""
+        broker.start_consuming()
+        eventually(lambda: broker.is_connected)
+        broker.publish(hints_of([1]))
+        self.expect(broker, [1])
+        arguments = Queues(prefix, "quorum").tasks_arguments
+        server.queue_delete(f"{prefix}.tasks")
+        server.queue_declare(f"{prefix}.tasks", durable=True, arguments=arguments)
+        broker.publish(hints_of([2]))
+        self.expect(broker, [2])
+
     def test_a_hint_for_a_deleted_queue_is_not_confirmed(self, broker, server, prefix):
         broker.publish(hints_of([1]))
         server.queue_delete(f"{prefix}.tasks")
         with pytest.raises(BrokerUnavailable, match="deleted; it is declared again"):
             broker.publish(hints_of([2]))
-        assert broker.publish(hints_of([3])) == 1
+        eventually(lambda: publishes(broker, 3))
 
     def test_an_ack_for_a_lost_connection_acks_nothing_on_the_next(self, broker, server, prefix, rabbitmq_url):
         broker.publish(hints_of([1]))

@@ -171,9 +171,9 @@ class UploadConformance(Place):
         session = storage.resume_upload(begin(storage, b"f", data, partial(1, "e" * 20)), partial(1, "e" * 20))
         send(session, data)
         intent = session.prepare(b"s" * 32)
+        put(storage, b"f", bytes(len(data)))
         session.abort()
         session.close()
-        put(storage, b"f", bytes(len(data)))
         with pytest.raises(UploadGone):
             open_place().resume_upload(intent, partial(2, "e" * 20))
 

@@ -16,6 +16,9 @@ from transfers.broker.rabbitmq.link import Link
 from transfers.broker.rabbitmq.queues import Queues
 from transfers.broker.rabbitmq.session import Session
 
+RENEW_SECONDS = 60.0
+"""An idle consumer takes a new channel this often, so that whatever made the server forget it passes."""
+
 log = logging.getLogger(__name__)
 
 
@@ -57,6 +60,7 @@ class Consumer:
     def _begin(self, session: Session) -> None:
         self._consumer_tag = None
         session.channel.basic_qos(prefetch_count=1)
+        session.call_later(RENEW_SECONDS, partial(self._renew_if_idle, session, session.channel))
         self._follow(session)
 
     def _forget(self, error: BrokerError) -> None:
@@ -72,10 +76,18 @@ class Consumer:
             self._consumer_tag = None
             self._give_back(session.channel)
         elif not self._is_paused and not self._consumer_tag:
-            on_message = partial(self._on_message, session.number)
+            on_message = partial(self._on_message, session)
             self._consumer_tag = session.channel.basic_consume(session.queues.tasks, on_message)
 
-    def _on_message(self, connection: int, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+    def _renew_if_idle(self, session: Session, channel: Any) -> None:
+        if self._consumer_tag and not self._unacked and channel.is_open:
+            session.renew_channel()
+        else:
+            session.call_later(RENEW_SECONDS, partial(self._renew_if_idle, session, channel))
+
+    def _on_message(self, session: Session, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        if channel is not session.channel or not channel.is_open:
+            return  # the channel is being closed, and with that the message goes back
         try:
             hint = decode(body)
         except MalformedMessage as error:
@@ -83,7 +95,7 @@ class Consumer:
             log.warning("a message of %d bytes (sha256 %s…) is no hint (%s): dead-lettered", len(body), digest, error)
             channel.basic_reject(method.delivery_tag, requeue=False)
             return
-        delivery = Delivery(hint, connection, method.delivery_tag)
+        delivery = Delivery(hint, session.number, method.delivery_tag)
         self._unacked.add(delivery)
         self.inbox.put(delivery)
 

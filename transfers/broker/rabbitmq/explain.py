@@ -20,7 +20,9 @@ def explain(reason: BaseException, address: Address, queues: Queues) -> BrokerEr
         case Closed():
             return BrokerUnavailable(f"the connection to {server} was closed")
         case QueueDeleted():
-            return BrokerUnavailable(f"the queue {queues.tasks} at {server} was deleted; it is declared again")
+            return BrokerUnavailable(
+                f"the queue {queues.tasks} at {server} was deleted; it is declared again in a second"
+            )
         case NotReadyInTime():
             return BrokerUnavailable(f"{server} accepts connections but does not answer")
         case ProbableAuthenticationError():
@@ -57,7 +59,7 @@ def _lost(reason: BaseException, server: str) -> BrokerError:
             return BrokerMisconfigured(f"no TLS connection to {server}: {cause}")
         if isinstance(cause, OSError) and cause.strerror:
             return BrokerUnavailable(f"{server} can't be reached: {cause.strerror}")
-    return BrokerUnavailable(f"lost the connection to {server}: {causes[-1]!r}")
+    return BrokerUnavailable(f"lost the connection to {server}: {' '.join(map(str, causes[-1].args))}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -12,10 +12,11 @@ from transfers.broker.errors import BrokerError, BrokerUnavailable
 from transfers.broker.rabbitmq.address import Address
 from transfers.broker.rabbitmq.explain import explain
 from transfers.broker.rabbitmq.queues import Queues
-from transfers.broker.rabbitmq.session import CLOSE_SECONDS, Closed, Session
+from transfers.broker.rabbitmq.session import CLOSE_SECONDS, Closed, QueueDeleted, Session
 
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 5.0
+REDECLARE_DELAY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ log = logging.getLogger(__name__)
 class Link:
     """Reconnects after every end of a session. One log line per outage, one when it is over.
 
-    `on_ready` runs on the link's thread whenever a session has its queues, `on_lost` when one has ended."""
+    `on_ready` runs on the link's thread whenever a session has a new channel and its queues, `on_lost` when it has
+    ended."""
 
     def __init__(
         self,
@@ -87,23 +89,25 @@ class Link:
         delays = _delays()
         for number in range(1, 1 << 62):
             started = time.monotonic()
-            self._serve(number)
+            reason = self._serve(number)
             if time.monotonic() - started > LONGEST_DELAY_SECONDS:
                 delays = _delays()
+            delay = REDECLARE_DELAY_SECONDS if isinstance(reason, QueueDeleted) else next(delays)
             with self._changed:
-                if self._changed.wait_for(lambda: self._is_closing, next(delays)):
+                if self._changed.wait_for(lambda: self._is_closing, delay):
                     return
 
-    def _serve(self, number: int) -> None:
+    def _serve(self, number: int) -> BaseException:
         with self._changed:
             if self._is_closing:
-                return
+                return Closed()
             session = Session(self._address, self._queues, number=number, on_ready=self._ready)
             self._session = session
         reason = session.run()
         with self._changed:
             self._session, self._is_ready = None, False
         self._lost(explain(reason, self._address, self._queues))
+        return reason
 
     def _ready(self, session: Session) -> None:
         if self._failure:

@@ -25,9 +25,10 @@ from transfers.broker.base import Hint
 from transfers.broker.errors import BrokerError, BrokerUnavailable
 from transfers.broker.messages import CONTENT_TYPE, encode
 from transfers.broker.rabbitmq.address import Address
+from transfers.broker.rabbitmq.explain import explain
 from transfers.broker.rabbitmq.link import Link
 from transfers.broker.rabbitmq.queues import Queues
-from transfers.broker.rabbitmq.session import Session
+from transfers.broker.rabbitmq.session import QueueDeleted, Session
 
 ANSWER_SECONDS = 5.0
 """A caller waits no longer than this for a connection, and once more for the answer."""
@@ -66,7 +67,6 @@ class Publisher:
         self._refusal: BrokerError | None = None
         self._last_tag = 0
         self._awaited: dict[int, tuple[Batch, int]] = {}
-        self._returned: set[int] = set()
         self._questions: set[Future[int]] = set()
 
     def publish(self, hints: Sequence[Hint]) -> int:
@@ -76,7 +76,7 @@ class Publisher:
 
     def pending(self) -> int:
         """Hints that wait in the queue; raises BrokerError."""
-        return self._ask(lambda session, answer: session.declare_queues(partial(answer_with, answer)))
+        return self._ask(lambda session, answer: session.count_waiting(partial(answer_with, answer)))
 
     def close(self) -> None:
         """Idempotent."""
@@ -115,7 +115,6 @@ class Publisher:
     def _abandon(self, error: BrokerError) -> None:
         self._refusal = None
         self._awaited.clear()
-        self._returned.clear()
         self._fail_questions(error)
 
     def _fail_questions(self, error: BrokerError) -> None:
@@ -123,32 +122,28 @@ class Publisher:
             answer_with(answer, error)
 
     def _send(self, session: Session, batch: Batch) -> None:
+        properties = pika.BasicProperties(content_type=CONTENT_TYPE, delivery_mode=PERSISTENT)
         for index, body in enumerate(batch.bodies):
             self._last_tag += 1  # counts as the server does, from 1 on each channel
             self._awaited[self._last_tag] = (batch, index)
-            properties = pika.BasicProperties(
-                content_type=CONTENT_TYPE, delivery_mode=PERSISTENT, message_id=str(self._last_tag)
-            )
             session.channel.basic_publish("", session.queues.tasks, body, properties, mandatory=True)
 
     def _on_confirm(self, frame: Any) -> None:
         last = frame.method.delivery_tag
         tags = [tag for tag in self._awaited if tag <= last] if frame.method.multiple else [last]
         for tag in tags:
+            if tag not in self._awaited:
+                continue
             batch, index = self._awaited.pop(tag)
-            batch.settle(index, self._error_for(tag, isinstance(frame.method, Basic.Ack)))
+            batch.settle(index, None if isinstance(frame.method, Basic.Ack) else self._nacked())
 
-    def _error_for(self, tag: int, is_acked: bool) -> BrokerError | None:
-        """A message that no queue took is returned first and acked then."""
-        if tag in self._returned:
-            self._returned.remove(tag)
-            return BrokerUnavailable(f"the queue {self._queues.tasks} was deleted; it is declared again")
-        return None if is_acked else BrokerUnavailable(f"the queue {self._queues.tasks} takes no more messages now")
+    def _nacked(self) -> BrokerError:
+        return BrokerUnavailable(f"the queue {self._queues.tasks} at {self._address} takes no messages now")
 
     def _on_return(self, session: Session, channel: Any, method: Any, properties: Any, body: bytes) -> None:
-        if not self._returned:
-            session.declare_queues(lambda waiting: None)
-        self._returned.add(int(properties.message_id))
+        """No queue took it; the ack that follows means nothing."""
+        self._abandon(explain(QueueDeleted(), self._address, self._queues))
+        session.end(QueueDeleted())
 
     def _on_blocked(self, connection: Any, frame: Any) -> None:
         self._refusal = BrokerUnavailable(f"RabbitMQ at {self._address} refuses messages: {frame.method.reason}")

@@ -1,0 +1,55 @@
+"""What all pages of the admin share: nothing is deleted here, and nothing is counted that may be millions."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    AnyModelAdmin = admin.ModelAdmin[Any]
+    AnyPaginator = Paginator[Any]
+else:
+    AnyModelAdmin, AnyPaginator = admin.ModelAdmin, Paginator
+
+
+class CappedPaginator(AnyPaginator):
+    """Counts up to 10,000 rows and no further; what lies behind is found by filter and search."""
+
+    CAP = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        """Rows, at most `CAP`."""
+        rows: Any = self.object_list
+        return int(rows.order_by()[: self.CAP].count()) if isinstance(rows, QuerySet) else len(rows)
+
+
+class HistoryKeeper(AnyModelAdmin):
+    """Nobody deletes: the history stays."""
+
+    show_full_result_count = False
+    paginator = CappedPaginator
+
+    class Media:
+        css = {"all": ("jobs/admin.css",)}  # noqa: RUF012
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never."""
+        return False
+
+
+class ReadOnly(HistoryKeeper):
+    """For what only the machinery writes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never."""
+        return False

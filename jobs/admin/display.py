@@ -1,0 +1,28 @@
+"""How states, progress and sizes look: text first, colour beside it. Style sheet: static/jobs/admin.css."""
+
+from __future__ import annotations
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+NOTHING = "–"
+
+
+def badge(state: str) -> SafeString:
+    """A state as a coloured word."""
+    return format_html('<span class="syncf-badge syncf-{}">{}</span>', state, state.replace("_", " "))
+
+
+def bar(percent: float, text: str = "") -> SafeString:
+    """A progress bar with its figure. `<progress>` needs neither script nor inline style."""
+    shown = f"{percent:.1f}".removesuffix(".0")
+    return format_html(
+        '<span class="syncf-progress"><progress max="100" value="{}">{} %</progress> {} %{}</span>',
+        *(shown, shown, shown, f" · {text}" if text else ""),
+    )
+
+
+def size(count: int | None) -> str:
+    """1.5 MB"""
+    return NOTHING if count is None else filesizeformat(count)

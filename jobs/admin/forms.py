@@ -1,0 +1,116 @@
+"""The job form: what services refuse is shown at the field it concerns."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+
+from jobs import services
+from jobs.durations import format_interval, parse_interval
+from jobs.errors import Refusal
+from jobs.models import Job
+from jobs.storages import configured
+
+JobModelForm = forms.ModelForm[Job] if TYPE_CHECKING else forms.ModelForm
+
+OPTIONS = ("name", "interval", "verify", "exclude", "include", "bytes_per_second", "max_attempts")
+PATHS = ("source_type", "source_path", "sink_type", "sink_path")
+
+
+class IntervalField(forms.CharField):
+    """A Go duration; empty: run once."""
+
+    def __init__(self, **options: Any) -> None:
+        help_text = "Time between scans, such as 30s, 5m or 1h30m. Empty: run once."
+        super().__init__(**{**options, "required": False, "help_text": help_text})
+
+    def prepare_value(self, value: Any) -> Any:
+        """As Go writes it."""
+        return format_interval(value) if isinstance(value, timedelta) else value
+
+    def clean(self, value: Any) -> Any:
+        """A timedelta or None."""
+        try:
+            return parse_interval(super().clean(value) or "")
+        except Refusal as refusal:
+            raise ValidationError(_said(refusal), code=refusal.code) from None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """5m and 5m0s are the same."""
+        try:
+            return bool(parse_interval(data or "") != initial)
+        except Refusal:
+            return True
+
+
+class JobForm(JobModelForm):
+    """Options of an existing job. Saving is the services' business and happens with the validation, in the request's
+    transaction: what they refuse must appear at its field."""
+
+    user: ClassVar[AbstractBaseUser]
+    """Who fills it in; set per request."""
+
+    interval = IntervalField()
+
+    class Meta:
+        model = Job
+        fields = OPTIONS
+        widgets: ClassVar = {"exclude": forms.Textarea({"rows": 4}), "include": forms.Textarea({"rows": 4})}
+
+    def clean(self) -> dict[str, Any]:
+        """Hand over to the services if every field is right by itself."""
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                self._perform(cleaned)
+            except Refusal as refusal:
+                self.add_error(refusal.field if refusal.field in self.fields else None, _said(refusal))
+        return cleaned
+
+    def _perform(self, cleaned: dict[str, Any]) -> None:
+        options: Any = {name: cleaned[name] for name in OPTIONS if name in self.changed_data}
+        if options:
+            services.update_options(self.instance, actor=services.actor_of(self.user), **options)
+
+    def _post_clean(self) -> None:
+        """The services have built the instance and checked it."""
+
+    def save(self, commit: bool = True) -> Job:
+        """Saved already."""
+        self.save_m2m = lambda: None
+        return self.instance
+
+
+class NewJobForm(JobForm):
+    """A new job. The storages are those that the operator configured."""
+
+    source_type = forms.ChoiceField(help_text="Storage to read.")
+    source_path = forms.CharField(strip=False, required=False, help_text="Directory that is copied; / is the storage's root.")
+    sink_type = forms.ChoiceField(help_text="Storage to write.")
+    sink_path = forms.CharField(
+        strip=False, required=False, help_text="Directory that becomes like the source; made if missing."
+    )
+
+    class Meta(JobForm.Meta):
+        fields = (*PATHS, *OPTIONS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(alias, alias) for alias in sorted(configured())]
+        for name in ("source_type", "sink_type"):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = choices
+            field.initial = choices[0][0]
+
+    def _perform(self, cleaned: dict[str, Any]) -> None:
+        values: Any = {name: cleaned[name] for name in (*PATHS, *OPTIONS)}
+        self.instance = services.create_job(actor=services.actor_of(self.user), owner=self.user, **values)
+
+
+def _said(refusal: Refusal) -> str:
+    return f"{refusal.message} {refusal.hint}".strip()

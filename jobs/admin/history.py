@@ -1,0 +1,166 @@
+"""Tasks, scans, events and slaves: to be looked at, filtered and searched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs import selectors
+from jobs.admin.base import ReadOnly
+from jobs.admin.display import badge, bar, size
+from jobs.models import Finding, JobEvent, Scan, Slave, Task
+
+FindingInlineBase = admin.TabularInline[Finding, Scan] if TYPE_CHECKING else admin.TabularInline
+
+
+class OfJobs(ReadOnly):
+    """Rows that belong to jobs: whoever may not see the job does not see them either."""
+
+    list_select_related = ("job",)
+    list_per_page = 100
+    sortable_by = ()
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Of the jobs this user may see."""
+        rows = super().get_queryset(request)
+        if request.user.has_perm("jobs.view_all_jobs"):
+            return rows
+        return rows.filter(job__in=selectors.visible_jobs(request.user))
+
+    @admin.display(description="Job")
+    def of_job(self, row: Any) -> SafeString:
+        """Linked."""
+        return format_html('<a href="{}">{}</a>', reverse("admin:jobs_job_change", args=[row.job_id]), row.job)
+
+
+@admin.register(Task)
+class TaskAdmin(OfJobs):
+    """One path of one job and the state it is in."""
+
+    list_display = ("path_display", "state", "progress", "bytes", "of_job", "attempts", "slave_name", "reason_code")
+    list_filter = ("status", "kind")
+    search_fields = ("path_display",)
+    search_help_text = "Part of the path, as it is shown."
+    fields = (
+        *("of_job", "path_display", "kind", "state", "progress", "bytes", "sha256", "slave_name", "attempts"),
+        *("reason_code", "reason_text", "not_before", "started_at", "completed_at", "gone_at"),
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
+        """Without the raw names, which nothing here shows."""
+        return super().get_queryset(request).defer("path", "path_sha256")
+
+    @admin.display(description="Status")
+    def state(self, task: Task) -> SafeString:
+        """As a badge."""
+        return badge(task.status)
+
+    @admin.display(description="Progress")
+    def progress(self, task: Task) -> SafeString:
+        """Of this file."""
+        return bar(selectors.task_percent(task))
+
+    @admin.display(description="Size")
+    def bytes(self, task: Task) -> str:
+        """At the source."""
+        return size(task.size)
+
+    @admin.display(description="SHA-256")
+    def sha256(self, task: Task) -> str:
+        """Hex, as read back from the sink."""
+        return bytes(task.checksum or b"").hex() or "–"
+
+
+class FindingInline(FindingInlineBase):
+    """What the scan has to say about single paths."""
+
+    model = Finding
+    fields = readonly_fields = ("verdict", "path_display", "size", "reason_code", "reason_text")
+    can_delete = False
+    extra = max_num = 0
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever sees the scan sees its findings."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+@admin.register(Scan)
+class ScanAdmin(OfJobs):
+    """One comparison of source, catalogue and sink."""
+
+    list_display = (
+        *("__str__", "of_job", "state", "is_preview", "requested_at", "finished_at", "files_seen"),
+        *("new", "changed", "unchanged", "drifted", "skipped", "gone", "errors"),
+    )
+    list_filter = ("is_preview", ("finished_at", admin.EmptyFieldListFilter))
+    search_fields = ("job__name", "error_text")
+    fields = (
+        *("of_job", "state", "is_preview", "owner", "requested_at", "started_at", "finished_at", "error_code", "error_text"),
+        *("files_seen", "bytes_seen", "new", "changed", "unchanged", "compared", "drifted", "skipped", "gone", "errors"),
+        "bytes_to_copy",
+    )
+    readonly_fields = fields
+    inlines = (FindingInline,)
+
+    @admin.display(description="Phase")
+    def state(self, scan: Scan) -> SafeString:
+        """As a badge."""
+        return badge(scan.phase)
+
+
+@admin.register(JobEvent)
+class JobEventAdmin(OfJobs):
+    """Who did what, when and why."""
+
+    list_display = ("at", "action", "actor", "of_job", "count", "reason_code", "text")
+    list_filter = ("action",)
+    search_fields = ("actor", "text", "reason_code")
+    fields = ("at", "action", "actor", "of_job", "of_task", "count", "reason_code", "text")
+    readonly_fields = fields
+
+    @admin.display(description="Task")
+    def of_task(self, event: JobEvent) -> SafeString | str:
+        """Linked."""
+        if event.task is None:
+            return "–"
+        return format_html('<a href="{}">{}</a>', reverse("admin:jobs_task_change", args=[event.task_id]), event.task)
+
+
+@admin.register(Slave)
+class SlaveAdmin(ReadOnly):
+    """Who copies, and who did."""
+
+    list_display = ("name", "health", "host", "pid", "version", "concurrency", "speed", "heartbeat_at", "started_at")
+    list_filter = ("state", "host")
+    search_fields = ("name", "host")
+    fields = (
+        *("name", "id", "health", "host", "machine_id", "pid", "version", "concurrency", "speed", "aliases"),
+        *("unreachable", "started_at", "heartbeat_at", "lease_expires_at", "stopped_at"),
+    )
+    readonly_fields = fields
+
+    @admin.display(description="State")
+    def health(self, slave: Slave) -> SafeString:
+        """What it says of itself."""
+        return badge(slave.state)
+
+    @admin.display(description="Speed")
+    def speed(self, slave: Slave) -> str:
+        """Bytes a second."""
+        return f"{size(slave.bytes_per_second)}/s"

@@ -1,0 +1,193 @@
+"""Who gets in: 401 for nobody, 403 without the permission, 404 for what belongs to somebody else."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import Client
+from django.urls import get_resolver
+from django.urls.resolvers import URLPattern, URLResolver
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from jobs.api.permissions import DeclaredPermission
+from jobs.api.urls import router
+from jobs.models import Job
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+ANY_ID = "0b0f8c1e-6f57-4c0b-9a57-0f5fc7a1d6b2"
+
+
+def addresses(patterns, prefix: str = ""):
+    """Every route as an address, with an id where it wants one."""
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern).removeprefix("^")
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            address = re.sub(r"\(\?P<scan_id>[^)]*\)", "1", route)
+            yield re.sub(r"\(\?P<\w+>[^)]*\)", ANY_ID, address).replace("/?$", "").replace("$", "")
+
+
+API_ADDRESSES = sorted({f"/{route}" for route in addresses(get_resolver().url_patterns) if route.startswith("api")})
+
+
+def test_the_walk_sees_the_whole_api():
+    assert f"/api/jobs/{ANY_ID}/tracking" in API_ADDRESSES
+    assert f"/api/jobs/{ANY_ID}/scans/1" in API_ADDRESSES
+    assert {"/api", "/api/", "/api/schema", "/api/jobs", "/api/slaves"} <= set(API_ADDRESSES)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", [*API_ADDRESSES, "/api/nonsense", "/api/jobs/nonsense/deeper", "/api//", "/api/jobs//"])
+def test_nobody_gets_past_401(address):
+    client = APIClient()
+    for method in METHODS:
+        for suffix in ("", "/", "?format=json", "?format=nonsense", "?cursor=x"):
+            for accept in ("*/*", "text/html", "application/xml"):
+                answer = client.generic(method, address + suffix, b"{", "application/json", HTTP_ACCEPT=accept)
+                assert answer.status_code == 401, (method, address + suffix, accept)
+                assert answer["WWW-Authenticate"] == "Token"
+
+
+@pytest.mark.parametrize("header", ["Token", "Token x y", "Token wrong", "Token \xff\xfe", "Token a\0b", "Bearer x", "x"])
+def test_a_key_that_is_none_is_401(db, header):
+    answer = APIClient().get("/api/jobs", HTTP_AUTHORIZATION=header)
+    assert answer.status_code == 401
+    assert answer.json().keys() == {"code", "message", "field", "hint"}
+    assert "apitoken" in answer.json()["hint"]
+
+
+def test_an_expired_key_and_a_key_in_the_query_are_401(user):
+    _, expired = AuthToken.objects.create(user, expiry=timedelta(seconds=-1))
+    assert APIClient().get("/api/jobs", HTTP_AUTHORIZATION=f"Token {expired}").status_code == 401
+    _, valid = AuthToken.objects.create(user)
+    assert APIClient().get(f"/api/jobs?token={valid}").status_code == 401
+
+
+def test_a_key_ends_with_its_user(user, client_of):
+    api = client_of(user)
+    assert api.get("/api/jobs").status_code == 200
+    user.is_active = False
+    user.save()
+    assert api.get("/api/jobs").status_code == 401
+
+
+VERBS = [
+    ("get", "", "view_job"),
+    ("post", "", "add_job"),
+    ("get", "/{id}", "view_job"),
+    ("patch", "/{id}", "change_job"),
+    ("delete", "/{id}", "kill_job"),
+    ("get", "/{id}/tracking", "view_job"),
+    ("get", "/{id}/scans", "view_job"),
+    ("get", "/{id}/scans/1", "view_job"),
+    ("get", "/{id}/events", "view_job"),
+    ("put", "/{id}/pause", "pause_job"),
+    ("post", "/{id}/pause", "pause_job"),
+    ("put", "/{id}/resume", "pause_job"),
+    ("post", "/{id}/run", "run_job"),
+    ("post", "/{id}/preview", "run_job"),
+    ("post", "/{id}/retry", "run_job"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "codename"), VERBS)
+def test_every_verb_wants_its_own_permission(make_user, make_job, client_of, storage, method, path, codename):
+    everything = {codename for _, _, codename in VERBS}
+    for held, allowed in [(everything - {codename}, False), ({codename}, True)]:
+        owner = make_user(*held)
+        job = make_job(owner=owner)
+        job.scans.create(pk=1) if path.endswith("scans/1") and not allowed else None
+        answer = getattr(client_of(owner), method)(f"/api/jobs{path.format(id=job.pk)}", {})
+        if allowed:
+            assert answer.status_code in (200, 400, 404)
+        else:
+            assert answer.status_code == 403
+            assert answer.json()["code"] == "PERMISSION_DENIED"
+            assert f"jobs.{codename}" in answer.json()["message"]
+        job.refresh_from_db()
+        assert allowed or job.status == "running"
+
+
+def test_every_action_of_every_view_declares_its_permission():
+    for _, viewset, _ in router.registry:
+        actions = {extra.__name__ for extra in viewset.get_extra_actions()}
+        standard = {"list", "create", "retrieve", "update", "partial_update", "destroy"}
+        actions |= {name for name in standard if hasattr(viewset, name)}
+        assert actions == set(viewset.permission_of)
+
+
+def test_an_action_without_a_declared_permission_is_refused_even_to_a_superuser(admin_user, rf):
+    class Undeclared:
+        allowed_methods = ("GET",)
+        action = "list"
+
+    request = rf.get("/")
+    request.user = admin_user
+    assert not DeclaredPermission().has_permission(request, Undeclared())
+
+
+def test_a_foreign_job_looks_exactly_like_an_unknown_one(make_user, make_job, client_of):
+    foreign = make_job(owner=make_user())
+    stranger = client_of(make_user(*{codename for _, _, codename in VERBS}))
+    for method, path, _ in VERBS:
+        if "{id}" in path:
+            answers = [getattr(stranger, method)(f"/api/jobs{path.format(id=id)}", {}) for id in (foreign.pk, ANY_ID)]
+            assert [answer.status_code for answer in answers] == [404, 404]
+            assert answers[0].content == answers[1].content
+    assert stranger.get("/api/jobs").json()["results"] == []
+    foreign.refresh_from_db()
+    assert foreign.status == "running"
+
+
+def test_holders_of_view_all_jobs_see_and_steer_everybodys(make_user, job, client_of):
+    overseer = client_of(make_user("view_job", "pause_job", "view_all_jobs"))
+    assert overseer.get("/api/jobs").json()["count"] == 1
+    assert overseer.put(f"/api/jobs/{job.pk}/pause").status_code == 200
+
+
+def test_a_task_of_another_job_cannot_be_retried_through_ones_own(api, make_user, make_job):
+    foreign = make_job(owner=make_user())
+    task = foreign.tasks.create(
+        kind="file", path=b"x", path_sha256=b"x", path_display="x", status="failed", reason_code="SINK_IO_ERROR"
+    )
+    own = make_job()
+    assert api.post(f"/api/jobs/{own.pk}/retry", {"task_id": str(task.pk)}).status_code == 404
+    scan = foreign.scans.create()
+    assert api.get(f"/api/jobs/{own.pk}/scans/{scan.pk}").status_code == 404
+
+
+def test_a_browsers_session_needs_the_csrf_token(user, job):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(user)
+    answer = browser.post(f"/api/jobs/{job.pk}/pause", HTTP_ACCEPT="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (403, "PERMISSION_DENIED")
+    assert Job.objects.get().status == "running"
+
+
+# ── manage.py apitoken ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_apitoken_prints_a_key_that_works_and_keeps_only_its_hash(user, capsys):
+    call_command("apitoken", user.username, "--days", "2")
+    key = capsys.readouterr().out.removesuffix("\n")
+    assert key.isalnum()
+    assert APIClient().get("/api/jobs", HTTP_AUTHORIZATION=f"Token {key}").status_code == 200
+    token = AuthToken.objects.get()
+    assert key not in str(vars(token))
+    assert timedelta(days=1) < token.expiry - token.created <= timedelta(days=2, seconds=1)
+
+
+def test_apitoken_says_what_to_do_about_an_unknown_or_disabled_user(user):
+    with pytest.raises(CommandError, match=r"no user 'nobody'.*createsuperuser"):
+        call_command("apitoken", "nobody")
+    with pytest.raises(CommandError, match="from 1 to 3650"):
+        call_command("apitoken", user.username, "--days", "0")
+    user.is_active = False
+    user.save()
+    with pytest.raises(CommandError, match="disabled"):
+        call_command("apitoken", user.username)
+    assert not AuthToken.objects.exists()

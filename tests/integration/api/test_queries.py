@@ -1,0 +1,31 @@
+"""A page costs the same number of queries whatever is on it."""
+
+import pytest
+
+from jobs.models import Task
+
+# Key, its siblings, user, two kinds of permission; the rest is the page itself.
+SIGNING_IN = 4
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_the_list_of_jobs_costs_five_queries(api, make_job, count, django_assert_num_queries):
+    for _ in range(count):
+        make_job().scans.create()
+    with django_assert_num_queries(SIGNING_IN + 5):
+        assert len(api.get("/api/jobs").json()["results"]) == count
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_tracking_costs_five_queries(api, job, count, django_assert_num_queries):
+    Task.objects.bulk_create(
+        Task(job=job, kind="file", path=b"%d" % n, path_sha256=b"%d" % n, path_display=str(n)) for n in range(count)
+    )
+    with django_assert_num_queries(SIGNING_IN + 5):
+        assert len(api.get(f"/api/jobs/{job.pk}/tracking").json()["tasks"]) == count
+
+
+def test_tracking_never_counts_the_tasks(api, job, django_assert_num_queries):
+    with django_assert_num_queries(SIGNING_IN + 5) as queries:
+        api.get(f"/api/jobs/{job.pk}/tracking?status=failed")
+    assert not [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]

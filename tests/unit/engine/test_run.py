@@ -1,0 +1,116 @@
+"""Every work gets exactly one outcome, whatever happens."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from storage_backends import errors
+from storage_backends.base import Kind
+from storage_backends.errors import StorageError
+from tests.unit.engine.doubles import PART, Around, pattern
+from transfers.engine import failures
+from transfers.engine.contracts import Place, Result
+from transfers.engine.failures import Failure, Side
+from transfers.engine.run import run, run_in_groups
+
+
+def a_bit_of_everything(bench):
+    bench.write("small", b"s")
+    bench.write("big", pattern(3 * PART))
+    bench.write("sub/x", b"x")
+    os.symlink("x", bench.at_source / "link")
+    return [
+        bench.work(1, "small"),
+        bench.work(2, "big"),
+        bench.work(3, "link", Kind.SYMLINK),
+        bench.work(4, "sub/", Kind.DIRECTORY),
+        bench.work(5, "missing"),
+        bench.work(6, "sub/x", Kind.SPECIAL),
+    ]
+
+
+def test_every_kind_of_work_is_answered_once(bench):
+    assert len(bench.run(*a_bit_of_everything(bench))) == 6
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_a_storage_that_can_not_be_opened_answers_for_all(bench, side):
+    works = a_bit_of_everything(bench)
+    setattr(bench, side, Place("nonsense://x", b""))
+    outcomes = bench.run(*works)
+    assert {outcome.reason_code for outcome in outcomes} == {f"{side.upper()}_CONFIGURATION"}
+    assert {outcome.result for outcome in outcomes} == {Result.FAILED}
+
+
+@pytest.mark.parametrize("method", ["write_batch", "resume_upload", "write_directory", "get_file_info", "begin_upload"])
+def test_a_mistake_of_ours_anywhere_still_answers_for_all(bench, method):
+    works = a_bit_of_everything(bench)
+
+    def mistake(*args, **kwargs):
+        raise ZeroDivisionError("oops\nsecond line")
+
+    bench.around_sink = lambda storage: Around(storage, **{method: mistake})
+    codes = {outcome.reason_code for outcome in bench.run(*(replace(work, compare_first=True) for work in works))}
+    assert "INTERNAL_ERROR" in codes
+
+
+def test_outcomes_of_one_group_commit_come_together(bench):
+    for number in range(4):
+        bench.write(f"f{number}", b"x")
+    works = [bench.work(number, f"f{number}") for number in range(4)]
+    groups = list(run_in_groups(bench.assignment(*works), bench.storages, bench.journal, bench.control))
+    assert [len(group) for group in groups] == [4]
+
+
+def test_a_root_that_was_replaced_is_opened_anew(bench):
+    bench.write("a", b"1")
+    bench.run(bench.work(1, "a"))
+    bench.at_sink.rename(bench.root / "old")
+    bench.at_sink.mkdir()
+    bench.run(bench.work(1, "a"))
+    assert (bench.at_sink / "a").read_bytes() == b"1"
+
+
+def test_descriptors_do_not_pile_up(bench):
+    works = a_bit_of_everything(bench)
+    bench.run(*works)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        list(run(bench.assignment(*works), bench.storages, bench.journal, bench.control))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def every_error():
+    return [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, StorageError)]
+
+
+@pytest.mark.parametrize("kind", every_error())
+@pytest.mark.parametrize("side", Side)
+def test_every_storage_error_has_a_listed_code_and_a_sentence(bench, kind, side):
+    work = bench.work(1, "a\nb")
+    outcome = failures.failed(work, Failure(side, kind("it broke", retry_after_seconds=3)))
+    assert outcome.reason_code in failures.REASON_CODES
+    assert "a\\nb" in outcome.reason_text and "it broke" in outcome.reason_text and outcome.reason_text.endswith(".")
+    assert (outcome.costs_attempt, outcome.retry_after_seconds) == (kind.costs_attempt, 3)
+    assert outcome.result in (Result.RETRY, Result.FAILED, Result.SKIPPED)
+
+
+def test_a_code_says_the_side_and_the_error():
+    assert failures.code_of(Failure(Side.SINK, errors.NoSpace())) == "SINK_NO_SPACE"
+    assert failures.code_of(Failure(Side.SOURCE, errors.NotFound())) == "SOURCE_GONE"
+    assert failures.code_of(Failure(Side.SOURCE, errors.VersionChanged())) == "SOURCE_CHANGED"
+
+
+@pytest.mark.parametrize(
+    ("side", "kind", "result"),
+    [
+        (Side.SOURCE, errors.NotFound, Result.SKIPPED),
+        (Side.SOURCE, errors.NotRegular, Result.SKIPPED),
+        (Side.SINK, errors.NotFound, Result.RETRY),
+        (Side.SINK, errors.NoSpace, Result.RETRY),
+        (Side.SINK, errors.PermissionDenied, Result.FAILED),
+    ],
+)
+def test_the_result_says_whether_another_attempt_makes_sense(side, kind, result):
+    assert failures.result_of(Failure(side, kind())) is result

@@ -1,0 +1,27 @@
+"""Local storages for the unit tests."""
+
+import os
+
+import pytest
+
+from storage_backends.local import LocalStorage
+from tests.unit.storage_backends.faults import Faults
+
+
+@pytest.fixture
+def root(tmp_path):
+    path = tmp_path / "root"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def storage(root):
+    storage = LocalStorage(os.fsencode(root))
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def faults(monkeypatch):
+    return Faults(monkeypatch)

@@ -1,0 +1,321 @@
+"""What happens when the system says no: at a write, a sync or a rename."""
+
+import os
+
+import pytest
+
+from storage_backends import errors
+from storage_backends.base import Attributes, FileInfo, ListError, PartialId
+from storage_backends.local import system
+from storage_backends.local.failures import failure
+from tests.unit.storage_backends import faults as fault
+
+DATA = bytes(range(256)) * 4096
+PLAIN = Attributes(mtime_ns=1_600_000_000_000_000_000, mode=0o640)
+WHO = PartialId("0123abcd", "d" * 20, 1)
+
+
+def partial(number: int) -> PartialId:
+    return PartialId("0123abcd", f"{number:020x}", 1)
+
+
+@pytest.fixture
+def session(storage):
+    token = storage.begin_upload(b"d/f", size=len(DATA), attributes=PLAIN, source_version="v", partial=WHO)
+    session = storage.resume_upload(token, WHO)
+    yield session
+    session.close()
+
+
+def send(session) -> None:
+    for number in range(session.token.part_count):
+        start = number * session.token.part_bytes
+        session.write_part(number, memoryview(DATA)[start : start + session.token.part_length(number)])
+
+
+def names(root) -> list[str]:
+    return sorted(name for _, _, files in os.walk(root) for name in files)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        ("ENOSPC", errors.NoSpace),
+        ("EDQUOT", errors.QuotaExceeded),
+        ("EROFS", errors.ReadOnly),
+        ("EACCES", errors.PermissionDenied),
+        ("EPERM", errors.PermissionDenied),
+        ("EIO", errors.InputOutputError),
+        ("ENAMETOOLONG", errors.NameTooLong),
+        ("ENOENT", errors.NotFound),
+        ("EISDIR", errors.KindConflict),
+        ("ENOTEMPTY", errors.KindConflict),
+        ("ELOOP", errors.SymlinkRefused),
+        ("EFBIG", errors.FileTooBig),
+        ("ESTALE", errors.Unreachable),
+        ("ENOTCONN", errors.Unreachable),
+        ("ETIMEDOUT", errors.Unreachable),
+        ("EMLINK", errors.StorageError),
+    ],
+)
+def test_an_errno_becomes_an_error_that_names_it_and_the_file(number, kind):
+    code = getattr(__import__("errno"), number)
+    error = failure(OSError(code, os.strerror(code)), b"d/caf\xe9")
+    assert type(error) is kind
+    assert str(error).startswith(f"{number} at 'd/caf\\xE9': ")
+
+
+def test_a_file_too_big_is_not_tried_again():
+    assert not errors.FileTooBig.retryable
+
+
+def test_a_short_write_goes_on_where_it_stopped(session, faults, root):
+    faults.replace("pwrite", lambda real, fd, data, offset: real(fd, data[: max(1, len(data) // 3)], offset))
+    send(session)
+    session.prepare(b"")
+    session.commit()
+    assert (root / "d" / "f").read_bytes() == DATA
+
+
+def test_a_short_read_goes_on_where_it_stopped(storage, session, faults):
+    send(session)
+    faults.replace("preadv", lambda real, fd, buffers, offset: real(fd, [buffers[0][:1000]], offset))
+    buffer = memoryview(bytearray(session.token.part_bytes))
+    assert session.read_part(0, buffer) == len(buffer)
+    assert buffer == DATA[: len(buffer)]
+
+
+def test_a_device_that_takes_no_byte_is_an_error_and_no_endless_loop(session, storage, faults):
+    faults.replace("pwrite", lambda real, fd, data, offset: 0)
+    with pytest.raises(errors.InputOutputError):
+        send(session)
+    with pytest.raises(errors.InputOutputError):
+        storage.write_file(b"g", b"data", PLAIN, partial(1))
+
+
+def test_a_full_sink_keeps_what_it_took(session, storage, faults):
+    faults.fail("pwrite", fault.ENOSPC, at=2)
+    with pytest.raises(errors.NoSpace) as caught:
+        send(session)
+    assert caught.value.retryable and not caught.value.costs_attempt
+    session.close()
+    again = storage.resume_upload(session.token, WHO)
+    assert list(again.held_parts) == [0]
+    again.abort()
+
+
+@pytest.mark.parametrize("function", ["fdatasync", "fsync"])
+def test_after_a_failed_sync_the_partial_is_gone_for_good(session, storage, faults, root, function):
+    send(session)
+    faults.fail(function, fault.EIO)
+    with pytest.raises(errors.InputOutputError):
+        session.sync() if function == "fdatasync" else session.prepare(b"")
+    assert names(root) == []
+    for call in (session.sync, lambda: session.prepare(b""), session.commit, lambda: send(session)):
+        with pytest.raises(errors.InputOutputError):
+            call()
+    session.close()
+    with pytest.raises(errors.UploadGone):
+        storage.resume_upload(session.token, WHO)
+
+
+def test_a_failed_rename_publishes_nothing_and_can_be_repeated(session, faults, root):
+    send(session)
+    session.prepare(b"")
+    faults.fail("rename", fault.EIO)
+    with pytest.raises(errors.InputOutputError):
+        session.commit()
+    assert not (root / "d" / "f").exists()
+    session.commit()
+    assert (root / "d" / "f").read_bytes() == DATA
+
+
+def test_a_failed_directory_sync_is_told(session, faults):
+    send(session)
+    session.prepare(b"")
+    faults.fail("fsync", fault.EIO)
+    with pytest.raises(errors.InputOutputError):
+        session.commit()
+
+
+def test_an_upload_syncs_before_it_renames_and_the_directory_after(session, faults):
+    send(session)
+    calls = faults.trace("fchmod", "utime", "fsync", "rename")
+    session.prepare(b"")
+    session.commit()
+    assert calls == ["fchmod", "utime", "fsync", "rename", "fsync"]
+
+
+def test_directories_made_on_the_way_are_durable_before_the_upload_begins(storage, faults):
+    calls = faults.trace("mkdir", "fsync")
+    token = storage.begin_upload(b"a/b/f", size=1, attributes=PLAIN, source_version="v", partial=WHO)
+    storage.resume_upload(token, WHO).abort()
+    assert calls == ["mkdir", "mkdir", "fsync", "fsync"]
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_a_batch_is_durable_before_it_is_published_and_its_names_after(storage, faults, count):
+    batch = storage.write_batch()
+    calls = faults.trace("pwrite", "fsync", "syncfs", "rename")
+    paths = [b"d%d/f" % number for number in range(count)]
+    for number, path in enumerate(paths):
+        batch.stage(path, b"data", PLAIN, partial(number))
+    assert set(calls) == {"pwrite"}
+    del calls[:]
+    batch.flush()
+    assert calls == (["fsync"] * 2 if count == 2 else ["syncfs"])
+    del calls[:]
+    batch.publish(paths)
+    after = ["fsync"] * 3 if count == 2 else ["syncfs"]  # both directories and the root they were made in
+    assert calls == ["rename"] * count + after
+    batch.discard()
+
+
+def test_a_file_staged_twice_is_durable_as_well(storage, faults):
+    """The batch counts descriptors it could not keep, not paths."""
+    batch = storage.write_batch()
+    for number in (0, 1, 2, 3, 3):
+        batch.stage(b"f%d" % number, b"data", PLAIN, partial(number))
+    calls = faults.trace("fsync", "syncfs")
+    batch.flush()
+    assert calls == ["syncfs"]
+    batch.discard()
+
+
+def test_without_group_commit_every_file_is_synced_by_itself(storage, faults, monkeypatch):
+    monkeypatch.setattr(system, "has_group_commit", lambda: False)
+    calls = faults.trace("fsync", "syncfs", "rename")
+    batch = storage.write_batch()
+    for number in range(20):
+        batch.stage(b"f%d" % number, b"data", PLAIN, partial(number))
+    batch.flush()
+    batch.publish([b"f%d" % number for number in range(20)])
+    batch.discard()
+    assert calls == ["fsync"] * 20 + ["rename"] * 20 + ["fsync"]
+
+
+@pytest.mark.parametrize(("count", "function"), [(2, "fsync"), (20, "syncfs")])
+def test_a_batch_that_could_not_be_flushed_is_never_published(storage, faults, root, count, function):
+    batch = storage.write_batch()
+    paths = [b"f%d" % number for number in range(count)]
+    for number, path in enumerate(paths):
+        batch.stage(path, b"data", PLAIN, partial(number))
+    faults.fail(function, fault.EIO)
+    with pytest.raises(errors.InputOutputError):
+        batch.flush()
+    with pytest.raises(errors.StorageError, match="flushed"):
+        batch.publish(paths)
+    batch.discard()
+    assert names(root) == []
+
+
+@pytest.mark.parametrize("function", ["pwrite", "pread", "fchmod", "utime"])
+def test_an_error_concerns_one_file_and_leaves_no_partial(storage, faults, root, function):
+    batch = storage.write_batch()
+    faults.fail(function, fault.ENOSPC, at=3)
+    for number in (0, 1):
+        batch.stage(b"f%d" % number, b"data", PLAIN, partial(number))
+    with pytest.raises(errors.NoSpace, match="'f2'"):
+        batch.stage(b"f2", b"data", PLAIN, partial(2))
+    batch.stage(b"f3", b"data", PLAIN, partial(3))
+    batch.flush()
+    assert all(isinstance(info, FileInfo) for info in batch.publish([b"f0", b"f1", b"f3"]).values())
+    batch.discard()
+    assert names(root) == ["f0", "f1", "f3"]
+
+
+def test_a_rename_that_fails_in_a_batch_concerns_one_file(storage, faults, root):
+    batch = storage.write_batch()
+    paths = [b"f0", b"f1", b"f2"]
+    for number, path in enumerate(paths):
+        batch.stage(path, b"data", PLAIN, partial(number))
+    batch.flush()
+    faults.fail("rename", fault.EIO, at=2)
+    results = batch.publish(paths)
+    batch.discard()
+    assert [isinstance(results[path], FileInfo) for path in paths] == [True, False, True]
+    assert names(root) == ["f0", "f2"]
+
+
+def test_a_batch_whose_names_are_not_durable_answers_with_errors(storage, faults):
+    batch = storage.write_batch()
+    batch.stage(b"f", b"data", PLAIN, partial(0))
+    batch.flush()
+    faults.fail("fsync", fault.EIO)
+    assert isinstance(batch.publish({b"f"})[b"f"], errors.InputOutputError)
+    batch.discard()
+
+
+def test_bytes_that_read_back_differently_are_refused(storage, faults, root):
+    faults.replace("pread", lambda real, fd, count, offset: real(fd, count, offset)[:-1] + b"\0")
+    with pytest.raises(errors.ChecksumMismatch):
+        storage.write_file(b"f", b"data", PLAIN, partial(0))
+    assert names(root) == []
+
+
+def test_a_file_replaced_right_after_it_was_published_is_told(storage, faults, root):
+    def rename(real, *args, **kwargs):
+        real(*args, **kwargs)
+        (root / "g").write_bytes(b"somebody else's")
+        os.rename(root / "g", root / "f")
+
+    batch = storage.write_batch()
+    batch.stage(b"f", b"data", PLAIN, partial(0))
+    batch.flush()
+    faults.replace("rename", rename)
+    assert isinstance(batch.publish({b"f"})[b"f"], errors.PreconditionFailed)
+    batch.discard()
+
+
+def test_a_file_that_grows_while_it_is_read_whole_is_noticed(storage, root, faults):
+    (root / "f").write_bytes(b"1234")
+
+    def grow(real, fd, count, offset):
+        with (root / "f").open("ab") as file:
+            file.write(b"5")
+        return real(fd, count, offset)
+
+    faults.replace("pread", grow)
+    with pytest.raises(errors.VersionChanged):
+        storage.read_whole(b"f", 100)
+
+
+def test_a_file_rewritten_in_place_while_it_is_read_whole_is_noticed(storage, root, faults):
+    (root / "f").write_bytes(b"1234")
+    os.utime(root / "f", ns=(5, 5))
+
+    def rewrite(real, fd, count, offset):
+        data = real(fd, count, offset)
+        (root / "f").write_bytes(b"4321")
+        os.utime(root / "f", ns=(5, 5))  # mtime can be put back, ctime can not
+        return data
+
+    faults.replace("pread", rewrite)
+    with pytest.raises(errors.VersionChanged):
+        storage.read_whole(b"f", 100)
+
+
+def test_an_error_while_reading_names_the_file(storage, root, faults):
+    (root / "f").write_bytes(b"1234")
+    faults.fail("preadv", fault.EIO)
+    with storage.open_file(b"f") as source, pytest.raises(errors.InputOutputError, match="'f'"):
+        source.read_into(0, memoryview(bytearray(4)))
+
+
+def test_a_directory_that_cannot_be_opened_is_an_error_in_the_listing(storage, root, monkeypatch):
+    for name in ("a", "b", "c"):
+        (root / name).mkdir()
+        (root / name / "f").touch()
+    listing = storage.list_files()
+    assert next(listing).path == b"a/"
+    (root / "a" / "f").unlink()
+    (root / "a").rmdir()
+    entries = list(listing)
+    assert [entry.path for entry in entries] == [b"a/", b"b/", b"b/f", b"c/", b"c/f"]
+    assert isinstance(entries[0], ListError) and entries[0].error.not_found
+
+
+def test_a_missing_root_is_not_an_empty_one(storage, root):
+    root.rmdir()
+    with pytest.raises(errors.NotFound):
+        list(storage.list_files())

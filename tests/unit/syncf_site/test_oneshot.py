@@ -1,0 +1,70 @@
+"""`make sync`: its database lies outside both trees, whatever they are."""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from syncf_site import databases, env, oneshot
+
+VAR_TMP = Path(f"/var/tmp/syncf-{os.geteuid()}")
+
+
+def read(*trees, **variables):
+    variables = {"SECRET_KEY": "k" * 60, **{name: str(value) for name, value in variables.items()}}
+    return env.read({**variables, **oneshot.variables(variables, trees=[str(tree) for tree in trees])})
+
+
+def database(environment):
+    return Path(databases.configure(environment.database_url, env.ROOT)["NAME"])
+
+
+def test_a_one_shot_sees_the_whole_machine_and_no_installation(tmp_path):
+    environment = read(
+        XDG_STATE_HOME=tmp_path,
+        DATABASE_URL="postgres://h/x",
+        BROKER_URL="amqp://h",
+        BASE_PATH="/srv",
+        STORAGE_LOCAL="file:///srv",
+    )
+    assert (environment.base_path, environment.broker_url) == (Path("/"), "database://")
+    assert environment.storages == {"local": "file:///"}
+    assert database(environment) == tmp_path / "syncf/sync.sqlite3"
+
+
+def test_the_state_directory_is_made_for_its_owner_only_whatever_its_name(tmp_path):
+    home = tmp_path / "a+b c%20#?"
+    assert database(read(XDG_STATE_HOME=home)).parent == home / "syncf"
+    assert (home / "syncf").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_the_database_avoids_a_tree_that_contains_the_state_directory(tmp_path, position):
+    (tmp_path / "link").symlink_to(tmp_path)
+    for spelling in (tmp_path, tmp_path / "link", f"{tmp_path}/x/.."):
+        trees = ["/nowhere", "/nowhere"]
+        trees[position] = spelling
+        assert database(read(*trees, XDG_STATE_HOME=tmp_path / "state")).parent == VAR_TMP
+
+
+def test_a_neighbour_of_the_tree_is_outside_it(tmp_path):
+    assert database(read(tmp_path / "stat", XDG_STATE_HOME=tmp_path / "state")).parent == tmp_path / "state/syncf"
+
+
+def test_with_no_place_outside_the_operator_is_asked_for_one(tmp_path):
+    with pytest.raises(ImproperlyConfigured, match="Set XDG_STATE_HOME"):
+        read(tmp_path, "/var/tmp", XDG_STATE_HOME=tmp_path)
+
+
+def test_a_relative_state_home_is_ignored_as_its_specification_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert database(read(XDG_STATE_HOME="state")).parent == tmp_path / ".local/state/syncf"
+
+
+def test_a_state_directory_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "state/syncf").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ImproperlyConfigured, match="belongs to somebody else"):
+        read(XDG_STATE_HOME=tmp_path / "state")

@@ -1,0 +1,95 @@
+"""`manage.py sync SOURCE SINK`: one sync, here and now, with a progress bar."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+
+from jobs.errors import Refusal
+from jobs.models import Verify
+from jobs.services import Options
+from transfers.management.signals import StopFlag
+from transfers.oneshot.arguments import parse_place, parse_rate
+from transfers.oneshot.progress import ProgressLine
+from transfers.oneshot.report import Report
+from transfers.oneshot.session import Request, Session
+
+OK, FAILURES, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Command(BaseCommand):
+    """Make SINK like SOURCE once. Running it again after an interruption goes on where it stopped."""
+
+    help = (
+        "Make SINK like SOURCE once, verified. Exit code: 0 all completed and verified, 1 failures or scan errors, "
+        "2 usage, 130 interrupted. Run it again to go on where it stopped."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Places and options."""
+        parser.add_argument("source", help="alias:path, or a path below BASE_PATH")
+        parser.add_argument("sink", help="the same; it is made if missing")
+        parser.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
+        parser.add_argument("--exclude", action="append", default=[], metavar="RULE", help="gitignore rule; repeatable")
+        parser.add_argument("--include", action="append", default=[], metavar="RULE", help="gitignore rule; repeatable")
+        parser.add_argument("--bwlimit", metavar="RATE", help="bytes per second: 500k, 10M, 1G")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, touch nothing")
+        parser.add_argument("--verify", choices=Verify.values, default=Verify.READBACK, help="how the sink is read back")
+        parser.add_argument("--max-attempts", type=int, default=5, help="tries per file (default 5)")
+        parser.add_argument("--concurrency", type=int, default=os.cpu_count() or 1, help="worker processes")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run it and exit with its code."""
+        sys.exit(self._run(options))
+
+    def _run(self, options: dict[str, Any]) -> int:
+        call_command("migrate", verbosity=0, interactive=False)
+        flag, begun = StopFlag(), time.monotonic()
+        progress = ProgressLine(sys.stderr)
+        try:
+            session = Session(_request(options), flag.is_set, progress)
+            session.run()
+        except Refusal as refusal:
+            progress.close()
+            self.stderr.write(f"{refusal.message} {refusal.hint}".strip())
+            return USAGE
+        progress.close()
+        report = Report(session, time.monotonic() - begun)
+        report.write(self.stderr, failures_file=_failures_file(session))  # type: ignore[arg-type]
+        if options["json"]:
+            self.stdout.write(report.json())
+        if flag.is_set():
+            self.stderr.write("Interrupted; run it again to go on where it stopped.")
+            return INTERRUPTED
+        return OK if report.is_clean else FAILURES
+
+
+def _request(options: dict[str, Any]) -> Request:
+    job_options: Options = {
+        "exclude": "\n".join(options["exclude"]),
+        "include": "\n".join(options["include"]),
+        "bytes_per_second": parse_rate(options["bwlimit"]) if options["bwlimit"] else None,
+        "verify": options["verify"],
+        "max_attempts": options["max_attempts"],
+    }
+    return Request(
+        source=parse_place(options["source"], field="source"),
+        sink=parse_place(options["sink"], field="sink"),
+        options=job_options,
+        concurrency=options["concurrency"],
+        is_dry_run=options["dry_run"],
+    )
+
+
+def _failures_file(session: Session) -> Path:
+    """Beside the database where that is a file, else in the working directory."""
+    database = settings.DATABASES["default"]
+    folder = Path(database["NAME"]).parent if database["ENGINE"].endswith("sqlite3") else Path.cwd()
+    return folder / f"failures-{session.job.pk}.txt"

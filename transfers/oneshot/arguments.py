@@ -1,0 +1,40 @@
+"""What a person types for a place: `alias:path`, or a path on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from django.conf import settings
+
+from jobs.errors import Refusal
+from jobs.storages import configured
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def parse_place(text: str, *, field: str) -> tuple[str, str]:
+    """(alias, path below its root). The operator at the shell is trusted: symbolic links are resolved first.
+
+    Raises Refusal for a path outside BASE_PATH or one that is no valid Unicode."""
+    alias, colon, rest = text.partition(":")
+    if colon and alias in configured():
+        return alias, rest or "/"
+    real = Path(os.path.realpath(text))
+    base = Path(os.path.realpath(settings.BASE_PATH))
+    if not real.is_relative_to(base):
+        hint = "Set BASE_PATH to a directory above it, or configure a storage for it as STORAGE_<ALIAS>=file:///…"
+        raise Refusal("OUTSIDE_BASE_PATH", f"{text!r} is not below BASE_PATH ({base}).", field=field, hint=hint)
+    return "local", "/" + str(real.relative_to(base)).removeprefix(".")
+
+
+def parse_rate(text: str) -> int:
+    """Bytes per second: 500000, 500k, 10M, 1.5GiB (units of 1,024). Raises Refusal."""
+    match = _RATE.fullmatch(text.strip())
+    rate = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
+    if rate < 1024:
+        hint = "Write bytes per second, at least 1k: 500k, 10M, 1.5G."
+        raise Refusal("INVALID_RATE", f"{text!r} is no rate.", field="bwlimit", hint=hint)
+    return rate

@@ -1,0 +1,106 @@
+"""What a one-shot sync tells at its end: numbers, and the name and reason of everything that did not arrive."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TextIO
+
+from jobs import counters
+from jobs.models import Finding, Task, TaskKind
+from transfers.oneshot.progress import human_bytes
+from transfers.oneshot.session import Session, failed_tasks
+
+NAMED = 20
+
+
+class Report:
+    """The result of a finished (or interrupted) session."""
+
+    def __init__(self, session: Session, seconds: float) -> None:
+        self._session = session
+        now, before = counters.totals(session.job.pk), session.before
+        self._delta = {name: total - before.get(name, 0) for name, total in now.items()}
+        self._wrong = [] if session.request.is_dry_run else failed_tasks(session.job)
+        self._seconds = seconds
+
+    @property
+    def is_clean(self) -> bool:
+        """All completed and verified, and the scan saw everything."""
+        return not self._wrong and not self._session.scan.errors and not self._session.scan.error_code
+
+    def numbers(self) -> dict[str, object]:
+        """`files` = regular files = copied + unchanged + failed."""
+        scan = self._session.scan
+        copied = self._delta.get("copied", 0)
+        unchanged = scan.unchanged + self._delta.get("adopted", 0)
+        failed = sum(task.kind == TaskKind.FILE for task in self._wrong)
+        return {
+            "files": copied + unchanged + failed,
+            "copied": copied,
+            "unchanged": unchanged,
+            "skipped": scan.skipped,
+            "failed": failed,
+            "bytes_copied": self._delta.get("bytes_copied", 0),
+            "bytes_resumed": self._delta.get("bytes_resumed", 0),
+            "seconds": round(self._seconds, 3),
+            "gone": scan.gone,
+            "errors": scan.errors,
+            "error": scan.error_code,
+            "job_id": str(self._session.job.pk),
+        }
+
+    def plan(self) -> dict[str, object]:
+        """Of a dry run: what would be done."""
+        scan = self._session.scan
+        names = ("new", "changed", "drifted", "compared", "unchanged", "skipped", "gone", "errors")
+        counts = {name: getattr(scan, name) for name in names}
+        return {"dry_run": True, "files": scan.files_seen, **counts, "bytes_to_copy": scan.bytes_to_copy}
+
+    def write(self, stream: TextIO, *, failures_file: Path) -> None:
+        """For people."""
+        if self._session.request.is_dry_run:
+            self._write_plan(stream)
+        else:
+            self._write_numbers(stream)
+        self._write_findings(stream)
+        self._write_failures(stream, failures_file)
+
+    def _write_numbers(self, stream: TextIO) -> None:
+        numbers = self.numbers()
+        stream.write(
+            "{files:,} files: {copied:,} copied, {unchanged:,} unchanged, {failed:,} failed, {skipped:,} skipped".format(**numbers)  # type: ignore[str-format]
+            + f"; {human_bytes(float(str(numbers['bytes_copied'])))} sent in {self._seconds:.1f} s; "
+            "every copied file was read back and compared.\n"
+        )
+        if dropped := self._delta.get("dropped_bits", 0):
+            stream.write(f"{dropped:,} files lost their setuid or setgid bit: only root can give those.\n")
+
+    def _write_plan(self, stream: TextIO) -> None:
+        plan = self.plan()
+        stream.write("Nothing was touched. Would be done:\n")
+        for finding in Finding.objects.filter(scan=self._session.scan).exclude(verdict="error")[: Finding.LIMIT]:
+            stream.write(f"  {finding.verdict:8} {finding.path_display}\n")
+        stream.write(", ".join(f"{name} {value:,}" for name, value in plan.items() if name != "dry_run") + "\n")
+
+    def _write_findings(self, stream: TextIO) -> None:
+        scan = self._session.scan
+        if scan.error_code:
+            stream.write(f"The scan could not be finished: {scan.error_code}: {scan.error_text}\n")
+        for finding in Finding.objects.filter(scan=scan, verdict="error")[:NAMED]:
+            stream.write(f"  not listed: {finding.path_display}: {finding.reason_code}: {finding.reason_text}\n")
+
+    def _write_failures(self, stream: TextIO, failures_file: Path) -> None:
+        for task in self._wrong[:NAMED]:
+            stream.write(f"  {_line(task)}\n")
+        if len(self._wrong) > NAMED:
+            failures_file.write_text("".join(_line(task) + "\n" for task in self._wrong))
+            stream.write(f"  … and {len(self._wrong) - NAMED:,} more; all are in {failures_file}\n")
+
+    def json(self) -> str:
+        """One line."""
+        return json.dumps(self.plan() if self._session.request.is_dry_run else self.numbers())
+
+
+def _line(task: Task) -> str:
+    return f"{task.status}: {task.path_display}: {task.reason_code}: {task.reason_text}"

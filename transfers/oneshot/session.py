@@ -1,0 +1,147 @@
+"""One sync from start to end: find or create the job, scan, copy, wait until nothing is left to do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from jobs import counters, services
+from jobs.models import Job, Scan, Task, TaskKind
+from jobs.services import Options
+from jobs.states import ACTIVE, JobStatus, TaskStatus
+from transfers.queue import open_queue
+from transfers.scheduler.scheduler import Scheduler
+from transfers.slave.process import draw_name, run_slave
+
+TURN_SECONDS = 0.1
+LOOK_SECONDS = 0.05
+CHECK_SECONDS = 0.2
+#: Reasons that end only when somebody acts: a one-shot sync does not wait for that.
+STUCK = ("SINK_NO_SPACE", "SINK_QUOTA_EXCEEDED")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line."""
+
+    source: tuple[str, str]
+    sink: tuple[str, str]
+    options: Options
+    concurrency: int
+    is_dry_run: bool = False
+
+
+@dataclass
+class Session:
+    """A sync under way. `check` is called a few times a second and may show progress."""
+
+    request: Request
+    is_interrupted: Callable[[], bool]
+    check: Callable[[Session], None]
+    job: Job = field(init=False)
+    scan: Scan = field(init=False)
+    before: dict[str, int] = field(init=False)
+    _next_check: float = 0.0
+    _is_finished: bool = False
+
+    def run(self) -> None:
+        """To the end, or until interrupted (checkpoints saved, work released)."""
+        self.job = _find_or_create(self.request)
+        self.before = counters.totals(self.job.pk)
+        self.scan = self._ask_for_scan()
+        stop = threading.Event()
+        scheduler = threading.Thread(target=_schedule, args=(stop,), name="scheduler")
+        scheduler.start()
+        try:
+            if self.request.is_dry_run:
+                self._wait_for_scan()
+            else:
+                name, size = draw_name(), self.request.concurrency
+                run_slave(name, concurrency=size, should_stop=self._should_stop, look_seconds=LOOK_SECONDS)
+        finally:
+            stop.set()
+            scheduler.join()
+        self.job.refresh_from_db()
+        self.scan.refresh_from_db()
+
+    def _ask_for_scan(self) -> Scan:
+        unfinished = Scan.objects.filter(job=self.job, finished_at=None).first()
+        if unfinished is not None:
+            return unfinished
+        if self.request.is_dry_run:
+            return services.preview(self.job, actor="sync")
+        Job.objects.filter(pk=self.job.pk).update(next_scan_at=None)
+        services.retry_failed(self.job, actor="sync")
+        self.job.refresh_from_db()
+        return services.run_now(self.job, actor="sync")
+
+    def _wait_for_scan(self) -> None:
+        while not self._should_stop():
+            time.sleep(CHECK_SECONDS)
+
+    def _should_stop(self) -> bool:
+        if self._is_finished or self.is_interrupted():
+            return True
+        if time.monotonic() < self._next_check:
+            return False
+        self._next_check = time.monotonic() + CHECK_SECONDS
+        self.scan.refresh_from_db()
+        self.check(self)
+        self._is_finished = self._is_over()
+        return self._is_finished
+
+    def _is_over(self) -> bool:
+        if self.scan.finished_at is None:
+            return False
+        if self.request.is_dry_run or self.scan.error_code:
+            return True
+        if Job.objects.filter(pk=self.job.pk, status__in=[JobStatus.KILLED, JobStatus.PAUSED]).exists():
+            return True
+        active = Task.objects.filter(job=self.job, status__in=ACTIVE)
+        blocked = active.filter(status=TaskStatus.RETRYING, reason_code__in=STUCK).exists()
+        if blocked:
+            active = active.exclude(status=TaskStatus.RETRYING, reason_code__in=STUCK)
+            active = active.exclude(kind=TaskKind.DIRECTORY, owner=None)
+        return not active.exists()
+
+
+def _schedule(stop: threading.Event) -> None:
+    try:
+        with open_queue() as broker:
+            Scheduler(broker, turn_seconds=TURN_SECONDS).run(stop.wait)
+    finally:
+        connection.close()
+
+
+def _find_or_create(request: Request) -> Job:
+    """The job of an earlier run over the same two places goes on; its rows are what makes the second run fast."""
+    (source_type, source_path), (sink_type, sink_path) = request.source, request.sink
+    same = Job.objects.filter(
+        source_type=source_type, source_path=source_path, sink_type=sink_type, sink_path=sink_path, interval=None
+    ).exclude(status=JobStatus.KILLED)
+    job = same.order_by("-created_at").first()
+    if job is None:
+        return services.create_job(
+            actor="sync",
+            source_type=source_type,
+            source_path=source_path,
+            sink_type=sink_type,
+            sink_path=sink_path,
+            is_due=False,
+            **request.options,
+        )
+    services.check_roots(job, ignore=job)
+    services.update_options(job, actor="sync", **request.options)
+    if job.status == JobStatus.PAUSED:
+        services.resume_job(job, actor="sync")
+    return job
+
+
+def failed_tasks(job: Job) -> list[Task]:
+    """What did not arrive and is still at the source, in the order of the catalogue."""
+    wrong = Task.objects.filter(job=job, gone_at=None, status__in=[TaskStatus.FAILED, TaskStatus.RETRYING])
+    return list(wrong.order_by("id"))
