@@ -345,7 +345,7 @@ class Storage(ABC):
 
     @abstractmethod
     def get_file_info(self, path: bytes) -> FileInfo:
-        """One name; raises NotFound."""
+        """One name, or the root itself (b"", a directory where the storage has those); raises NotFound."""
 
     def file_exists(self, path: bytes) -> bool:
         """Whether the name is there, whatever it is."""
@@ -415,7 +415,7 @@ class Storage(ABC):
 
     @abstractmethod
     def write_directory(self, path: bytes, attributes: Attributes) -> FileInfo:
-        """Make the directory if it is missing (parents too) and give it its attributes, durably."""
+        """Make the directory if it is missing (parents too) and give it its attributes, durably. b"" is the root."""
 
     @abstractmethod
     def set_attributes(self, path: bytes, attributes: Attributes) -> FileInfo:

@@ -1,5 +1,10 @@
 """The admin: create jobs, steer them, and look at everything else. A thin caller of services and selectors."""
 
+from django.contrib import admin
+
 from jobs.admin import history, job
 
 __all__ = ["history", "job"]
+
+admin.site.site_header = admin.site.site_title = "SyncF"
+admin.site.index_title = "Overview"

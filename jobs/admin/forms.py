@@ -15,7 +15,10 @@ from jobs.errors import Refusal
 from jobs.models import Job
 from jobs.storages import configured
 
-JobModelForm = forms.ModelForm[Job] if TYPE_CHECKING else forms.ModelForm
+if TYPE_CHECKING:
+    JobModelForm = forms.ModelForm[Job]
+else:
+    JobModelForm = forms.ModelForm
 
 OPTIONS = ("name", "interval", "verify", "exclude", "include", "bytes_per_second", "max_attempts")
 PATHS = ("source_type", "source_path", "sink_type", "sink_path")
@@ -58,30 +61,26 @@ class JobForm(JobModelForm):
 
     class Meta:
         model = Job
-        fields = OPTIONS
+        fields: tuple[str, ...] = OPTIONS
         widgets: ClassVar = {"exclude": forms.Textarea({"rows": 4}), "include": forms.Textarea({"rows": 4})}
 
-    def clean(self) -> dict[str, Any]:
-        """Hand over to the services if every field is right by itself."""
-        cleaned = super().clean() or {}
+    def _post_clean(self) -> None:
+        """After the fields and the model's validators: hand over to the services if nothing is wrong so far."""
+        super()._post_clean()  # type: ignore[misc]
         if not self.errors:
             try:
-                self._perform(cleaned)
+                self._perform()
             except Refusal as refusal:
                 self.add_error(refusal.field if refusal.field in self.fields else None, _said(refusal))
-        return cleaned
 
-    def _perform(self, cleaned: dict[str, Any]) -> None:
-        options: Any = {name: cleaned[name] for name in OPTIONS if name in self.changed_data}
+    def _perform(self) -> None:
+        options: Any = {name: self.cleaned_data[name] for name in OPTIONS if name in self.changed_data}
         if options:
             services.update_options(self.instance, actor=services.actor_of(self.user), **options)
 
-    def _post_clean(self) -> None:
-        """The services have built the instance and checked it."""
-
-    def save(self, commit: bool = True) -> Job:
+    def save(self, commit: bool = True) -> Any:
         """Saved already."""
-        self.save_m2m = lambda: None
+        vars(self)["save_m2m"] = lambda: None  # the admin calls it after commit=False
         return self.instance
 
 
@@ -89,7 +88,9 @@ class NewJobForm(JobForm):
     """A new job. The storages are those that the operator configured."""
 
     source_type = forms.ChoiceField(help_text="Storage to read.")
-    source_path = forms.CharField(strip=False, required=False, help_text="Directory that is copied; / is the storage's root.")
+    source_path = forms.CharField(
+        strip=False, required=False, help_text="Directory that is copied; / is the storage's root."
+    )
     sink_type = forms.ChoiceField(help_text="Storage to write.")
     sink_path = forms.CharField(
         strip=False, required=False, help_text="Directory that becomes like the source; made if missing."
@@ -107,8 +108,8 @@ class NewJobForm(JobForm):
             field.choices = choices
             field.initial = choices[0][0]
 
-    def _perform(self, cleaned: dict[str, Any]) -> None:
-        values: Any = {name: cleaned[name] for name in (*PATHS, *OPTIONS)}
+    def _perform(self) -> None:
+        values: Any = {name: self.cleaned_data[name] for name in (*PATHS, *OPTIONS)}
         self.instance = services.create_job(actor=services.actor_of(self.user), owner=self.user, **values)
 
 

@@ -16,7 +16,10 @@ from jobs.admin.base import ReadOnly
 from jobs.admin.display import badge, bar, size
 from jobs.models import Finding, JobEvent, Scan, Slave, Task
 
-FindingInlineBase = admin.TabularInline[Finding, Scan] if TYPE_CHECKING else admin.TabularInline
+if TYPE_CHECKING:
+    FindingInlineBase = admin.TabularInline[Finding, Scan]
+else:
+    FindingInlineBase = admin.TabularInline
 
 
 class OfJobs(ReadOnly):
@@ -44,12 +47,12 @@ class OfJobs(ReadOnly):
 class TaskAdmin(OfJobs):
     """One path of one job and the state it is in."""
 
-    list_display = ("path_display", "state", "progress", "bytes", "of_job", "attempts", "slave_name", "reason_code")
+    list_display = ("path_display", "state", "progress", "file_size", "of_job", "attempts", "slave_name", "reason_code")
     list_filter = ("status", "kind")
     search_fields = ("path_display",)
     search_help_text = "Part of the path, as it is shown."
     fields = (
-        *("of_job", "path_display", "kind", "state", "progress", "bytes", "sha256", "slave_name", "attempts"),
+        *("of_job", "path_display", "kind", "state", "progress", "file_size", "sha256", "slave_name", "attempts"),
         *("reason_code", "reason_text", "not_before", "started_at", "completed_at", "gone_at"),
     )
     readonly_fields = fields
@@ -69,7 +72,7 @@ class TaskAdmin(OfJobs):
         return bar(selectors.task_percent(task))
 
     @admin.display(description="Size")
-    def bytes(self, task: Task) -> str:
+    def file_size(self, task: Task) -> str:
         """At the source."""
         return size(task.size)
 
@@ -111,9 +114,9 @@ class ScanAdmin(OfJobs):
     list_filter = ("is_preview", ("finished_at", admin.EmptyFieldListFilter))
     search_fields = ("job__name", "error_text")
     fields = (
-        *("of_job", "state", "is_preview", "owner", "requested_at", "started_at", "finished_at", "error_code", "error_text"),
-        *("files_seen", "bytes_seen", "new", "changed", "unchanged", "compared", "drifted", "skipped", "gone", "errors"),
-        "bytes_to_copy",
+        *("of_job", "state", "is_preview", "owner", "requested_at", "started_at", "finished_at"),
+        *("error_code", "error_text", "files_seen", "bytes_seen", "new", "changed", "unchanged", "compared"),
+        *("drifted", "skipped", "gone", "errors", "bytes_to_copy"),
     )
     readonly_fields = fields
     inlines = (FindingInline,)

@@ -10,7 +10,6 @@ from django.contrib.admin import helpers
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -37,7 +36,7 @@ class JobChangeList(ChangeList):
         found = selectors.overviews([job.pk for job in jobs])
         for job in jobs:
             job.overview = found[str(job.pk)]
-        self.result_list = jobs  # type: ignore[assignment]
+        self.result_list = jobs
 
 
 def _action(verb: Verb) -> Callable[..., HttpResponse | None]:
@@ -75,11 +74,11 @@ class JobAdmin(HistoryKeeper):
 
     # ── form ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm[Any]]:
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """A form that acts in the name of who fills it in."""
         base = JobForm if change else NewJobForm
-        form = super().get_form(request, obj, change, **{"form": base, **kwargs})
-        form.user = request.user  # type: ignore[attr-defined]
+        form: Any = super().get_form(request, obj, change, **{"form": base, **kwargs})
+        form.user = request.user
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -137,7 +136,9 @@ class JobAdmin(HistoryKeeper):
         }
         return TemplateResponse(request, "admin/jobs/job/confirm.html", context)
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
         """With a button for every verb the user may use."""
         verbs = [verb for verb in VERBS.values() if may(request, verb)]
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "verbs": verbs})
@@ -218,4 +219,4 @@ def _overview(job: Any) -> selectors.Overview:
 
 def _tasks_link(job: Job, status: str, text: str) -> SafeString:
     url = reverse("admin:jobs_task_changelist")
-    return format_html('<a href="{}?job__exact={}&status__exact={}">{}</a>', url, job.pk, status, text)
+    return format_html('<a href="{}?job__exact={}&amp;status__exact={}">{}</a>', url, job.pk, status, text)

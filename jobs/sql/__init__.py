@@ -47,13 +47,15 @@ _PAGE = """
     SELECT id, kind, path, status, size, source_mtime_ns, source_version, sink_size, sink_mtime_ns, sink_version,
            reason_code, gone_at IS NOT NULL, compare_first
     FROM jobs_task
-    WHERE job_id = %s AND substr(path, 1, 1024) >= %s AND path > %s
+    WHERE job_id = %s AND substr(path, 1, 1024) >= %s AND path {operator} %s
     ORDER BY substr(path, 1, 1024), path LIMIT %s
 """
 
 
-def path_page(job_id: str, after: bytes, limit: int) -> list[Row]:
-    """The next `limit` rows of the job in byte order of path, by the ordered index (both vendors)."""
+def path_page(job_id: str, after: bytes | None, limit: int) -> list[Row]:
+    """The first `limit` rows of the job in byte order of path, or those behind `after`, by the ordered index."""
+    statement = _PAGE.format(operator=">=" if after is None else ">")
+    after = after or b""
     with connection.cursor() as cursor:
-        cursor.execute(_PAGE, [_vendor().uuid_parameter(job_id), after[:INDEXED_PATH_BYTES], after, limit])
+        cursor.execute(statement, [_vendor().uuid_parameter(job_id), after[:INDEXED_PATH_BYTES], after, limit])
         return list(map(Row._make, cursor.fetchall()))

@@ -13,14 +13,14 @@ _PREFIX = PartialId.PREFIX
 
 
 def describe(path: bytes, status: os.stat_result) -> FileInfo:
-    """`path` as its status shows it. A directory gets its last slash; a name kept for partials is special."""
+    """`path` as its status shows it. A directory (not the root) gets its last slash; a name kept for partials is special."""
     mode = status.st_mode
     kind = _KINDS.get(mode & 0o170000, Kind.SPECIAL)
     bits = mode & 0o7777
     if kind is Kind.DIRECTORY:
         version = f"{bits:o}.{status.st_uid}.{status.st_gid}"
         return FileInfo(
-            path if path.endswith(b"/") else path + b"/",
+            path if not path or path.endswith(b"/") else path + b"/",
             kind, 0, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid,
         )  # fmt: skip
     if _PREFIX in path and PartialId.is_reserved(path[path.rfind(b"/") + 1 :]):

@@ -82,6 +82,8 @@ class LocalStorage(Storage):
         return walk(self._root_fd, prune=prune, stop_at=stop_at)
 
     def get_file_info(self, path: bytes) -> FileInfo:
+        if not path:
+            return describe(path, system.fstat(self._root_fd))
         return describe(path.removesuffix(b"/"), stat_beneath(self._root_fd, path))
 
     def open_file(self, path: bytes) -> OpenFile:
@@ -108,7 +110,7 @@ class LocalStorage(Storage):
         return LocalBatch(self._root_fd)
 
     def write_directory(self, path: bytes, attributes: Attributes) -> FileInfo:
-        path = b"/".join(check_path(path))
+        path = b"/".join(check_path(path)) if path else path
         made: list[bytes] = []
         fd = open_for_writing(self._root_fd, path, made)
         try:

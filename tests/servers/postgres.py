@@ -75,7 +75,7 @@ class PrivatePostgres:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _make_cluster(self) -> None:
-        command = [self._programs / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        command = [str(self._programs / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         subprocess.run(
             [*command, "--locale=C.UTF-8", "--no-sync"],
             cwd=self.directory,

@@ -16,13 +16,9 @@ from transfers.engine.failures import Failure, at_sink, at_source
 
 log = logging.getLogger(__name__)
 
-ROOT = b""
-"""The job's own directory: its attributes are the operator's."""
-
-
 def copy_directory(context: Context, work: Work) -> Outcome:
     """Make one directory like its source."""
-    if work.path == ROOT or not context.sink.capabilities.has_directories:
+    if not context.sink.capabilities.has_directories:
         return outcomes.nothing_to_do(work)
     try:
         stop = context.control.stop()

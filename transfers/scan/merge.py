@@ -15,7 +15,7 @@ Joined = tuple[FileInfo | None, Row | None, FileInfo | None]
 
 def catalogue(job_id: object) -> Iterator[Row]:
     """The job's rows, a page per short statement (a long cursor would hold SQLite's write lock)."""
-    after = b""
+    after: bytes | None = None
     while page := sql.path_page(str(job_id), after, PAGE_ROWS):
         for row in page:
             yield row if type(row.path) is bytes else row._replace(path=bytes(row.path))
@@ -28,12 +28,12 @@ class OutOfOrder(Exception):
 
 def listed(entries: Iterable[FileInfo | ListError], on_error: Callable[[ListError], None]) -> Iterator[FileInfo]:
     """The entries without the errors, which go to `on_error` before anything later is yielded. Raises OutOfOrder."""
-    last = b""
+    last: bytes | None = None
     for entry in entries:
         if isinstance(entry, ListError):
             on_error(entry)
             continue
-        if entry.path <= last:
+        if last is not None and entry.path <= last:
             raise OutOfOrder(f"{entry.path!r} was listed after {last!r}")
         last = entry.path
         yield entry

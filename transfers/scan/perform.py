@@ -14,7 +14,7 @@ from jobs.storages import job_root, opened
 from storage_backends.base import RootIdentity, Storage
 from storage_backends.errors import StorageError
 from transfers.scan.merge import OutOfOrder
-from transfers.scan.run import ScanLost, run_scan
+from transfers.scan.run import ScanLost, ScanRun
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,9 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> None:
             scans.unpark(job)
             _bind(job, machine, source, sink)
         source.probe()
-        run_scan(scan, job, source, sink, should_stop=should_stop)
+        # A storage's root itself belongs to the operator; a directory below it to the job.
+        with_root = bool(job_root(job, "sink").path)
+        ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop).run()
 
 
 def _check_roots(job: Job, source: RootIdentity, sink: RootIdentity) -> None:

@@ -15,12 +15,13 @@ import logging
 from collections import Counter as Multiset
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from django.db import transaction
 from django.db.models import Q
 
 from jobs import transitions
-from jobs.models import Finding, Job, Scan
+from jobs.models import Finding, Scan
 from jobs.sql.rows import NewTask, Row, SeenTask
 from jobs.states import JobStatus, TaskStatus
 from jobs.transitions import Seen
@@ -49,10 +50,14 @@ class ScanLost(Exception):
 class ScanRun:
     """A scan under way."""
 
-    def __init__(self, scan: Scan, source: Storage, sink: Storage, *, should_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, scan: Scan, source: Storage, sink: Storage, *, with_root: bool, should_stop: Callable[[], bool]
+    ) -> None:
+        """`with_root`: the job's own directory gets the source's mode and times like any other."""
         self._scan, self._job = scan, scan.job
         self._source, self._sink = source, sink
         self._should_stop = should_stop
+        self._with_root = with_root and sink.capabilities.has_directories and source.capabilities.has_directories
         self._rules = Rules(self._job.exclude, self._job.include)
         self._trail = Trail(keep_empty=not self._rules.has_include)
         self._unknown: dict[str, deque[bytes]] = {"source": deque(), "sink": deque()}
@@ -81,6 +86,9 @@ class ScanRun:
         source_root, sink_root = self._source.root_identity(), self._sink.root_identity()
         source = self._source.list_files(prune=self._rules.prune, stop_at=sink_root.chain[:1])
         sink = self._sink.list_files(stop_at=source_root.chain[:1]) if sink_root.exists else iter(())
+        if self._with_root:
+            source = chain([self._source.get_file_info(b"")], source)
+            sink = chain([self._sink.get_file_info(b"")] if sink_root.exists else [], sink)
         return merge.merge(
             merge.listed(source, lambda error: self._note_error("source", error)),
             merge.catalogue(self._job.pk),
@@ -106,7 +114,7 @@ class ScanRun:
             if row is not None:
                 self._visit_absent(row)
             return
-        if not self._rules.wants(source.path):
+        if source.path and not self._rules.wants(source.path):
             return
         if source.kind is Kind.DIRECTORY:
             if self._sink.capabilities.has_directories:
@@ -123,7 +131,7 @@ class ScanRun:
             self._counts["bytes_seen"] += source.size
 
     def _visit_absent(self, row: Row) -> None:
-        if self._is_unknown("source", row.path) or not self._rules.wants(row.path):
+        if not row.path or self._is_unknown("source", row.path) or not self._rules.wants(row.path):
             return
         if not row.is_gone:
             self._counts["gone"] += 1
@@ -160,7 +168,7 @@ class ScanRun:
         looks = (source.size, source.mtime_ns, source.version, decision.compare_first, decision.reason_code, reason_text)
         if row is None:
             digest = hashlib.sha256(source.path).digest()
-            shown = display_path(source.path)
+            shown = display_path(source.path) or "."
             self._new.append(NewTask(source.kind.value, source.path, digest, shown, status.value, *looks))
         else:
             change = SeenTask(row.id, row.status, source.kind.value, status.value, *looks, False)
@@ -203,9 +211,3 @@ class ScanRun:
             transitions.mark_gone(self._job.pk, self._gone)
         if self._back:
             transitions.mark_back(self._back)
-
-
-def run_scan(scan: Scan, job: Job, source: Storage, sink: Storage, *, should_stop: Callable[[], bool]) -> None:
-    """Run `scan` of `job` to its end."""
-    scan.job = job
-    ScanRun(scan, source, sink, should_stop=should_stop).run()

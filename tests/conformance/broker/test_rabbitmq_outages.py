@@ -78,7 +78,7 @@ class TestRabbitmqOutages:
 
     def test_close_lets_go_of_a_frozen_server(self, node):
         broker = open_broker(node.url, queue_prefix=f"test-{uuid.uuid4().hex}")
-        descriptors = open_descriptors()
+        descriptors = len(os.listdir("/proc/self/fd"))
         broker.start_consuming()
         broker.publish(hints_of([1]))
         self.next_delivery(broker)
@@ -87,7 +87,7 @@ class TestRabbitmqOutages:
             broker.close()
         finally:
             os.killpg(node.process.pid, signal.SIGCONT)
-        assert len(open_descriptors()) <= len(descriptors)
+        assert len(os.listdir("/proc/self/fd")) <= descriptors
 
     @pytest.mark.usefixtures("impatient_consumers")
     def test_hints_come_again_after_the_server_was_killed_and_started(self, broker, node, caplog):
@@ -115,8 +115,3 @@ class TestRabbitmqOutages:
         while (delivery := self.next_delivery(broker)).hint.task_ids != (task_id,):
             broker.ack(delivery)
         broker.ack(delivery)
-
-
-def open_descriptors():
-    """Those of this process."""
-    return set(os.listdir("/proc/self/fd"))

@@ -41,7 +41,7 @@ def test_the_walk_sees_the_whole_api():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("address", [*API_ADDRESSES, "/api/nonsense", "/api/jobs/nonsense/deeper", "/api//", "/api/jobs//"])
+@pytest.mark.parametrize("address", [*API_ADDRESSES, "/api/nonsense", "/api/jobs/x/y/z", "/api//", "/api/jobs//"])
 def test_nobody_gets_past_401(address):
     client = APIClient()
     for method in METHODS:
@@ -52,7 +52,7 @@ def test_nobody_gets_past_401(address):
                 assert answer["WWW-Authenticate"] == "Token"
 
 
-@pytest.mark.parametrize("header", ["Token", "Token x y", "Token wrong", "Token \xff\xfe", "Token a\0b", "Bearer x", "x"])
+@pytest.mark.parametrize("header", ["Token", "Token x y", "Token bad", "Token \xff\xfe", "Token a\0b", "Bearer x"])
 def test_a_key_that_is_none_is_401(db, header):
     answer = APIClient().get("/api/jobs", HTTP_AUTHORIZATION=header)
     assert answer.status_code == 401

@@ -6,14 +6,13 @@ from datetime import timedelta
 
 from jobs.counters import Tally
 from jobs.models import Job, Task
+from storage_backends.names import display_path
 
 NEW = {"source_path": "/in", "sink_path": "/out", "source_type": "local", "sink_type": "local", "interval": "5m"}
 
 
 def make_task(job, name: bytes, **fields) -> Task:
-    from storage_backends.names import display_path
-
-    values = {"kind": "file", "path": name, "path_sha256": hashlib.sha256(name).digest(), "status": "pending", "size": 10}
+    values = {"kind": "file", "path": name, "path_sha256": hashlib.sha256(name).digest(), "size": 10}
     return Task.objects.create(job=job, path_display=display_path(name), **{**values, **fields})
 
 
@@ -56,7 +55,8 @@ def test_the_list_is_a_page(api, make_job):
 
 
 def test_tracking_tells_job_summary_and_files(api, job):
-    done = make_task(job, b"a/b.txt", status="completed", checksum=b"\xab" * 32, slave_name="slave-001", copied_bytes=10)
+    fields = {"status": "completed", "checksum": b"\xab" * 32, "slave_name": "slave-001", "copied_bytes": 10}
+    done = make_task(job, b"a/b.txt", **fields)
     make_task(job, b"a/", kind="directory")
     make_task(job, b"half", status="retrying", reason_code="SINK_NO_SPACE", reason_text="full", copied_bytes=5)
     tally = Tally()

@@ -119,8 +119,8 @@ class Bench:
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     control: MemoryControl = field(default_factory=MemoryControl)
     verify: Verify = Verify.READBACK
-    around_source: Callable = staticmethod(lambda storage: storage)
-    around_sink: Callable = staticmethod(lambda storage: storage)
+    around_source: Callable = field(default=lambda storage: storage)
+    around_sink: Callable = field(default=lambda storage: storage)
 
     def __post_init__(self) -> None:
         self.source = Place(f"file://{self.root}", b"source")

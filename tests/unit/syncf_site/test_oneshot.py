@@ -13,7 +13,7 @@ VAR_TMP = Path(f"/var/tmp/syncf-{os.geteuid()}")
 
 def read(*trees, **variables):
     variables = {"SECRET_KEY": "k" * 60, **{name: str(value) for name, value in variables.items()}}
-    return env.read({**variables, **oneshot.variables(variables, trees=[str(tree) for tree in trees])})
+    return env.read({**variables, **oneshot.variables(variables, trees=[Path(tree).resolve() for tree in trees])})
 
 
 def database(environment):
@@ -30,7 +30,7 @@ def test_a_one_shot_sees_the_whole_machine_and_no_installation(tmp_path):
     )
     assert (environment.base_path, environment.broker_url) == (Path("/"), "database://")
     assert environment.storages == {"local": "file:///"}
-    assert database(environment) == tmp_path / "syncf/sync.sqlite3"
+    assert database(environment).parent == tmp_path / "syncf"
 
 
 def test_the_state_directory_is_made_for_its_owner_only_whatever_its_name(tmp_path):
@@ -68,3 +68,19 @@ def test_a_state_directory_that_is_a_link_is_refused(tmp_path):
     (tmp_path / "state/syncf").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ImproperlyConfigured, match="belongs to somebody else"):
         read(XDG_STATE_HOME=tmp_path / "state")
+
+
+def test_each_pair_of_directories_has_its_own_database(tmp_path):
+    pairs = [("/a", "/b"), ("/a", "/c"), ("/b", "/a"), ("/a/b", "/c")]
+    assert len({database(read(*pair, XDG_STATE_HOME=tmp_path)) for pair in pairs}) == len(pairs)
+    assert database(read("/a", "/b", XDG_STATE_HOME=tmp_path)) == database(read("/a/.", "/b/", XDG_STATE_HOME=tmp_path))
+
+
+def test_a_second_sync_of_the_same_directories_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "environ", {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")})
+    trees = [tmp_path / "source", tmp_path / "sink"]
+    url = oneshot.variables(os.environ, trees=trees)["DATABASE_URL"]
+    with oneshot._lock(Path(url.removeprefix("sqlite:///"))), pytest.raises(SystemExit) as exit:
+        oneshot.main(["--", *map(str, trees)])
+    assert exit.value.code == 2
+    assert "already running" in capsys.readouterr().err

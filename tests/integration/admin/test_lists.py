@@ -1,0 +1,127 @@
+"""What the admin's pages show, what they cost, and what they never offer."""
+
+import pytest
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+
+from jobs.admin.base import CappedPaginator
+from jobs.counters import Tally
+from jobs.models import Job, JobEvent, Scan, Slave, Task
+
+LIST = "/admin/jobs/job/"
+MODELS: tuple[type[Model], ...] = (Job, Task, Scan, JobEvent, Slave)
+
+
+@pytest.fixture
+def one_of_each(make_job) -> dict[str, Model]:
+    job = make_job(name="nightly")
+    task = job.tasks.create(
+        **{"kind": "file", "path": b"x\n", "path_sha256": b"x", "path_display": "dir/<b>x\\n", "size": 100},
+        **{"copied_bytes": 25, "status": "failed", "reason_code": "SINK_IO_ERROR", "reason_text": "broken"},
+    )
+    scan = job.scans.create(new=3, finished_at=timezone.now())
+    scan.findings.create(verdict="error", path_display="lost/file", reason_code="SOURCE_IO_ERROR")
+    event = job.events.create(actor="user:x", action="pause", task=task)
+    slave = Slave.objects.create(
+        name="slave-001", host="here", machine_id="m", pid=1, concurrency=2, lease_expires_at=timezone.now()
+    )
+    return {"job": job, "task": task, "scan": scan, "jobevent": event, "slave": slave}
+
+
+def url(row: Model, page: str, *args) -> str:
+    return reverse(f"admin:jobs_{row._meta.model_name}_{page}", args=args)
+
+
+def test_every_list_and_page_renders_and_can_be_searched(browser, one_of_each):
+    for row in one_of_each.values():
+        assert browser.get(url(row, "changelist")).status_code == 200
+        assert browser.get(url(row, "changelist"), {"q": "x"}).status_code == 200
+        assert browser.get(url(row, "change", row.pk)).status_code == 200
+    assert "lost/file" in browser.get(url(one_of_each["scan"], "change", one_of_each["scan"].pk)).content.decode()
+
+
+def test_nobody_deletes_and_history_is_read_only(browser, one_of_each):
+    for name, row in one_of_each.items():
+        assert browser.post(url(row, "delete", row.pk), {"post": "yes"}).status_code == 403
+        chosen = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+        browser.post(url(row, "changelist"), chosen)
+        assert type(row)._default_manager.filter(pk=row.pk).exists()
+        assert "deletelink" not in browser.get(url(row, "change", row.pk)).content.decode()
+        if name != "job":
+            assert browser.get(url(row, "add")).status_code == 403
+            assert browser.post(url(row, "change", row.pk), {"status": "pending"}).status_code == 403
+
+
+def test_a_superuser_does_not_delete_either(admin_client, one_of_each):
+    for row in one_of_each.values():
+        assert admin_client.post(url(row, "delete", row.pk), {"post": "yes"}).status_code == 403
+
+
+def test_a_row_shows_status_progress_and_why_it_is_parked(browser, make_job):
+    job = make_job(parked_code="ROOT_CHANGED", parked_text="unmounted?", status="paused")
+    tally = Tally()
+    tally.move(job.pk, "file", 75, None, "completed")
+    tally.move(job.pk, "file", 25, None, "failed")
+    tally.write()
+    page = browser.get(LIST).content.decode()
+    assert '<span class="syncf-badge syncf-paused">paused</span>' in page
+    assert '<progress max="100" value="75">75 %</progress>' in page
+    assert "ROOT_CHANGED: unmounted?" in page
+    assert f'<a href="/admin/jobs/task/?job__exact={job.pk}&amp;status__exact=failed">1</a>' in page
+
+
+def test_the_link_from_a_job_leads_to_its_files_of_that_status(browser, make_job):
+    for job in (make_job(), make_job()):
+        for number, status in enumerate(("pending", "skipped")):
+            job.tasks.create(
+                **{"kind": "file", "path": b"%d" % number, "path_sha256": b"%d" % number, "status": status},
+                **{"path_display": f"{job.pk}-{status}", "reason_code": "SPECIAL_FILE"},
+            )
+    page = browser.get(f"/admin/jobs/task/?job__exact={job.pk}&status__exact=skipped").content.decode()
+    assert f"{job.pk}-skipped" in page
+    assert "1 task" in page and f"{job.pk}-pending" not in page
+
+
+def test_odd_names_are_escaped(browser, one_of_each):
+    for page in ("changelist", "change"):
+        args = [one_of_each["task"].pk] if page == "change" else []
+        shown = browser.get(url(one_of_each["task"], page, *args)).content.decode()
+        assert "dir/&lt;b&gt;x\\n" in shown
+        assert "<b>x" not in shown
+
+
+def test_rows_of_foreign_jobs_are_hidden(make_user, browser_of, one_of_each):
+    stranger = browser_of(make_user("view_job", "view_task", "view_scan", "view_jobevent", is_staff=True))
+    for name in ("job", "task", "scan", "jobevent"):
+        row = one_of_each[name]
+        assert stranger.get(url(row, "change", row.pk)).status_code == 302
+        assert f"/{row.pk}/change/" not in stranger.get(url(row, "changelist")).content.decode()
+
+
+def test_the_list_of_jobs_costs_the_same_whatever_is_on_it(
+    admin_client, make_job, django_assert_num_queries, django_assert_max_num_queries
+):
+    make_job().scans.create()
+    with django_assert_max_num_queries(15) as first:
+        admin_client.get(LIST)
+    for _ in range(20):
+        make_job().scans.create()
+    with django_assert_num_queries(len(first)):
+        admin_client.get(LIST)
+
+
+def test_the_list_of_tasks_counts_no_further_than_it_shows(admin_client, one_of_each, django_assert_max_num_queries):
+    with django_assert_max_num_queries(10) as queries:
+        admin_client.get("/admin/jobs/task/")
+    counts = [query["sql"] for query in queries if "COUNT(" in query["sql"].upper() and "jobs_task" in query["sql"]]
+    assert counts
+    assert all(f"LIMIT {CappedPaginator.CAP}" in sql for sql in counts)
+
+
+def test_pages_need_neither_inline_script_nor_inline_style_of_ours(browser, one_of_each):
+    job = one_of_each["job"]
+    for address in (LIST, url(job, "change", job.pk)):
+        page = browser.get(address).content.decode()
+        assert "<progress" in page and "jobs/admin.css" in page
+        assert " onclick=" not in page and " style=" not in page

@@ -1,0 +1,123 @@
+"""Pause, resume, run, preview, retry and kill: as actions on the list and as buttons on the job."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from jobs.models import JobEvent, Scan, Task
+
+LIST = "/admin/jobs/job/"
+
+
+def choose(browser, action: str, *jobs, **fields):
+    """Tick the jobs and press Go."""
+    return browser.post(LIST, {"action": action, "_selected_action": [job.pk for job in jobs], **fields}, follow=True)
+
+
+def press(browser, verb: str, job, **fields):
+    return browser.post(reverse("admin:jobs_job_do", args=[job.pk, verb]), fields, follow=True)
+
+
+def said(answer) -> list[str]:
+    return [str(message) for message in answer.context["messages"]]
+
+
+def status(job) -> str:
+    job.refresh_from_db()
+    return job.status
+
+
+def fail(job, name: bytes) -> Task:
+    values = {"kind": "file", "path": name, "path_sha256": name, "path_display": name.decode()}
+    return job.tasks.create(**values, status="failed", reason_code="SINK_IO_ERROR")
+
+
+def test_the_list_pauses_and_says_how_many(browser, make_job):
+    jobs = [make_job(), make_job(), make_job(status="paused"), make_job(status="killed", name="old one")]
+    told = said(choose(browser, "pause", *jobs))
+    assert told[:2] == ["2 jobs paused.", "1 job paused already."]
+    assert told[2].startswith("old one: The job is killed")
+    assert [status(job) for job in jobs] == ["paused", "paused", "paused", "killed"]
+
+
+def test_every_button_does_what_it_says(browser, make_job, user):
+    job = make_job()
+    task = fail(job, b"a")
+    for verb, told in [
+        ("pause", "1 job paused."),
+        ("resume", "1 job resumed."),
+        ("run", "1 job to be scanned now."),
+        ("retry", "1 job tried again."),
+    ]:
+        assert said(press(browser, verb, job)) == [told]
+    task.refresh_from_db()
+    assert (status(job), task.status) == ("running", "pending")
+    assert [event.actor for event in JobEvent.objects.all()] == [f"user:{user.username}"] * 4
+    assert Scan.objects.get().is_preview is False
+    assert said(press(browser, "preview", job)) == [
+        f"{job}: A scan of this job is requested or under way. Wait until it has finished."
+    ]
+
+
+def test_the_list_retries_failed_files(browser, make_job):
+    job, healthy = make_job(), make_job()
+    fail(job, b"a")
+    assert said(choose(browser, "retry", job, healthy)) == ["1 job tried again.", "1 job without failed files."]
+
+
+def test_kill_asks_first_on_the_list(browser, make_job):
+    jobs = [make_job(name="one"), make_job(name="two")]
+    page = choose(browser, "kill", *jobs)
+    assert [status(job) for job in jobs] == ["running", "running"]
+    assert "cannot be undone" in page.content.decode()
+    assert "one" in page.content.decode() and "two" in page.content.decode()
+    assert said(choose(browser, "kill", *jobs, confirmed="yes")) == ["2 jobs killed."]
+    assert [status(job) for job in jobs] == ["killed", "killed"]
+
+
+def test_kill_asks_first_on_the_job(browser, make_job):
+    job = make_job()
+    assert "cannot be undone" in press(browser, "kill", job).content.decode()
+    assert status(job) == "running"
+    assert said(press(browser, "kill", job, confirmed="yes")) == ["1 job killed."]
+    assert status(job) == "killed"
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "run", "preview", "retry", "kill"])
+def test_a_link_never_does_anything(browser, make_job, verb):
+    job = make_job()
+    assert browser.get(reverse("admin:jobs_job_do", args=[job.pk, verb])).status_code == 405
+    assert status(job) == "running"
+    assert not Scan.objects.exists()
+
+
+def test_a_button_needs_its_csrf_token(user, make_job):
+    browser, job = Client(enforce_csrf_checks=True), make_job()
+    browser.force_login(user)
+    assert press(browser, "pause", job).status_code == 403
+    assert status(job) == "running"
+
+
+@pytest.mark.parametrize(
+    ("verb", "codename"),
+    [
+        *[("pause", "pause_job"), ("resume", "pause_job"), ("run", "run_job"), ("preview", "run_job")],
+        *[("retry", "run_job"), ("kill", "kill_job")],
+    ],
+)
+def test_every_verb_wants_its_own_permission(make_user, make_job, browser_of, verb, codename):
+    held = {"view_job", "change_job", "pause_job", "run_job", "kill_job"} - {codename}
+    owner = make_user(*held, is_staff=True)
+    browser, job = browser_of(owner), make_job(owner=owner)
+    assert press(browser, verb, job, confirmed="yes").status_code == 403
+    choose(browser, verb, job, confirmed="yes")
+    assert status(job) == "running"
+    assert not JobEvent.objects.exists() and not Scan.objects.exists()
+    pages = [browser.get(LIST), browser.get(reverse("admin:jobs_job_change", args=[job.pk]))]
+    assert f'value="{verb}"' not in pages[0].content.decode()
+    assert f"/do/{verb}/" not in pages[1].content.decode()
+
+
+def test_an_unknown_verb_or_job_is_404(browser, make_job):
+    assert browser.post(f"/admin/jobs/job/{make_job().pk}/do/destroy/").status_code == 404
+    assert browser.post("/admin/jobs/job/nonsense/do/pause/").status_code == 404
