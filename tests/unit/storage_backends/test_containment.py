@@ -158,6 +158,26 @@ def test_a_directory_swapped_for_a_link_between_listing_and_entering_is_an_error
     assert isinstance(error, ListError) and isinstance(error.error, SymlinkRefused)
 
 
+def test_a_directory_swapped_for_a_link_while_directories_are_made_below_it_is_refused(
+    storage, root, tmp_path, faults, resolver
+):
+    (root / "d").mkdir()
+    looks = []
+
+    def swap_before(real, name, *args, **kwargs):
+        if name == b"d":
+            looks.append(name)
+            if len(looks) == (2 if resolver == "walk" else 1):  # the walk looked once already and found "new" missing
+                (root / "d").rmdir()
+                (root / "d").symlink_to(tmp_path)
+        return real(name, *args, **kwargs)
+
+    faults.replace("open", swap_before)
+    with pytest.raises(SymlinkRefused):
+        storage.write_file(b"d/new/f", b"data", Attributes(), WHO)
+    assert looks and not (tmp_path / "new").exists()
+
+
 def test_no_write_and_no_read_escapes_while_a_directory_is_swapped_for_a_link(storage, root, tmp_path, resolver):
     """`r` is exchanged with a link to the outside, as fast as the kernel can, while it is read, written and listed."""
     outside = tmp_path / "outside"

@@ -295,6 +295,17 @@ def test_a_file_rewritten_in_place_while_it_is_read_whole_is_noticed(storage, ro
         storage.read_whole(b"f", 100)
 
 
+def test_a_file_whose_directory_was_replaced_is_noticed(storage, root):
+    """Nothing about the open inode tells: only the name does."""
+    (root / "d").mkdir()
+    (root / "d" / "f").write_bytes(b"old")
+    with storage.open_file(b"d/f") as source:
+        (root / "d").rename(root / "e")
+        (root / "d").mkdir()
+        (root / "d" / "f").write_bytes(b"new")
+        assert not source.is_unchanged()
+
+
 def test_an_error_while_reading_names_the_file(storage, root, faults):
     (root / "f").write_bytes(b"1234")
     faults.fail("preadv", fault.EIO)

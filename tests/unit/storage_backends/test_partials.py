@@ -92,6 +92,18 @@ def test_a_successor_of_a_busy_zombie_starts_over_in_a_new_inode(storage, other,
     assert names(root) == ["f"]
 
 
+def test_beginning_anew_takes_away_what_a_frozen_older_owner_is_about_to_publish(storage, other, root):
+    zombie = storage.resume_upload(begin(storage), who(1))
+    send(zombie)
+    zombie.prepare(b"")
+    newer = DATA[::-1]
+    finish(other.resume_upload(begin(other, 2), who(2)), newer)
+    with pytest.raises(UploadGone):
+        zombie.commit()
+    zombie.close()
+    assert (root / "f").read_bytes() == newer
+
+
 def test_the_newest_of_several_older_partials_is_taken_and_the_rest_removed(storage, root):
     for epoch, content in ((2, b"2"), (4, b"4444"), (3, b"333")):
         (root / os.fsdecode(who(epoch).name)).write_bytes(content)

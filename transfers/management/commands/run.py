@@ -1,0 +1,96 @@
+"""`manage.py run`: web, scheduler and one slave on this machine, in one terminal."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from jobs.accounts import FirstLogin, first_login
+from transfers.management.signals import StopFlag
+from transfers.management.supervisor import Child, Supervisor, manage
+
+HOST = "127.0.0.1"
+START_SECONDS = 60
+WEB_WORKERS = 2
+
+
+class Command(BaseCommand):
+    """Run everything on this machine."""
+
+    help = "Run web, scheduler and one slave on this machine until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Options."""
+        parser.add_argument("--port", type=int, default=8080, help="of the web site, on 127.0.0.1 (default 8080)")
+        parser.add_argument("--no-slave", action="store_true", help="web and scheduler only")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Start, say where to go, run until SIGTERM or Ctrl-C."""
+        port: int = options["port"]
+        os.chdir(settings.ROOT)
+        _refuse_taken(port)
+        Path(settings.BASE_PATH).mkdir(parents=True, exist_ok=True)
+        login = first_login(_private_folder())
+        flag = StopFlag()
+        supervisor = Supervisor(_children(port, with_slave=not options["no_slave"]), self.stderr.write)
+        supervisor.start()
+        try:
+            if self._is_up(port, flag):
+                self._greet(port, login)
+        except BaseException:
+            supervisor.stop()
+            raise
+        supervisor.run(flag.wait)
+
+    def _is_up(self, port: int, flag: StopFlag) -> bool:
+        for _ in range(START_SECONDS * 5):
+            if flag.wait(0.2):
+                return False
+            try:
+                urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5).close()
+            except (urllib.error.URLError, OSError):
+                continue
+            return True
+        raise CommandError(f"The web site did not answer on port {port} within {START_SECONDS} s; its log is above.")
+
+    def _greet(self, port: int, login: FirstLogin) -> None:
+        self.stdout.write(
+            f"\nSyncF runs at   http://{HOST}:{port}\n"
+            f"  admin login   {login.user} / {login.password}\n"
+            f"  API token     {login.token}   (also in var/api-token)\n"
+            f"  directories   jobs see what lies below {settings.BASE_PATH}\n"
+            "Ctrl-C ends it.\n"
+        )
+        self.stdout.flush()
+
+
+def _children(port: int, *, with_slave: bool) -> list[Child]:
+    web = [sys.executable, "-m", "gunicorn", "syncf_site.wsgi", "--bind", f"{HOST}:{port}"]
+    web += ["--workers", str(WEB_WORKERS), "--log-level", "warning", "--no-control-socket"]
+    children = [Child("web", web), Child("scheduler", manage("runscheduler"))]
+    if with_slave:
+        children.append(Child("slave-001", manage("runslave", "slave-001")))
+    return children
+
+
+def _private_folder() -> Path:
+    folder = Path(settings.ROOT) / "var"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise CommandError(f"Port {port} can't be used ({error.strerror}). Choose another one: PORT=8081") from error
