@@ -155,6 +155,8 @@ class MemoryStorage(Storage):
                 yield self.describe(path, found)
 
     def get_file_info(self, path: bytes) -> FileInfo:
+        if not path:
+            raise NotFound("the root is a prefix and no object")
         return self.describe(path, self._find(path))
 
     def open_file(self, path: bytes) -> OpenFile:
@@ -198,7 +200,7 @@ class MemoryStorage(Storage):
 
     def write_directory(self, path: bytes, attributes: Attributes) -> FileInfo:
         """Nothing to do: a prefix is there as soon as a key has it."""
-        return FileInfo(b"/".join(check_path(path)) + b"/", Kind.DIRECTORY, 0, None, "")
+        return FileInfo(b"/".join(check_path(path)) + b"/" if path else b"", Kind.DIRECTORY, 0, None, "")
 
     def set_attributes(self, path: bytes, attributes: Attributes) -> FileInfo:
         with self._bucket.lock:

@@ -10,6 +10,7 @@ from syncf_site import databases, env
 VERSION = "0.1.0"
 
 _environment = env.load()
+ROOT = env.ROOT
 
 # ── What the data plane reads ─────────────────────────────────────────────────────────────────────────────────
 

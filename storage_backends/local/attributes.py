@@ -13,7 +13,7 @@ _PREFIX = PartialId.PREFIX
 
 
 def describe(path: bytes, status: os.stat_result) -> FileInfo:
-    """`path` as its status shows it. A directory (not the root) gets its last slash; a name kept for partials is special."""
+    """`path` as its status shows it. A directory (not the root) gets its last slash, a partial's name is special."""
     mode = status.st_mode
     kind = _KINDS.get(mode & 0o170000, Kind.SPECIAL)
     bits = mode & 0o7777
@@ -86,7 +86,7 @@ def open_own(directory: int, name: bytes, flags: int, bits: int) -> int:
 
 
 def ensure_owner_bits(handle: int, bits: int) -> bool:
-    """Add permission `bits` to what the O_PATH `handle` stands for, if it is ours and lacks some; whether it did.
+    """Add permission `bits` to what `handle` (O_PATH will do) stands for, if it is ours and lacks some; whether it did.
 
     A mode that was copied from the source (0555, 0400) must not lock us out of our own sink.
     """

@@ -28,24 +28,23 @@ def open_for_writing(root: int, path: bytes, made: list[bytes], mode: int = PRIV
         if error.errno not in (errno.ENOENT, errno.EACCES):
             raise explain(error, root, path) from error
         return _make_and_open(root, path, made, mode)
-    if path and os.geteuid() != 0:
-        _make_writable(fd, path)
+    try:
+        _unlock(fd)
+    except OSError as error:
+        os.close(fd)
+        raise failure(error, path) from error
     return fd
 
 
-def _make_writable(fd: int, path: bytes) -> None:
-    status = os.fstat(fd)
-    if status.st_uid == os.geteuid() and status.st_mode & PRIVATE != PRIVATE:
-        try:
-            system.fchmod(fd, stat.S_IMODE(status.st_mode) | PRIVATE)
-        except OSError as error:
-            os.close(fd)
-            raise failure(error, path) from error
+def _unlock(fd: int) -> None:
+    if os.geteuid() != 0:
+        ensure_owner_bits(fd, PRIVATE)
 
 
 def _make_and_open(root: int, path: bytes, made: list[bytes], mode: int) -> int:
     parent, seen = os.dup(root), b""
     try:
+        _unlock(root)
         for part in path.split(b"/"):
             child, is_new = _enter(parent, part, mode)
             os.close(parent)
@@ -69,8 +68,7 @@ def _enter(parent: int, name: bytes, mode: int) -> tuple[int, bool]:
         system.mkdir(name, mode, dir_fd=parent)
         is_new = True
         handle = system.open(name, HANDLE | os.O_DIRECTORY, dir_fd=parent)
-    if os.geteuid() != 0:
-        ensure_owner_bits(handle, PRIVATE)
+    _unlock(handle)
     return handle, is_new
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage_backends.base import FileInfo, Kind, ListError, PartialId
+from storage_backends.base import Attributes, FileInfo, Kind, ListError, PartialId
 from storage_backends.errors import BadPath, NotFound, Overlap
 from tests.conformance.storage.places import MTIME_NS, Place, needs, put
 
@@ -90,7 +90,7 @@ class ListingConformance(Place):
         put(storage, b"d/f")
         assert storage.file_exists(b"d/f")
 
-    @pytest.mark.parametrize("path", [b"", b"/", b"/a", b"a//b", b".", b"..", b"a/..", b"a/./b", b"../a", b"a\0b"])
+    @pytest.mark.parametrize("path", [b"/", b"/a", b"a//b", b".", b"..", b"a/..", b"a/./b", b"../a", b"a\0b"])
     def test_a_path_that_is_not_canonical_is_refused(self, storage, path):
         with pytest.raises(BadPath):
             storage.get_file_info(path)
@@ -99,6 +99,18 @@ class ListingConformance(Place):
         with pytest.raises(BadPath):
             put(storage, path)
         assert listed(storage) == []
+
+    def test_the_root_has_no_content_of_its_own(self, storage):
+        with pytest.raises(BadPath):
+            storage.open_file(b"")
+        with pytest.raises(BadPath):
+            put(storage, b"")
+
+    def test_the_root_is_a_directory_with_attributes(self, storage):
+        needs(storage, "has_directories")
+        info = storage.write_directory(b"", Attributes(mtime_ns=MTIME_NS, mode=0o750))
+        assert info == storage.get_file_info(b"")
+        assert (info.path, info.kind, info.mtime_ns, info.mode) == (b"", Kind.DIRECTORY, MTIME_NS, 0o750)
 
     def test_a_root_below_the_root_sees_only_its_own_files(self, storage, open_place):
         put(storage, b"job/f", b"mine")

@@ -63,6 +63,17 @@ def crash_before_commit(bench):
     around_session(bench, lambda session: Around(session, commit=commit))
 
 
+def log_sync_file(bench):
+    """The list of the paths that were made durable where they stand."""
+    synced = []
+
+    def around_sink(storage):
+        return Around(storage, sync_file=lambda path: synced.append(path) or storage.sync_file(path))
+
+    bench.around_sink = around_sink
+    return synced
+
+
 def stop_after_parts(bench, parts, stop):
     """The control says `stop` before part number `parts` is sent."""
     before = bench.control.asked
@@ -203,6 +214,18 @@ def test_bytes_that_no_checkpoint_proves_are_thrown_away(bench, big):
     assert (bench.at_sink / "big").read_bytes() == pattern(BIG)
 
 
+def test_what_is_not_proven_is_gone_before_anything_is_written(bench, big):
+    work, partial = interrupted(bench, big)
+    good = [offset for offset, _ in work.checkpoints][-2]
+    with partial.open("r+b") as file:
+        file.seek(good + 5)
+        file.write(b"\0\0\0\0")
+    stop_after_parts(bench, work.checkpoints[-1][0] // PART, Stop.RELEASE)
+    bench.run(work)
+    (partial,) = bench.partials()
+    assert partial.stat().st_size == good
+
+
 def test_a_missing_partial_is_begun_again_and_its_checkpoints_forgotten(bench, big):
     work, partial = interrupted(bench, big)
     partial.unlink()
@@ -285,9 +308,11 @@ def test_what_was_published_before_a_crash_is_read_back_and_not_sent_again(bench
     with pytest.raises(Crash):
         bench.run(big)
     bench.calm()
+    synced = log_sync_file(bench)
     (outcome,) = bench.run(bench.again(big))
     assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, BIG)
     assert outcome.sha256 == sha256(pattern(BIG))
+    assert synced == [b"big"]  # the crash may have come before the rename was durable
 
 
 def test_a_sink_that_is_not_as_intended_is_written_again(bench, big):
@@ -391,6 +416,20 @@ def test_a_source_that_can_not_be_read_keeps_the_upload(bench, big):
     bench.calm()
     (outcome,) = bench.run(bench.again(work))
     assert (outcome.result, outcome.bytes_resumed) == (Result.COMPLETED, 2 * PART)
+
+
+def test_past_the_lease_not_even_a_spoilt_partial_is_removed(bench, big):
+    """It may be another's by now: an upload id is the same for both."""
+
+    def sync():
+        bench.control.lose_at = 0
+        raise InputOutputError("EIO")
+
+    around_session(bench, lambda session: Around(session, sync=sync))
+    (outcome,) = bench.run(big)
+    assert (outcome.result, outcome.reason_code) == (Result.STOPPED, "LEASE_EXPIRED")
+    assert len(bench.partials()) == 1
+    assert bench.journal.tokens[1]
 
 
 @pytest.mark.parametrize("verify", [Verify.READBACK, Verify.DISK])

@@ -35,6 +35,18 @@ def test_a_checkpoint_has_the_digest_of_exactly_what_was_fed_before():
     assert saved == [(6, hashlib.sha256(b"before").digest())]
 
 
+def test_a_checkpoint_is_under_way_until_the_journal_has_it():
+    go_on = threading.Event()
+    with Pipeline(hashlib.sha256(), 100, lambda *args: go_on.wait()) as pipeline:
+        feed(pipeline, b"x")
+        assert not pipeline.is_saving
+        pipeline.checkpoint(1)
+        assert pipeline.is_saving
+        go_on.set()
+        pipeline.finish()
+        assert not pipeline.is_saving
+
+
 def test_buffers_are_few():
     for part, buffers in ((512 << 10, MAX_BUFFERS), (64 << 20, MIN_BUFFERS)):
         with Pipeline(hashlib.sha256(), part, lambda *args: None) as pipeline:

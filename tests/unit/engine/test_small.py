@@ -9,6 +9,7 @@ import pytest
 from storage_backends.base import Kind, PartialId
 from storage_backends.local import system
 from tests.unit.engine.doubles import INSTALLATION, PART, Around, pattern, sha256
+from tests.unit.engine.test_large import log_sync_file
 from transfers.engine import small
 from transfers.engine.contracts import Result, Stop
 
@@ -164,11 +165,13 @@ def test_a_file_that_was_published_before_a_crash_is_not_sent_again(bench):
     works = some_files(bench)
     bench.run(*works)
     before = [(bench.at_sink / work.path.decode()).stat().st_ino for work in works]
+    synced = log_sync_file(bench)
     outcomes = bench.run(*[replace(work, attempts=2, epoch=2) for work in works])
     assert [(outcome.result, outcome.adopted, outcome.bytes_copied) for outcome in outcomes] == [
         (Result.COMPLETED, True, 0)
     ] * 5
     assert [(bench.at_sink / work.path.decode()).stat().st_ino for work in works] == before
+    assert synced == [work.path for work in works]  # the crash may have come before they were durable
 
 
 def test_another_attempt_removes_what_the_last_one_left(bench):

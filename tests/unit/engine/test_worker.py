@@ -150,8 +150,14 @@ def test_a_killed_worker_s_file_goes_on_from_the_last_checkpoint(parent, worker)
 
 def test_a_worker_dies_with_its_parent():
     program = (
-        "import sys, time; from transfers.engine.pool import WorkerProcess\n"
-        "worker = WorkerProcess(); print(worker.pid, flush=True); sys.stdin.read()"
+        "import os, signal, sys\n"
+        "from transfers.engine.contracts import Assignment, Place, Verify\n"
+        "from transfers.engine.pool import WorkerProcess\n"
+        "worker, place = WorkerProcess(), Place('file:///', b'')\n"
+        "worker.assign(Assignment(1, 'job', '0badcafe', place, place, Verify.READBACK, ()))\n"
+        "worker.receive()\n"  # it is up
+        "os.kill(worker.pid, signal.SIGSTOP)\n"  # as good as hanging in a disk: it notices nothing by itself
+        "print(worker.pid, flush=True); sys.stdin.read()"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     pidfd = os.pidfd_open(int(parent.stdout.readline()))

@@ -49,7 +49,6 @@ def trap(tmp_path, root):
 
 
 NOT_CANONICAL = [
-    b"",
     b".",
     b"..",
     b"/",
@@ -75,6 +74,15 @@ def test_a_path_that_is_not_canonical_is_refused_by_every_call(storage, trap, pa
     for call in calls(storage, path):
         with pytest.raises(BadPath):
             call()
+
+
+def test_the_root_is_no_file_and_no_link(storage, trap):
+    look, *others = calls(storage, b"")
+    look()
+    for call in others:
+        if call is not others[-4]:  # write_directory: the root may be given attributes
+            with pytest.raises(BadPath):
+                call()
 
 
 @pytest.mark.parametrize("path", LITERAL)

@@ -176,6 +176,21 @@ def test_an_ordinary_user_goes_on_in_a_directory_whose_copied_mode_locks_it_out(
         as_nobody(check)
 
 
+@pytest.mark.parametrize("mode", [0o555, 0o444])
+def test_an_ordinary_user_goes_on_below_a_root_whose_copied_mode_locks_it_out(mode):
+    with folder_of_nobody() as root:
+
+        def check():
+            storage = LocalStorage(os.fsencode(root))
+            storage.write_directory(b"", Attributes(mode=mode))
+            storage.write_file(b"a/f", b"data", Attributes(), partial())
+            storage.write_directory(b"", Attributes(mode=mode))
+            storage.write_file(b"g", b"data", Attributes(), partial())
+            assert storage.write_directory(b"", Attributes(mode=mode)).mode == mode
+
+        as_nobody(check)
+
+
 def test_a_directory_of_somebody_else_stays_closed():
     with folder_of_nobody() as root:
         (root / "theirs").mkdir(mode=0o555)
