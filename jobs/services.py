@@ -144,7 +144,7 @@ def _identify(job: Job, side: Side) -> RootIdentity:
                 storage.probe()
     except StorageError as error:
         code = f"{side.upper()}_{error.code}"
-        raise Refusal(code, str(error), field=f"{side}_path", hint="See docs/troubleshooting.md.") from error
+        raise Refusal(code, str(error), field=f"{side}_path", hint="See docs/reasons.md.") from error
     return found
 
 

@@ -160,7 +160,7 @@ class PartialId:
 
     @classmethod
     def is_reserved(cls, name: bytes) -> bool:
-        """True for names that look like a partial of any installation; a listing of a source reports them as skipped."""
+        """True for names that look like a partial of any installation; at a source they are skipped and counted."""
         return name.startswith(cls.PREFIX) and name.endswith(cls.SUFFIX)
 
 
@@ -207,7 +207,7 @@ class UploadToken:
 
 
 class AlreadyCommitted(Exception):
-    """The upload of this token had been committed before the crash; nothing needs to be sent. Carries what stands there."""
+    """The upload of this token was committed before the crash, nothing needs to be sent. Carries what stands there."""
 
     def __init__(self, info: FileInfo) -> None:
         super().__init__("the upload was already committed")
@@ -236,7 +236,9 @@ class OpenFile(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -258,7 +260,7 @@ class UploadSession(ABC):
 
     @abstractmethod
     def sync(self) -> None:
-        """Everything written before this call is durable when it returns. After an error the partial must be abandoned."""
+        """Everything written before this call is durable when it returns. An error is final: abandon the partial."""
 
     @abstractmethod
     def keep(self, parts: int) -> None:

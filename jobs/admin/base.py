@@ -33,6 +33,7 @@ class HistoryKeeper(AnyModelAdmin):
     """Nobody deletes: the history stays."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
 
     class Media:

@@ -89,11 +89,11 @@ class NewJobForm(JobForm):
 
     source_type = forms.ChoiceField(help_text="Storage to read.")
     source_path = forms.CharField(
-        strip=False, required=False, help_text="Directory that is copied; / is the storage's root."
+        strip=False, help_text="Directory that is copied; / is the storage's root."
     )
     sink_type = forms.ChoiceField(help_text="Storage to write.")
     sink_path = forms.CharField(
-        strip=False, required=False, help_text="Directory that becomes like the source; made if missing."
+        strip=False, help_text="Directory that becomes like the source; made if missing."
     )
 
     class Meta(JobForm.Meta):

@@ -13,8 +13,10 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils import timezone
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timesince import timeuntil
 
 from jobs import selectors
 from jobs.admin.base import HistoryKeeper
@@ -23,7 +25,7 @@ from jobs.admin.forms import OPTIONS, PATHS, JobForm, NewJobForm
 from jobs.admin.verbs import VERBS, Verb, may, perform
 from jobs.durations import format_interval
 from jobs.models import Job
-from jobs.states import TaskStatus
+from jobs.states import JobStatus, TaskStatus
 
 
 class JobChangeList(ChangeList):
@@ -54,7 +56,7 @@ class JobAdmin(HistoryKeeper):
 
     actions = tuple(_action(verb) for verb in VERBS.values())
     change_form_template = "admin/jobs/job/change_form.html"
-    list_display = ("title", "state", "progress", "route", "every", "next_scan_at", "parked", "failed", "owner")
+    list_display = ("title", "state", "progress", "failed", "every", "next_scan", "parked")
     list_display_links = ("title",)
     list_filter = ("status", "source_type", "sink_type")
     list_select_related = ("owner",)
@@ -146,24 +148,27 @@ class JobAdmin(HistoryKeeper):
     # ── columns ───────────────────────────────────────────────────────────────────────────────────────────────
 
     @admin.display(description="Job")
-    def title(self, job: Job) -> str:
-        """Its name, or what it syncs."""
-        return job.name or f"{job.source_path} → {job.sink_path}"
+    def title(self, job: Job) -> SafeString:
+        """Its name, and what it syncs."""
+        route = f"{job.source_type}:{job.source_path} → {job.sink_type}:{job.sink_path}"
+        return format_html('{}<br><span class="syncf-route">{}</span>', job.name, route) if job.name else escape(route)
 
     @admin.display(description="Status")
     def state(self, job: Job) -> SafeString:
         """As a badge."""
         return badge(job.status)
 
-    @admin.display(description="Source → sink")
-    def route(self, job: Job) -> str:
-        """Both sides."""
-        return f"{job.source_type}:{job.source_path} → {job.sink_type}:{job.sink_path}"
-
     @admin.display(description="Interval")
     def every(self, job: Job) -> str:
         """As Go writes it."""
         return format_interval(job.interval) or "once"
+
+    @admin.display(description="Next scan")
+    def next_scan(self, job: Job) -> str:
+        """How long until then."""
+        if job.next_scan_at is None or job.status != JobStatus.RUNNING:
+            return NOTHING
+        return "due" if job.next_scan_at <= timezone.now() else f"in {timeuntil(job.next_scan_at)}"
 
     @admin.display(description="Parked")
     def parked(self, job: Job) -> str:

@@ -60,7 +60,7 @@ class JobOptions(StrictSerializer):
         allow_null=True,
         min_value=1024,
         max_value=_MAX_BIGINT,
-        help_text="Shared by all slaves; null: unlimited.",
+        help_text="Shared by all slaves; empty or null: unlimited.",
     )
     max_attempts = serializers.IntegerField(
         required=False, min_value=1, max_value=100, help_text="Per file and version of it."

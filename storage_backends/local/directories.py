@@ -45,7 +45,7 @@ def _make_and_open(root: int, path: bytes, made: list[bytes], mode: int) -> int:
     parent, seen = os.dup(root), b""
     try:
         _unlock(root)
-        for part in path.split(b"/"):
+        for part in path.split(b"/") if path else ():
             child, is_new = _enter(parent, part, mode)
             os.close(parent)
             parent = child

@@ -35,7 +35,7 @@ def test_a_job_is_created_through_the_services(browser, storage, user):
     [
         ({"source_path": "in/../x"}, "source_path", "not a plain path"),
         ({"source_path": "missing"}, "source_path", "does not exist"),
-        ({"source_path": ""}, "source_path", "empty"),
+        ({"source_path": ""}, "source_path", "required"),
         ({"source_path": "a\0"}, "source_path", "Null"),
         ({"sink_path": "//"}, "sink_path", "not a plain path"),
         ({"sink_path": "/in/below"}, "sink_path", "overlap"),

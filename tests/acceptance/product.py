@@ -1,0 +1,159 @@
+"""One installation of the product with a database, a BASE_PATH and processes of its own. Ask for the fixture `product`.
+
+::
+
+    job = product.create_job("source", "sink")            # directories below product.base
+    product.start_scheduler(); slave = product.start_slave("slave-001")
+    eventually(lambda: product.job(job)["status"] == "completed", 30, "the job to complete")
+    product.rows("SELECT status, count(*) AS n FROM jobs_task GROUP BY status")
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.acceptance.processes import ROOT, Process, Processes, eventually
+from tests.servers.processes import free_ports
+from tests.support.databases import product_environment
+
+START_SECONDS = 30.0
+
+
+class Product:
+    """The product on a fresh database. Directories of jobs lie below `base`."""
+
+    def __init__(self, processes: Processes, *, database_url: str, base: Path, **variables: str) -> None:
+        self.processes, self.base, self._url = processes, base, database_url
+        base.mkdir(parents=True, exist_ok=True)
+        self.environment = product_environment(
+            DATABASE_URL=database_url, BASE_PATH=str(base), LOG_LEVEL="INFO", **variables
+        )
+
+    # ── processes ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start_scheduler(self, *arguments: str, **variables: str) -> Process:
+        """`manage.py runscheduler`."""
+        return self.processes.manage("runscheduler", *arguments, environment={**self.environment, **variables})
+
+    def start_slave(self, name: str = "slave-001", *, concurrency: int = 2, **variables: str) -> Process:
+        """`manage.py runslave NAME`, not yet signed on."""
+        arguments = ("runslave", name, "--concurrency", str(concurrency))
+        return self.processes.manage(*arguments, environment={**self.environment, **variables})
+
+    def start_web(self, **variables: str) -> Api:
+        """gunicorn, answering; a client with a superuser's token."""
+        port = free_ports(1)[0]
+        environment = {**self.environment, **variables}
+        command = [sys.executable, "-m", "gunicorn", "syncf_site.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+        api = Api(self.processes.start(command, environment), f"http://127.0.0.1:{port}", self._token())
+        eventually(api.is_up, START_SECONDS, "the web server to answer")
+        return api
+
+    def _token(self) -> str:
+        options = ("--noinput", "--username", "admin", "--email", "admin@example.org")
+        self.manage("createsuperuser", *options, DJANGO_SUPERUSER_PASSWORD="only-for-tests")
+        return self.manage("apitoken", "admin").strip()
+
+    def manage(self, *arguments: str, **variables: str) -> str:
+        """Run `manage.py ARGUMENTS` to its end; its stdout. Fails with its stderr."""
+        return self._run([str(ROOT / "manage.py"), *arguments], **variables)
+
+    # ── jobs ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def create_job(self, source: str, sink: str, **options: Any) -> uuid.UUID:
+        """A job between two directories of `base`; `options` are those of jobs.services (interval in seconds)."""
+        places = {"source_type": "local", "source_path": source, "sink_type": "local", "sink_path": sink}
+        return uuid.UUID(self._call("create_job", **{**places, **options}).strip())
+
+    def steer(self, action: str, job: uuid.UUID, **arguments: Any) -> None:
+        """run_now, pause_job, resume_job, kill_job, retry_failed or update_options, as the services do it."""
+        self._call(action, job=str(job), **arguments)
+
+    def _call(self, action: str, **arguments: Any) -> str:
+        return self._run(["-m", "tests.acceptance.steer", action, json.dumps(arguments)])
+
+    def _run(self, arguments: list[str], **variables: str) -> str:
+        environment = {**self.environment, **variables}
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
+        )
+        assert done.returncode == 0, f"{arguments} ended with {done.returncode}:\n{done.stderr}"
+        return done.stdout
+
+    # ── rows, read only ───────────────────────────────────────────────────────────────────────────────────────
+
+    def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a SELECT with %s for parameters; a UUID may be one on both databases. Blobs come as bytes."""
+        if self._url.startswith("sqlite:"):
+            return _sqlite_rows(unquote(self._url.removeprefix("sqlite:///")), query, parameters)
+        with closing(psycopg.connect(self._url, row_factory=dict_row, connect_timeout=5)) as connection:
+            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+
+    def value(self, query: str, *parameters: Any) -> Any:
+        """The first column of the first row; None without a row."""
+        found = self.rows(query, *parameters)
+        return next(iter(found[0].values())) if found else None
+
+    def job(self, job: uuid.UUID) -> dict[str, Any]:
+        """The job's row."""
+        return self.rows("SELECT * FROM jobs_job WHERE id = %s", job)[0]
+
+    def statuses(self, job: uuid.UUID) -> dict[str, int]:
+        """Status → how many tasks."""
+        counted = self.rows("SELECT status, count(*) AS n FROM jobs_task WHERE job_id = %s GROUP BY status", job)
+        return {row["status"]: row["n"] for row in counted}
+
+    def wait_for_job(self, job: uuid.UUID, status: str = "completed", seconds: float = 60.0) -> None:
+        """Wait until the job has the status."""
+        eventually(lambda: self.job(job)["status"] == status, seconds, f"the job to be {status}")
+
+
+class Api:
+    """A client of a running web server."""
+
+    def __init__(self, process: Process, address: str, token: str) -> None:
+        self.process, self.address, self._token = process, address, token
+
+    def is_up(self) -> bool:
+        """Whether /health answers; fails if the server has ended."""
+        assert self.process.code is None, self.process.err
+        try:
+            return self("GET", "/health")[0] in (200, 503)
+        except urllib.error.URLError:
+            return False
+
+    def __call__(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """(status, JSON) of a request, whatever the status."""
+        request = urllib.request.Request(
+            self.address + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Token {self._token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+
+def _sqlite_rows(file: str, query: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
+    plain = [value.hex if isinstance(value, uuid.UUID) else value for value in parameters]
+    with closing(sqlite3.connect(f"{Path(file).as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(query.replace("%s", "?"), plain)]
