@@ -1,4 +1,4 @@
-"""How waiting tasks are cut into batches: many small files together, a big one alone, a repeatedly failing one alone."""
+"""How waiting tasks are cut into batches: many small files together, big and repeatedly failing ones alone."""
 
 from __future__ import annotations
 

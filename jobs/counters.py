@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 
 from django.db import transaction
 from django.db.models import Count, Sum
 
-from jobs.models import Counter
+from jobs.models import Counter, JobId
 
 #: Fold a job's rows once it has more than this many.
 FOLD_ROWS = 200
@@ -19,11 +20,13 @@ class Tally:
     def __init__(self) -> None:
         self._deltas: dict[tuple[str, str], int] = defaultdict(int)
 
-    def add(self, job_id: object, name: str, delta: int) -> None:
+    def add(self, job_id: JobId, name: str, delta: int) -> None:
         """Change the total `name` of the job by `delta`."""
         self._deltas[str(job_id), name] += delta
 
-    def move(self, job_id: object, kind: str, size: int, source: str | None, target: str, new_size: int | None = None) -> None:
+    def move(
+        self, job_id: JobId, kind: str, size: int, source: str | None, target: str, new_size: int | None = None
+    ) -> None:
         """One task went from status `source` (None: it is new) to `target`."""
         if source is not None:
             self.add(job_id, f"{kind}.{source}", -1)
@@ -38,13 +41,13 @@ class Tally:
         )
 
 
-def totals(job_id: object) -> dict[str, int]:
+def totals(job_id: JobId) -> dict[str, int]:
     """Name → total, for one job."""
     rows = Counter.objects.filter(job_id=job_id).values_list("name").annotate(total=Sum("delta"))
     return dict(rows.order_by())
 
 
-def totals_of(job_ids: list[object]) -> dict[str, dict[str, int]]:
+def totals_of(job_ids: Collection[JobId]) -> dict[str, dict[str, int]]:
     """Job id → name → total, for a page of jobs in one query."""
     result: dict[str, dict[str, int]] = {str(job): {} for job in job_ids}
     rows = Counter.objects.filter(job_id__in=job_ids).values_list("job_id", "name").annotate(total=Sum("delta"))
@@ -62,7 +65,7 @@ def fold() -> int:
     return len(jobs)
 
 
-def _fold_job(job: object) -> None:
+def _fold_job(job: JobId) -> None:
     with transaction.atomic():
         rows = list(Counter.objects.select_for_update().filter(job_id=job).order_by("id"))
         tally = Tally()

@@ -25,6 +25,8 @@ from django.db.models.functions import Now, Substr
 
 from jobs.states import JobStatus, TaskStatus
 
+#: A job's id as the ORM takes it.
+JobId = uuid.UUID | str
 MIN_INTERVAL, MAX_INTERVAL = timedelta(seconds=1), timedelta(days=366)
 #: How much of a path the ordered index holds: PostgreSQL refuses index rows over 2,704 bytes.
 INDEXED_PATH_BYTES = 1024
@@ -88,7 +90,9 @@ class Job(models.Model):
         default=5, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="Per file and version of it."
     )
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False
+    )
     next_scan_at = models.DateTimeField(null=True, editable=False)
     machine_id = models.CharField(max_length=64, blank=True, editable=False)
     """The machine whose directories these are; empty when every slave sees the same storages."""
@@ -349,7 +353,8 @@ class Counter(models.Model):
 
 
 class JobEvent(models.Model):
-    """Append-only history: who did what, when and why. A batch writes one row, a failure and an operator's move one each."""
+    """Append-only history: who did what, when and why. A batch writes one row; a failure and an operator's move one
+    each."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
     task = models.ForeignKey(Task, null=True, on_delete=models.SET_NULL, related_name="events", db_index=False)

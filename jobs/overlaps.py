@@ -49,7 +49,8 @@ def _refuse_cycle(source: RootIdentity, sink: RootIdentity, others: list[tuple[J
             left.remove(item)
             if item[1][1].overlaps(source):
                 message = f"Together with job {item[0].id} ({item[0]}) this job would form a circle."
-                raise Conflict("JOBS_FORM_A_CYCLE", message, field="sink_path", hint="Chains are fine, circles never end.")
+                hint = "Chains are fine, circles never end."
+                raise Conflict("JOBS_FORM_A_CYCLE", message, field="sink_path", hint=hint)
             reached.append(item[1][1])
 
 

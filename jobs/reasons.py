@@ -36,7 +36,7 @@ REASONS: dict[str, Reason] = {
     **_sides("READ_ONLY", "The {side} is mounted read-only.", "Mount it writable.", True),
     **_sides("NO_SPACE", "The {side} is full.", "Make room; SyncF goes on by itself.", True),
     **_sides("QUOTA_EXCEEDED", "The quota at the {side} is used up.", "Raise it or make room; SyncF goes on by itself.", True),
-    **_sides("FILE_TOO_LARGE", "The {side} can't hold a file of that size.", "Use another storage for it."),
+    **_sides("FILE_TOO_BIG", "The {side} can't hold a file of that size.", "Use another storage for it."),
     **_sides("IO_ERROR", "The device at the {side} reported an error.", "Check the disk and the system log.", True),
     **_sides("UNREACHABLE", "The {side} does not answer.", "Check network and mount; SyncF goes on by itself.", True),
     **_sides("THROTTLED", "The {side} asked to slow down.", "Nothing; SyncF waits and goes on.", True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
 from jobs.counters import totals, totals_of
-from jobs.models import Checkpoint, Job, Lease, Scan, Slave, Task, TaskKind, Upload
+from jobs.models import Checkpoint, Job, JobId, Lease, Scan, Slave, Task, TaskKind, Upload
 from jobs.states import ACTIVE, JobStatus, TaskStatus
 from jobs.transitions import claimable
 
@@ -178,13 +179,13 @@ def upload_memories(task_ids: list[int]) -> dict[int, Memory]:
     }
 
 
-def workers_of_jobs(job_ids: list[object]) -> dict[str, int]:
+def workers_of_jobs(job_ids: Collection[JobId]) -> dict[str, int]:
     """Job id → how many slaves copy for it now; a job's rate is shared among them."""
     rows = Task.objects.filter(job_id__in=job_ids, owner__isnull=False).values_list("job_id")
     return {str(job): count for job, count in rows.annotate(slaves=Count("owner", distinct=True)).order_by()}
 
 
-def waiting_tasks(job_ids: list[object]) -> QuerySet[Task]:
+def waiting_tasks(job_ids: Collection[JobId]) -> QuerySet[Task]:
     """Files and links of these jobs that may be claimed now, in the order of the catalogue."""
     return Task.objects.filter(claimable(), job_id__in=job_ids).exclude(kind=TaskKind.DIRECTORY).order_by("id")
 
@@ -214,7 +215,8 @@ def expired_slaves() -> QuerySet[Slave]:
     """Incarnations that are gone (lease over, or signed off) and still own tasks, or were never marked offline."""
     owning = Task.objects.filter(owner=OuterRef("pk"))
     over = Q(lease_expires_at__lte=Now())
-    return Slave.objects.filter((over & ~Q(state=Slave.State.OFFLINE)) | (Q(state=Slave.State.OFFLINE) & Q(Exists(owning))))
+    offline = Q(state=Slave.State.OFFLINE)
+    return Slave.objects.filter((over & ~offline) | (offline & Q(Exists(owning))))
 
 
 def finished_run_once_jobs() -> QuerySet[Job]:
@@ -224,8 +226,8 @@ def finished_run_once_jobs() -> QuerySet[Job]:
     scanned = Scan.objects.filter(job=OuterRef("pk"), finished_at__isnull=False, is_preview=False)
     last = scanned.order_by("-id")
     return (
-        Job.objects.filter(~Exists(active), ~Exists(unfinished), Exists(scanned), status=JobStatus.RUNNING, interval=None)
-        .filter(next_scan_at=None)
+        Job.objects.filter(~Exists(active), ~Exists(unfinished), Exists(scanned))
+        .filter(status=JobStatus.RUNNING, interval=None, next_scan_at=None)
         .annotate(last_error=last.values("error_code")[:1], last_errors=last.values("errors")[:1])
         .filter(last_error="", last_errors=0)
     )

@@ -20,9 +20,8 @@ from jobs.errors import Conflict, Refusal
 from jobs.models import Installation, Job, JobEvent, Scan, Task, Verify
 from jobs.overlaps import identify, refuse_clash, refuse_overlap
 from jobs.states import JobStatus
-from jobs.storages import Side, job_root, opened
+from jobs.storages import Side, blaming, job_root, opened
 from storage_backends.base import RootIdentity
-from storage_backends.errors import StorageError
 
 
 class Options(TypedDict, total=False):
@@ -110,15 +109,20 @@ def check_rules(rules: str, *, field: str) -> None:
     try:
         pathspec.GitIgnoreSpec.from_lines(lines)
     except (ValueError, TypeError) as error:
-        raise Refusal("INVALID_RULE", f"A rule can't be understood: {error}", field=field, hint="See gitignore(5).") from error
+        message = f"A rule can't be understood: {error}"
+        raise Refusal("INVALID_RULE", message, field=field, hint="See gitignore(5).") from error
 
 
 def check_stored_verification(job: Job) -> None:
     """`stored` needs a sink whose server verifies what it receives."""
-    with opened(job_root(job, "sink")) as sink:
-        if sink.capabilities.verifies_digest is None:
-            hint = "Use readback, or disk to read from the device."
-            raise Refusal("VERIFY_NOT_POSSIBLE", "This sink keeps no verified checksums.", field="verify", hint=hint)
+    try:
+        with opened(job_root(job, "sink")) as sink:
+            verifies = sink.capabilities.verifies_digest is not None
+    except StorageError as error:
+        raise Refusal(f"SINK_{error.code}", str(error), field="sink_path") from error
+    if not verifies:
+        hint = "Use readback, or disk to read from the device."
+        raise Refusal("VERIFY_NOT_POSSIBLE", "This sink keeps no verified checksums.", field="verify", hint=hint)
 
 
 def _lock_installation() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from jobs import transitions
@@ -37,7 +38,7 @@ def sign_on(slave: Slave) -> None:
     slave.refresh_from_db()
 
 
-def _lease() -> object:
+def _lease() -> CombinedExpression:
     return Now() + timedelta(seconds=LEASE_SECONDS)
 
 

@@ -27,19 +27,20 @@ class TaskStatus(enum.StrEnum):
     """Where one file of one job stands."""
 
     PENDING = "pending"
-    """Waits to be claimed. In: scan, release (pause, shutdown), operator's retry. Out: claim, cancel, gone at the source."""
+    """Waits to be claimed. In: scan, release (pause, shutdown), operator's retry. Out: claim, cancel, gone at the
+    source."""
     IN_PROGRESS = "in_progress"
     """Owned by one slave incarnation at one epoch. In: claim. Out: its owner's settle, or the reaper."""
     COMPLETED = "completed"
-    """The sink's bytes, read back, hash to `checksum` (files and links). In: settle. Out: a scan that saw a change."""
+    """The sink's bytes, read back, hash to `checksum` (files, links). In: settle. Out: a scan that saw a change."""
     FAILED = "failed"
-    """Given up, with a reason. In: settle, reaper. Out: a scan (change, or an environmental reason), operator's retry."""
+    """Given up, with a reason. In: settle, reaper. Out: a scan (change, environmental reason), operator's retry."""
     RETRYING = "retrying"
     """Failed, and claimable again from `not_before` on. In: settle, reaper. Out: claim, cancel, scan."""
     CANCELLED = "cancelled"
     """The job was killed. Final."""
     SKIPPED = "skipped"
-    """Not copied for a stated reason (special file, gone at the source). In: scan, settle. Out: scan, operator's retry."""
+    """Not copied for a stated reason (special file, gone at the source). In: scan, settle. Out: scan, operator."""
 
 
 WAITING = frozenset({TaskStatus.PENDING, TaskStatus.RETRYING})
@@ -92,6 +93,6 @@ TASK_MOVES = {
         _move("reap_exhausted", "scheduler", "in_progress", "failed"),
         _move("cancel", "scheduler", "pending retrying in_progress", "cancelled"),
         _move("retry", "operator", "failed skipped", "pending"),
-        _move("revisit", "operator", "completed", "pending"),
+        _move("revisit", "scan", "completed", "pending"),
     )
 }

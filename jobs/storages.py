@@ -12,6 +12,7 @@ from jobs.errors import Refusal
 from jobs.models import Job
 from jobs.paths import parse_path
 from storage_backends.base import Storage
+from storage_backends.errors import StorageError
 from storage_backends.registry import open_storage
 
 Side = Literal["source", "sink"]
@@ -50,6 +51,16 @@ def job_root(job: Job, side: Side) -> Root:
     if side == "source":
         return root_of(job.source_type, job.source_path, side)
     return root_of(job.sink_type, job.sink_path, side)
+
+
+@contextmanager
+def blaming(side: Side) -> Iterator[None]:
+    """A StorageError inside leaves as a Refusal whose code and field name the side."""
+    try:
+        yield
+    except StorageError as error:
+        code, hint = f"{side.upper()}_{error.code}", "See docs/troubleshooting.md."
+        raise Refusal(code, str(error), field=f"{side}_path", hint=hint) from error
 
 
 @contextmanager

@@ -8,6 +8,8 @@ are written in the same transaction.
 from __future__ import annotations
 
 import random
+import uuid
+from collections import Counter as Multiset
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ from jobs import sql
 from jobs.batches import Waiting
 from jobs.counters import Tally
 from jobs.errors import MoveRefused
-from jobs.models import Checkpoint, Job, JobEvent, Slave, Task, TaskKind, Upload
+from jobs.models import Checkpoint, Job, JobEvent, JobId, Slave, Task, TaskKind, Upload
 from jobs.sql.rows import NewTask, SeenTask, Settlement
 from jobs.states import FINAL, JOB_MOVES, WAITING, JobStatus, TaskStatus
 
@@ -47,7 +49,7 @@ def move_job(job: Job, name: str, *, actor: str, text: str = "") -> bool:
 # ── scan ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def discover(job_id: object, rows: Sequence[NewTask]) -> int:
+def discover(job_id: JobId, rows: Sequence[NewTask]) -> int:
     """Insert tasks for paths seen for the first time; returns how many. A row that exists by now is left alone."""
     if not rows:
         return 0
@@ -59,7 +61,7 @@ def discover(job_id: object, rows: Sequence[NewTask]) -> int:
         return sum(_discover_one(job_id, row) for row in rows)
 
 
-def _insert(job_id: object, rows: list[NewTask]) -> None:
+def _insert(job_id: JobId, rows: list[NewTask]) -> None:
     sql.insert_tasks(str(job_id), rows)
     tally = Tally()
     for row in rows:
@@ -67,7 +69,7 @@ def _insert(job_id: object, rows: list[NewTask]) -> None:
     tally.write()
 
 
-def _discover_one(job_id: object, row: NewTask) -> int:
+def _discover_one(job_id: JobId, row: NewTask) -> int:
     try:
         with transaction.atomic():
             _insert(job_id, [row])
@@ -84,7 +86,7 @@ class Seen(NamedTuple):
     old_size: int
 
 
-def rediscover(job_id: object, rows: Sequence[Seen]) -> int:
+def rediscover(job_id: JobId, rows: Sequence[Seen]) -> int:
     """Known paths that look different now go to the status the scan chose; returns how many were won."""
     if not rows:
         return 0
@@ -100,7 +102,7 @@ def rediscover(job_id: object, rows: Sequence[Seen]) -> int:
     return len(won)
 
 
-def _correct(tally: Tally, job_id: object, change: SeenTask, old_kind: str, old_size: int) -> None:
+def _correct(tally: Tally, job_id: JobId, change: SeenTask, old_kind: str, old_size: int) -> None:
     tally.add(job_id, f"{old_kind}.{change.status}", -1)
     tally.add(job_id, f"{old_kind}.{change.status}.bytes", -old_size)
     tally.move(job_id, change.kind, change.size, None, change.status)
@@ -113,7 +115,7 @@ class Claimed(NamedTuple):
     """A task that is now ours, at its new epoch."""
 
     id: int
-    job_id: object
+    job_id: JobId
     kind: str
     path: bytes
     size: int
@@ -183,7 +185,7 @@ class Settled(NamedTuple):
     """A settlement together with what the totals and the history need."""
 
     settlement: Settlement
-    job_id: object
+    job_id: JobId
     kind: str
     old_size: int
     path_display: str
@@ -280,26 +282,26 @@ def _take_back(ids: list[int], status: TaskStatus) -> None:
     )
 
 
-def _record_reaped(slave: Slave, rows: Sequence[tuple[object, ...]], exhausted: set[int]) -> None:
-    tally, jobs = Tally(), {row[1] for row in rows}
+def _record_reaped(slave: Slave, rows: Sequence[tuple[int, uuid.UUID, str, int, int, int]], exhausted: set[int]) -> None:
+    tally, jobs = Tally(), Multiset(row[1] for row in rows)
     for task_id, job_id, kind, size, *_ in rows:
         target = TaskStatus.FAILED if task_id in exhausted else TaskStatus.RETRYING
-        tally.move(job_id, str(kind), int(str(size)), TaskStatus.IN_PROGRESS, target)
+        tally.move(job_id, kind, size, TaskStatus.IN_PROGRESS, target)
     tally.write()
     JobEvent.objects.bulk_create(
         JobEvent(
             job_id=job,
             actor="scheduler",
             action="reap",
-            count=sum(row[1] == job for row in rows),
+            count=count,
             reason_code="LEASE_EXPIRED",
             text=f"{slave.name} on {slave.host} (pid {slave.pid}) stopped renewing its lease",
         )
-        for job in jobs
+        for job, count in jobs.items()
     )
 
 
-def lock_job_alone(job_id: object) -> None:
+def lock_job_alone(job_id: JobId) -> None:
     """Hold the job row so that no claim of this job happens until this transaction ends."""
     list(Job.objects.filter(pk=job_id).select_for_update(no_key=True).values_list("pk"))
 
@@ -324,14 +326,20 @@ def retry_batch(tasks: QuerySet[Task], *, actor: str) -> int:
     return _move_batch(wanted, TaskStatus.PENDING, actor=actor, action="retry", attempts=0)
 
 
-def revisit_directories(job_id: object, path_sha256s: Sequence[bytes]) -> int:
+def revisit_directories(job_id: JobId, path_sha256s: Sequence[bytes]) -> int:
     """Completed directories whose content is about to change get their times again; returns how many."""
     wanted = Task.objects.filter(job_id=job_id, path_sha256__in=path_sha256s, status=TaskStatus.COMPLETED)
     return _move_batch(wanted, TaskStatus.PENDING, actor="", action="", attempts=0)
 
 
 def _move_batch(
-    tasks: QuerySet[Task], target: TaskStatus, *, actor: str, action: str, reason: tuple[str, str] = ("", ""), **changes: object
+    tasks: QuerySet[Task],
+    target: TaskStatus,
+    *,
+    actor: str,
+    action: str,
+    reason: tuple[str, str] = ("", ""),
+    **changes: object,
 ) -> int:
     with transaction.atomic():
         locked = tasks.order_by("id").select_for_update(skip_locked=True, of=("self",))
@@ -344,25 +352,25 @@ def _move_batch(
             tally.move(job_id, kind, size, status, target)
         tally.write()
         if action:
-            _batch_events(rows, actor, action, reason)
+            _batch_events(Multiset(row[1] for row in rows), actor, action, reason)
     return len(rows)
 
 
-def _batch_events(rows: Sequence[tuple[object, ...]], actor: str, action: str, reason: tuple[str, str]) -> None:
+def _batch_events(jobs: Multiset[uuid.UUID], actor: str, action: str, reason: tuple[str, str]) -> None:
     JobEvent.objects.bulk_create(
         JobEvent(
             job_id=job,
             actor=actor,
             action=action,
-            count=sum(row[1] == job for row in rows),
+            count=count,
             reason_code=reason[0],
             text=reason[1],
         )
-        for job in {row[1] for row in rows}
+        for job, count in jobs.items()
     )
 
 
-def mark_gone(job_id: object, ids: Sequence[int]) -> None:
+def mark_gone(job_id: JobId, ids: Sequence[int]) -> None:
     """The paths are gone from the source: marked so; those still waiting are skipped. Work under way is left alone."""
     Task.objects.filter(id__in=ids, gone_at=None).exclude(status=TaskStatus.IN_PROGRESS).update(gone_at=Now())
     reason = ("SOURCE_GONE", "The file was gone from the source when the scan came by.")

@@ -1,4 +1,4 @@
-"""The memory of unfinished uploads. Each write is fenced: it happens only while the task is this slave's at this epoch."""
+"""The memory of unfinished uploads, fenced: each write happens only while the task is this slave's at this epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Key = tuple[int, int]
 
 
 def owned(slave: Slave, keys: Collection[Key]) -> set[int]:
-    """Ids of the tasks that are still this slave's at the epoch it knows, provided its lease is fresh."""
+    """Ids of the tasks that are still this slave's at the epoch it knows, unless it was declared offline."""
     wanted = dict(keys)
     rows = Task.objects.filter(id__in=list(wanted), owner=slave).exclude(owner__state=Slave.State.OFFLINE)
     return {task_id for task_id, epoch in rows.values_list("id", "epoch") if wanted[task_id] == epoch}
@@ -69,9 +69,8 @@ def _hold(slave: Slave, key: Key) -> bool:
 
 def abandoned(slave: Slave, limit: int) -> list[Upload]:
     """Unfinished uploads of tasks that are final (killed jobs, mostly), whose partials this slave can remove."""
-    return list(
-        Upload.objects.filter(reachable(slave, "task__job__"), task__status__in=FINAL).select_related("task__job")[:limit]
-    )
+    final = Upload.objects.filter(reachable(slave, "task__job__"), task__status__in=FINAL)
+    return list(final.select_related("task__job")[:limit])
 
 
 def forget(upload: Upload) -> None:

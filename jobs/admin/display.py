@@ -18,8 +18,9 @@ def bar(percent: float, text: str = "") -> SafeString:
     """A progress bar with its figure. `<progress>` needs neither script nor inline style."""
     shown = f"{percent:.1f}".removesuffix(".0")
     return format_html(
-        '<span class="syncf-progress"><progress max="100" value="{}">{} %</progress> {} %{}</span>',
-        *(shown, shown, shown, f" · {text}" if text else ""),
+        '<span class="syncf-progress"><progress max="100" value="{}">{} %</progress> {} %</span>'
+        ' <span class="syncf-quiet">{}</span>',
+        *(shown, shown, shown, text),
     )
 
 

@@ -56,7 +56,7 @@ class JobAdmin(HistoryKeeper):
 
     actions = tuple(_action(verb) for verb in VERBS.values())
     change_form_template = "admin/jobs/job/change_form.html"
-    list_display = ("title", "state", "progress", "failed", "every", "next_scan", "parked")
+    list_display = ("title", "state", "progress", "failed", "every", "next_scan")
     list_display_links = ("title",)
     list_filter = ("status", "source_type", "sink_type")
     list_select_related = ("owner",)
@@ -64,7 +64,7 @@ class JobAdmin(HistoryKeeper):
     search_fields = ("name", "source_path", "sink_path")
     sortable_by = ()
 
-    STATE = ("state", "parked", "progress", "tasks", "next_scan_at", "last_scan", "history", "owner", "created_at")
+    STATE = ("state", "progress", "tasks", "next_scan_at", "last_scan", "history", "owner", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """Only what this user may see, as in the API."""
@@ -151,12 +151,15 @@ class JobAdmin(HistoryKeeper):
     def title(self, job: Job) -> SafeString:
         """Its name, and what it syncs."""
         route = f"{job.source_type}:{job.source_path} → {job.sink_type}:{job.sink_path}"
-        return format_html('{}<br><span class="syncf-route">{}</span>', job.name, route) if job.name else escape(route)
+        return format_html('{}<br><span class="syncf-quiet">{}</span>', job.name, route) if job.name else escape(route)
 
     @admin.display(description="Status")
     def state(self, job: Job) -> SafeString:
-        """As a badge."""
-        return badge(job.status)
+        """As a badge, and why nothing is copied although the job is running."""
+        if not job.parked_code:
+            return badge(job.status)
+        why = (job.parked_code, job.parked_text)
+        return format_html('{} <span class="syncf-parked">{}: {}</span>', badge(job.status), *why)
 
     @admin.display(description="Interval")
     def every(self, job: Job) -> str:
@@ -169,11 +172,6 @@ class JobAdmin(HistoryKeeper):
         if job.next_scan_at is None or job.status != JobStatus.RUNNING:
             return NOTHING
         return "due" if job.next_scan_at <= timezone.now() else f"in {timeuntil(job.next_scan_at)}"
-
-    @admin.display(description="Parked")
-    def parked(self, job: Job) -> str:
-        """Why nothing is copied although the job is running."""
-        return f"{job.parked_code}: {job.parked_text}" if job.parked_code else NOTHING
 
     @admin.display(description="Progress")
     def progress(self, job: Job) -> SafeString:

@@ -14,7 +14,17 @@ from jobs.models import INDEXED_PATH_BYTES
 from jobs.sql import postgresql, sqlite
 from jobs.sql.rows import NewTask, Row, SeenTask, Settlement
 
-__all__ = ["NewTask", "Row", "SeenTask", "Settlement", "insert_tasks", "lock_jobs", "path_page", "refresh_tasks", "settle_tasks"]
+__all__ = [
+    "NewTask",
+    "Row",
+    "SeenTask",
+    "Settlement",
+    "insert_tasks",
+    "lock_jobs",
+    "path_page",
+    "refresh_tasks",
+    "settle_tasks",
+]
 
 
 def _vendor() -> ModuleType:
@@ -32,7 +42,7 @@ def insert_tasks(job_id: str, rows: list[NewTask]) -> None:
 
 
 def refresh_tasks(rows: list[SeenTask]) -> set[int]:
-    """Rows seen changed by a scan become pending (or skipped), if they are still in the expected status; returns the ids won."""
+    """Rows seen changed by a scan become pending or skipped, if still in the expected status; returns the ids won."""
     won: set[int] = _vendor().refresh_tasks(rows)
     return won
 

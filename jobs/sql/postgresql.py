@@ -26,7 +26,8 @@ def _columns(rows: list[Any]) -> list[list[Any]]:
 
 _INSERT = """
     INSERT INTO jobs_task (job_id, kind, path, path_sha256, path_display, status, size, source_mtime_ns,
-        source_version, compare_first, reason_code, reason_text, sink_version, copied_bytes, epoch, attempts, slave_name)
+        source_version, compare_first, reason_code, reason_text, sink_version, copied_bytes, epoch, attempts,
+        slave_name)
     SELECT %s::uuid, v.*, '', 0, 0, 0, '' FROM unnest(%s::text[], %s::bytea[], %s::bytea[], %s::text[], %s::text[],
         %s::bigint[], %s::bigint[], %s::text[], %s::boolean[], %s::text[], %s::text[]) AS v
 """
@@ -71,7 +72,7 @@ _SETTLE = """
 """
 
 
-def _update(statement: str, rows: list[Any], *extra: object) -> set[int]:
+def _update(statement: str, rows: list[Any], *extra: str) -> set[int]:
     with connection.cursor() as cursor:
         # With statistics from before a mass status change the planner expects one row and scans the table for
         # each: 450 times slower. The primary key is always right here.

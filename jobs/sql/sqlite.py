@@ -22,7 +22,8 @@ def lock_jobs(job_ids: list[str]) -> None:
 
 _INSERT = """
     INSERT INTO jobs_task (job_id, kind, path, path_sha256, path_display, status, size, source_mtime_ns,
-        source_version, compare_first, reason_code, reason_text, sink_version, copied_bytes, epoch, attempts, slave_name)
+        source_version, compare_first, reason_code, reason_text, sink_version, copied_bytes, epoch, attempts,
+        slave_name)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 0, 0, 0, '')
 """
 
@@ -50,7 +51,7 @@ _SETTLE = f"""
         not_before = strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s), published_at = NULL,
         compare_first = COALESCE(%s, compare_first), completed_at = CASE WHEN %s THEN {_NOW} END
     WHERE id = %s AND owner_id = %s AND epoch = %s AND status = 'in_progress'
-"""  # noqa: S608 (the only thing interpolated is the constant above)
+"""
 
 
 def refresh_tasks(rows: list[SeenTask]) -> set[int]:

@@ -14,6 +14,9 @@ def processes(tmp_path):
 
 
 @pytest.fixture
-def product(fresh_database, processes, tmp_path):
-    """The product on a fresh database; BASE_PATH is tmp_path/base. Starts nothing by itself."""
-    return Product(processes, database_url=fresh_database, base=tmp_path / "base")
+def product(fresh_database, tmp_path):
+    """The product on a fresh database; BASE_PATH is tmp_path/base. Starts nothing by itself, ends everything."""
+    with Processes(tmp_path / "logs") as processes:
+        product = Product(processes, database_url=fresh_database, base=tmp_path / "base")
+        yield product
+    product.forget_queues()

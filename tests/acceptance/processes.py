@@ -42,8 +42,11 @@ def eventually(probe: Callable[[], T], seconds: float, what: str, *, every: floa
 class Process:
     """One started command. Its output goes to files, so that nobody has to read it for it to go on."""
 
-    def __init__(self, command: Sequence[str], *, logs: Path, environment: Mapping[str, str], **options: object) -> None:
-        self.name = f"{len(list(logs.glob('*.err'))) + 1:02}-{next((w for w in command[1:] if w.isidentifier()), 'x')}"
+    def __init__(
+        self, command: Sequence[str], *, logs: Path, environment: Mapping[str, str], **options: object
+    ) -> None:
+        number, word = len(list(logs.glob("*.err"))) + 1, next((w for w in command[1:] if w.isidentifier()), "python")
+        self.name = f"{number:02}-{word}"
         self._out, self._err = logs / f"{self.name}.out", logs / f"{self.name}.err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(

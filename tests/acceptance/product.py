@@ -17,12 +17,14 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import psycopg
+from pika import BlockingConnection, URLParameters
+from pika.exceptions import AMQPError
 from psycopg.rows import dict_row
 
 from tests.acceptance.processes import ROOT, Process, Processes, eventually
@@ -58,6 +60,7 @@ class Product:
         port = free_ports(1)[0]
         environment = {**self.environment, **variables}
         command = [sys.executable, "-m", "gunicorn", "syncf_site.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+        command.append("--no-control-socket")  # it would be the same file for every gunicorn of this user
         api = Api(self.processes.start(command, environment), f"http://127.0.0.1:{port}", self._token())
         eventually(api.is_up, START_SECONDS, "the web server to answer")
         return api
@@ -120,6 +123,15 @@ class Product:
     def wait_for_job(self, job: uuid.UUID, status: str = "completed", seconds: float = 60.0) -> None:
         """Wait until the job has the status."""
         eventually(lambda: self.job(job)["status"] == status, seconds, f"the job to be {status}")
+
+    def forget_queues(self) -> None:
+        """Delete this installation's queues from the broker, whose server outlives the test. Nothing if it is down."""
+        url = self.environment["BROKER_URL"]
+        identifier = self.value("SELECT identifier FROM jobs_installation")
+        if url.startswith("amqp") and identifier:
+            with suppress(AMQPError, OSError), closing(BlockingConnection(URLParameters(url))) as connection:
+                for name in ("tasks", "dead"):
+                    connection.channel().queue_delete(f"syncf.{identifier}.{name}")
 
 
 class Api:

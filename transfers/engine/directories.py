@@ -5,8 +5,6 @@ The caller orders them deepest first, once everything below is final, so that no
 
 from __future__ import annotations
 
-import logging
-
 from storage_backends.base import Attributes, Kind
 from storage_backends.errors import NotRegular
 from transfers.engine import failures, outcomes
@@ -14,10 +12,9 @@ from transfers.engine.context import Context
 from transfers.engine.contracts import LeaseLost, Outcome, Stop, Work
 from transfers.engine.failures import Failure, at_sink, at_source
 
-log = logging.getLogger(__name__)
 
 def copy_directory(context: Context, work: Work) -> Outcome:
-    """Make one directory like its source."""
+    """Make one directory like its source; b"" is the job's own."""
     if not context.sink.capabilities.has_directories:
         return outcomes.nothing_to_do(work)
     try:

@@ -33,7 +33,7 @@ class Child:
             self._command,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (no thread runs here yet)
+            preexec_fn=lambda: die_with_parent(parent),
         )
 
     def exit_code(self) -> int | None:

@@ -73,7 +73,8 @@ class ProgressLine:
         scanning = "" if session.scan.finished_at else "  (still scanning)"
         return (
             f"{done:,}/{now.files:,} files  {human_bytes(now.bytes_done)}/{human_bytes(now.bytes_total)}"
-            f"  {now.fraction:.0%}  {human_bytes(rate)}/s  {self._eta(now.bytes_total - now.bytes_done, rate)}{scanning}"
+            f"  {now.fraction:.0%}  {human_bytes(rate)}/s"
+            f"  {self._eta(now.bytes_total - now.bytes_done, rate)}{scanning}"
         )
 
     @staticmethod

@@ -69,7 +69,7 @@ class Report:
     def _write_numbers(self, stream: TextIO) -> None:
         numbers = self.numbers()
         stream.write(
-            "{files:,} files: {copied:,} copied, {unchanged:,} unchanged, {failed:,} failed, {skipped:,} skipped".format(**numbers)  # type: ignore[str-format]
+            ", ".join(f"{numbers[name]:,} {name}" for name in ("files", "copied", "unchanged", "failed", "skipped"))
             + f"; {human_bytes(float(str(numbers['bytes_copied'])))} sent in {self._seconds:.1f} s; "
             "every copied file was read back and compared.\n"
         )

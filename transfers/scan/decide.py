@@ -67,7 +67,7 @@ _RACY = Decision(Verdict.COMPARE, compare_first=True)
 
 
 def decide(source: FileInfo, row: Row | None, sink: FileInfo | None, *, is_sink_known: bool = True) -> Decision:
-    """The decision for a path that is at the source. `is_sink_known` false: the sink's directory could not be listed."""
+    """The decision for a path that is at the source. `is_sink_known` false: the sink's folder could not be listed."""
     if source.kind is Kind.SPECIAL:
         return _decide_special(source, row)
     if row is None:

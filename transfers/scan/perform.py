@@ -10,7 +10,7 @@ from jobs import scans
 from jobs.errors import Refusal
 from jobs.models import Job, Scan
 from jobs.overlaps import refuse_clash, refuse_overlap
-from jobs.storages import job_root, opened
+from jobs.storages import Side, blaming, job_root, opened
 from storage_backends.base import RootIdentity, Storage
 from storage_backends.errors import StorageError
 from transfers.scan.merge import OutOfOrder
@@ -37,11 +37,9 @@ def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool]) -> Non
     except Parked as parked:
         scans.park(scan.job, parked.code, str(parked))
         scans.finish(scan, error_code=parked.code, error_text=str(parked))
-    except StorageError as error:
-        scans.finish(scan, error_code=f"SOURCE_{error.code}", error_text=str(error))
     except Refusal as error:
         scans.finish(scan, error_code=error.code, error_text=error.message)
-    except OutOfOrder as error:
+    except (StorageError, OutOfOrder) as error:
         scans.finish(scan, error_code="SCAN_FAILED", error_text=str(error))
     else:
         scans.finish(scan)
@@ -50,17 +48,24 @@ def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool]) -> Non
 def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> None:
     job = scan.job
     with ExitStack() as stack:
-        source = stack.enter_context(opened(job_root(job, "source")))
-        sink = stack.enter_context(opened(job_root(job, "sink")))
-        _check_roots(job, source.root_identity(), sink.root_identity())
+        source, source_root = _open(stack, job, "source")
+        sink, sink_root = _open(stack, job, "sink")
+        _check_roots(job, source_root, sink_root)
         if not scan.is_preview:
-            sink = stack.enter_context(opened(job_root(job, "sink"), create=True))
+            sink, sink_root = _open(stack, job, "sink", create=True)
             scans.unpark(job)
             _bind(job, machine, source, sink)
-        source.probe()
+        with blaming("source"):
+            source.probe()
         # A storage's root itself belongs to the operator; a directory below it to the job.
         with_root = bool(job_root(job, "sink").path)
         ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop).run()
+
+
+def _open(stack: ExitStack, job: Job, side: Side, *, create: bool = False) -> tuple[Storage, RootIdentity]:
+    with blaming(side):
+        storage = stack.enter_context(opened(job_root(job, side), create=create))
+        return storage, storage.root_identity()
 
 
 def _check_roots(job: Job, source: RootIdentity, sink: RootIdentity) -> None:

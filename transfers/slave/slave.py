@@ -25,6 +25,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from jobs import selectors, services, transitions, uploads
 from jobs.models import Job, Slave
 from jobs.states import JobStatus
+from jobs.transitions import Claimed
 from transfers.broker.base import Broker, Delivery
 from transfers.engine.contracts import Outcome, Stop
 from transfers.engine.control import boottime
@@ -248,7 +249,7 @@ class SlaveLoop:
         self._next_look = 0.0
 
     def _settle(
-        self, batch: Batch, tasks: Sequence[claims.Claimed], outcomes: Sequence[Outcome], has_upload: set[int], begun: float
+        self, batch: Batch, tasks: Sequence[Claimed], outcomes: Sequence[Outcome], has_upload: set[int], begun: float
     ) -> None:
         rows = [
             settling.settled(batch.job, task, outcome, has_upload=task.id in has_upload, begun_at=begun)

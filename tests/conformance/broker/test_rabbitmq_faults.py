@@ -71,6 +71,19 @@ class TestRabbitmqFaults:
         with open_broker(rabbitmq_url, queue_prefix=prefix) as other:
             eventually(lambda: other.pending() == 1)
 
+    def test_acking_twice_does_not_cost_the_connection(self, broker):
+        """To RabbitMQ a second ack is an error for which it closes the channel."""
+        broker.publish(hints_of([1]))
+        broker.start_consuming()
+        first = self.next_delivery(broker)
+        broker.ack(first)
+        broker.ack(first)
+        broker.publish(hints_of([2, 3]))
+        for _ in range(2):
+            delivery = self.next_delivery(broker)
+            broker.ack(delivery)
+            assert delivery.connection == first.connection
+
     def test_hints_received_but_not_acked_come_back_when_the_slave_goes(self, broker, rabbitmq_url, prefix):
         broker.publish(hints_of([1]))
         broker.start_consuming()

@@ -74,6 +74,14 @@ def test_a_bad_sink_path_is_refused_at_its_field(api, storage, path):
     assert (status, code[:5], field) == (400, "PATH_", "sink_path")
 
 
+@pytest.mark.parametrize("verify", ["readback", "stored"])
+def test_a_storage_whose_root_is_gone_is_refused_not_crashed_on(api, storage, settings, verify):
+    settings.STORAGES_CONFIGURED = {**settings.STORAGES_CONFIGURED, "gone": "file:///nowhere/at/all"}
+    answer = submit(api, {**NEW, "sink_type": "gone", "verify": verify})
+    assert answer.status_code == 400
+    assert refusal(answer)[2] == "sink_path"
+
+
 def test_a_leading_slash_means_the_storages_root(api, storage):
     assert submit(api, NEW).status_code == 201
 

@@ -52,11 +52,13 @@ def test_what_is_no_directory_any_more_is_skipped(bench):
     assert list(bench.at_sink.iterdir()) == []
 
 
-def test_the_job_s_own_directory_is_left_alone(bench):
-    bench.at_sink.chmod(0o711)
+def test_the_job_s_own_directory_gets_mode_and_time_too(bench):
+    bench.at_source.chmod(0o711)
+    os.utime(bench.at_source, ns=(1, 1_000_000_001))
     (outcome,) = bench.run(bench.work(1, "", Kind.DIRECTORY))
+    copy = bench.at_sink.stat()
     assert outcome.result is Result.COMPLETED
-    assert bench.at_sink.stat().st_mode & 0o777 == 0o711
+    assert (copy.st_mode & 0o7777, copy.st_mtime_ns) == (0o711, 1_000_000_001)
 
 
 def test_a_stop_and_a_lost_lease_touch_nothing(bench):

@@ -165,8 +165,13 @@ def test_a_worker_dies_with_its_parent():
     parent.wait()
     parent.stdin.close()
     parent.stdout.close()
-    assert ends_within(pidfd, 10)
-    os.close(pidfd)
+    try:
+        assert ends_within(pidfd, 10)
+    except AssertionError:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        raise
+    finally:
+        os.close(pidfd)
 
 
 def test_a_worker_whose_parent_is_gone_already_does_not_start():
@@ -240,24 +245,29 @@ def test_a_lost_task_is_told_by_the_reply(parent, worker):
     assert list((parent.root / "sink").iterdir()) == []
 
 
+def timed(parent, worker, work):
+    start = time.monotonic()
+    parent.assign(worker, work)
+    parent.serve(worker)
+    return time.monotonic() - start
+
+
 def test_progress_comes_about_twice_a_second(parent, worker):
     (parent.root / "source/big").write_bytes(pattern(MIB) * 4)
     worker.set_rate(4 * MIB)
-    parent.assign(worker, parent.work(1, "big"))
-    parent.serve(worker)
-    assert 1 <= sum(isinstance(message, ProgressMade) for message in parent.messages) <= 4
+    seconds = timed(parent, worker, parent.work(1, "big"))
+    assert 1 <= sum(isinstance(message, ProgressMade) for message in parent.messages) <= 2 * seconds + 1
 
 
 def test_the_rate_is_kept_within_15_percent(parent, worker):
     (parent.root / "source/f").write_bytes(b"")
-    parent.assign(worker, parent.work(1, "f"))
-    parent.serve(worker)  # it is up
     (parent.root / "source/big").write_bytes(pattern(MIB) * 8)
+    timed(parent, worker, parent.work(1, "f"))  # it is up
     worker.set_rate(8 * MIB)
-    start = time.monotonic()
-    parent.assign(worker, parent.work(2, "big"))
-    parent.serve(worker)
-    assert time.monotonic() - start == pytest.approx(1, rel=0.15)
+    seconds = []
+    while len(seconds) < 3 and min(seconds, default=9) > 1.15:  # a busy machine may be slow, never fast
+        seconds.append(timed(parent, worker, parent.work(1, "big", epoch=len(seconds) + 1)))
+    assert min(seconds) == pytest.approx(1, rel=0.15)
 
 
 def test_an_assignment_number_never_comes_twice(parent, worker):

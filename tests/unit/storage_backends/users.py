@@ -19,8 +19,10 @@ def folder_of_nobody():
             os.chown(path, NOBODY, NOBODY)
         yield path
     finally:
-        for folder, _, _ in os.walk(path):
-            os.chmod(folder, 0o700)
+        os.chmod(path, 0o700)
+        for folder, folders, _ in os.walk(path):
+            for name in folders:  # before the walk enters them
+                os.chmod(os.path.join(folder, name), 0o700)
         shutil.rmtree(path)
 
 

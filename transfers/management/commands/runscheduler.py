@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from transfers.management.signals import StopFlag
-from transfers.scheduler.scheduler import Scheduler
 from transfers.queue import open_queue
+from transfers.scheduler.scheduler import Scheduler
 
 
 class Command(BaseCommand):

@@ -31,7 +31,8 @@ class Command(BaseCommand):
         """Run until SIGTERM or Ctrl-C; what is under way is checkpointed and released then."""
         name, concurrency = options["name"] or draw_name(), options["concurrency"]
         if not _NAME.fullmatch(name):
-            raise CommandError(f"{name!r} is no name for a slave: use a-z, 0-9 and inner dashes, at most 63.", returncode=2)
+            message = f"{name!r} is no name for a slave: use a-z, 0-9 and inner dashes, at most 63."
+            raise CommandError(message, returncode=2)
         if not 1 <= concurrency <= 256:
             raise CommandError("--concurrency must be from 1 to 256.", returncode=2)
         try:

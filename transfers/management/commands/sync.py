@@ -41,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--include", action="append", default=[], metavar="RULE", help="gitignore rule; repeatable")
         parser.add_argument("--bwlimit", metavar="RATE", help="bytes per second: 500k, 10M, 1G")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, touch nothing")
-        parser.add_argument("--verify", choices=Verify.values, default=Verify.READBACK, help="how the sink is read back")
+        parser.add_argument("--verify", choices=Verify.values, default=Verify.READBACK, help="how to read back")
         parser.add_argument("--max-attempts", type=int, default=5, help="tries per file (default 5)")
         parser.add_argument("--concurrency", type=int, default=os.cpu_count() or 1, help="worker processes")
 
