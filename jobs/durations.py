@@ -11,13 +11,13 @@ from jobs.errors import Refusal
 from jobs.models import MAX_INTERVAL, MIN_INTERVAL
 
 # durationpy also takes days and longer units, which Go refuses.
-_GO = re.compile(r"(\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_GO = re.compile(r"([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _HINT = "Write a Go duration from 1s to 8784h (366 days), such as 30s, 5m or 1h30m."
 
 
 def parse_interval(text: str, *, field: str = "interval") -> timedelta | None:
     """A Go duration; empty or zero means: run once (None). Raises Refusal INVALID_INTERVAL."""
-    if text in ("", "0", "0s"):
+    if text in ("", "0"):
         return None
     if len(text) > 40 or _GO.sub("", text) != "":
         raise Refusal("INVALID_INTERVAL", f"{text!r} is not a duration.", field=field, hint=_HINT)
@@ -25,7 +25,7 @@ def parse_interval(text: str, *, field: str = "interval") -> timedelta | None:
         interval = durationpy.from_str(text)
     except (durationpy.DurationError, OverflowError):
         raise Refusal("INVALID_INTERVAL", f"{text!r} is not a duration.", field=field, hint=_HINT) from None
-    return check_interval(interval, field=field)
+    return check_interval(interval, field=field) if re.search("[1-9]", text) else None
 
 
 def check_interval(interval: timedelta, *, field: str = "interval") -> timedelta:

@@ -115,11 +115,8 @@ def check_rules(rules: str, *, field: str) -> None:
 
 def check_stored_verification(job: Job) -> None:
     """`stored` needs a sink whose server verifies what it receives."""
-    try:
-        with opened(job_root(job, "sink")) as sink:
-            verifies = sink.capabilities.verifies_digest is not None
-    except StorageError as error:
-        raise Refusal(f"SINK_{error.code}", str(error), field="sink_path") from error
+    with blaming("sink"), opened(job_root(job, "sink")) as sink:
+        verifies = sink.capabilities.verifies_digest is not None
     if not verifies:
         hint = "Use readback, or disk to read from the device."
         raise Refusal("VERIFY_NOT_POSSIBLE", "This sink keeps no verified checksums.", field="verify", hint=hint)
@@ -141,14 +138,10 @@ def check_roots(job: Job, *, ignore: Job | None = None) -> None:
 
 def _identify(job: Job, side: Side) -> RootIdentity:
     root = job_root(job, side)
-    try:
+    with blaming(side):
         found = identify(root)
-        if found.exists:
-            with opened(root) as storage:
-                storage.probe()
-    except StorageError as error:
-        code = f"{side.upper()}_{error.code}"
-        raise Refusal(code, str(error), field=f"{side}_path", hint="See docs/reasons.md.") from error
+        with opened(root if found.exists else root._replace(path=b"")) as storage:
+            storage.probe()  # a directory yet to be made needs at least the operator's root
     return found
 
 

@@ -59,7 +59,7 @@ def blaming(side: Side) -> Iterator[None]:
     try:
         yield
     except StorageError as error:
-        code, hint = f"{side.upper()}_{error.code}", "See docs/troubleshooting.md."
+        code, hint = f"{side.upper()}_{error.code}", "See docs/reasons.md."
         raise Refusal(code, str(error), field=f"{side}_path", hint=hint) from error
 
 

@@ -7,6 +7,7 @@ are written in the same transaction.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import uuid
 from collections import Counter as Multiset
@@ -74,7 +75,9 @@ def _discover_one(job_id: JobId, row: NewTask) -> int:
         with transaction.atomic():
             _insert(job_id, [row])
     except IntegrityError:
-        return 0
+        if Task.objects.filter(job_id=job_id, path_sha256=row.path_sha256).exists():
+            return 0
+        raise
     return 1
 
 
@@ -282,7 +285,9 @@ def _take_back(ids: list[int], status: TaskStatus) -> None:
     )
 
 
-def _record_reaped(slave: Slave, rows: Sequence[tuple[int, uuid.UUID, str, int, int, int]], exhausted: set[int]) -> None:
+def _record_reaped(
+    slave: Slave, rows: Sequence[tuple[int, uuid.UUID, str, int, int, int]], exhausted: set[int]
+) -> None:
     tally, jobs = Tally(), Multiset(row[1] for row in rows)
     for task_id, job_id, kind, size, *_ in rows:
         target = TaskStatus.FAILED if task_id in exhausted else TaskStatus.RETRYING
@@ -308,13 +313,9 @@ def lock_job_alone(job_id: JobId) -> None:
 
 def cancel_batch(job: Job) -> int:
     """Cancel a batch of waiting tasks of a killed job; returns how many. Work under way ends with its owner."""
-    return _move_batch(
-        Task.objects.filter(job=job, job__status=JobStatus.KILLED, status__in=WAITING),
-        TaskStatus.CANCELLED,
-        actor="scheduler",
-        action="cancel",
-        reason=("JOB_KILLED", "The job was killed before this file was copied."),
-    )
+    waiting = Task.objects.filter(job=job, job__status=JobStatus.KILLED, status__in=WAITING)
+    reason = ("JOB_KILLED", "The job was killed before this file was copied.")
+    return len(_move_batch(waiting, TaskStatus.CANCELLED, actor="scheduler", action="cancel", reason=reason))
 
 
 def retry_batch(tasks: QuerySet[Task], *, actor: str) -> int:
@@ -323,13 +324,28 @@ def retry_batch(tasks: QuerySet[Task], *, actor: str) -> int:
     What can't be copied at all (special files) and what is gone is left alone."""
     wanted = tasks.filter(status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED], gone_at=None)
     wanted = wanted.exclude(kind=TaskKind.SPECIAL)
-    return _move_batch(wanted, TaskStatus.PENDING, actor=actor, action="retry", attempts=0)
+    with transaction.atomic():
+        rows = _move_batch(wanted, TaskStatus.PENDING, actor=actor, action="retry", attempts=0)
+        for job_id in {row[1] for row in rows}:
+            parents = {_parent(bytes(row[5])) for row in rows if row[1] == job_id}
+            revisit_directories(job_id, [hashlib.sha256(parent).digest() for parent in parents])
+    return len(rows)
+
+
+def _parent(path: bytes) -> bytes:
+    """The directory a path lies in, with its last slash; b"" is the job's root."""
+    head, slash, _ = path.removesuffix(b"/").rpartition(b"/")
+    return head + slash
 
 
 def revisit_directories(job_id: JobId, path_sha256s: Sequence[bytes]) -> int:
-    """Completed directories whose content is about to change get their times again; returns how many."""
-    wanted = Task.objects.filter(job_id=job_id, path_sha256__in=path_sha256s, status=TaskStatus.COMPLETED)
-    return _move_batch(wanted, TaskStatus.PENDING, actor="", action="", attempts=0)
+    """Completed directories whose content changes once more get their times again; returns how many."""
+    wanted = Task.objects.filter(job_id=job_id, status=TaskStatus.COMPLETED)
+    count = 0
+    for start in range(0, len(path_sha256s), BATCH_TASKS):
+        batch = wanted.filter(path_sha256__in=path_sha256s[start : start + BATCH_TASKS])
+        count += len(_move_batch(batch, TaskStatus.PENDING, actor="", action="", attempts=0))
+    return count
 
 
 def _move_batch(
@@ -340,20 +356,21 @@ def _move_batch(
     action: str,
     reason: tuple[str, str] = ("", ""),
     **changes: object,
-) -> int:
+) -> list[tuple[int, JobId, str, int, str, bytes]]:
+    """Move up to BATCH_TASKS of `tasks`; returns the rows as they were."""
     with transaction.atomic():
         locked = tasks.order_by("id").select_for_update(skip_locked=True, of=("self",))
-        rows = list(locked.values_list("id", "job_id", "kind", "size", "status")[:BATCH_TASKS])
+        rows = list(locked.values_list("id", "job_id", "kind", "size", "status", "path")[:BATCH_TASKS])
         Task.objects.filter(id__in=[row[0] for row in rows]).update(
             status=target, not_before=None, published_at=None, reason_code=reason[0], reason_text=reason[1], **changes
         )
         tally = Tally()
-        for _, job_id, kind, size, status in rows:
+        for _, job_id, kind, size, status, _ in rows:
             tally.move(job_id, kind, size, status, target)
         tally.write()
         if action:
             _batch_events(Multiset(row[1] for row in rows), actor, action, reason)
-    return len(rows)
+    return rows
 
 
 def _batch_events(jobs: Multiset[uuid.UUID], actor: str, action: str, reason: tuple[str, str]) -> None:

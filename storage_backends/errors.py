@@ -115,6 +115,12 @@ class Unreachable(StorageError):
     costs_attempt = False
 
 
+class RootChanged(Unreachable):
+    """The root lies on another device than when the job was scanned: an unmounted disk, most likely."""
+
+    code = "ROOT_CHANGED"
+
+
 class Throttled(Unreachable):
     """The storage asks to slow down."""
 

@@ -139,6 +139,21 @@ class LocalStorage(Storage):
         finally:
             os.close(parent)
 
+    def sync_file(self, path: bytes) -> None:
+        directory, name = split_path(path)
+        parent = open_directory(self._root_fd, directory)
+        try:
+            fd = system.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                system.fsync(fd)
+            finally:
+                os.close(fd)
+            system.fsync(parent)
+        except OSError as error:
+            raise failure(error, path) from error
+        finally:
+            os.close(parent)
+
     def discard_partials(self, path: bytes, partial: PartialId) -> int:
         directory, _ = split_path(path)
         try:

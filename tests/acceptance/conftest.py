@@ -1,9 +1,20 @@
 """What tests with real processes may ask for."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from tests.acceptance.corpus import build_corpus
+from tests.acceptance.people import home_of, ordinary, ourselves
 from tests.acceptance.processes import Processes
 from tests.acceptance.product import Product
+from tests.acceptance.syncing import Cluster, OneShot
+from tests.support import stack
+
+COMPARE = Path(__file__).with_name("compare.py")
 
 
 @pytest.fixture
@@ -20,3 +31,62 @@ def product(fresh_database, tmp_path):
         product = Product(processes, database_url=fresh_database, base=tmp_path / "base")
         yield product
     product.forget_queues()
+
+
+@pytest.fixture
+def person():
+    """Who runs the product; a module about ordinary users asks for another one."""
+    return ourselves()
+
+
+@pytest.fixture
+def base(person):
+    """A directory that belongs to whoever runs the product; source and sink lie in it."""
+    with home_of(person) as directory:
+        yield directory
+
+
+@pytest.fixture
+def syncing(request, person, base, tmp_path):
+    """`sync(source, sink)` below `base`, on this stack."""
+    with Processes(tmp_path / "logs") as processes:
+        if stack.is_postgres():
+            url = request.getfixturevalue("fresh_database")
+            product = Product(processes, database_url=url, base=base)
+            yield Cluster(product, person)
+        else:
+            (base / "state").mkdir()
+            os.chown(base / "state", person.uid, -1)
+            yield OneShot(processes, base / "state", person)
+    if stack.is_postgres():
+        product.forget_queues()
+
+
+@pytest.fixture
+def oneshot(processes, tmp_path):
+    """The one-shot command; its databases lie in tmp_path/state."""
+    return OneShot(processes, tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """A directory of at least 20,000 files and 500 MB that nobody here wrote. Copy it before changing anything."""
+    return build_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="session")
+def assert_same():
+    """Assert by an independent program that two trees are the same."""
+
+    def compare(source, sink, *options):
+        command = [sys.executable, str(COMPARE), *options, os.fspath(source), os.fspath(sink)]
+        found = subprocess.run(command, capture_output=True, text=True)
+        assert found.returncode == 0, (found.stdout + found.stderr)[:5000]
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def an_ordinary_person():
+    """Somebody without privileges."""
+    return ordinary()

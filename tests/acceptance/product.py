@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 import urllib.error
@@ -20,14 +19,12 @@ import uuid
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-import psycopg
 from pika import BlockingConnection, URLParameters
 from pika.exceptions import AMQPError
-from psycopg.rows import dict_row
 
 from tests.acceptance.processes import ROOT, Process, Processes, eventually
+from tests.acceptance.rows import rows
 from tests.servers.processes import free_ports
 from tests.support.databases import product_environment
 
@@ -101,10 +98,7 @@ class Product:
 
     def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         """The rows of a SELECT with %s for parameters; a UUID may be one on both databases. Blobs come as bytes."""
-        if self._url.startswith("sqlite:"):
-            return _sqlite_rows(unquote(self._url.removeprefix("sqlite:///")), query, parameters)
-        with closing(psycopg.connect(self._url, row_factory=dict_row, connect_timeout=5)) as connection:
-            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+        return rows(self._url, query, *parameters)
 
     def value(self, query: str, *parameters: Any) -> Any:
         """The first column of the first row; None without a row."""
@@ -162,10 +156,3 @@ class Api:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error)
-
-
-def _sqlite_rows(file: str, query: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
-    plain = [value.hex if isinstance(value, uuid.UUID) else value for value in parameters]
-    with closing(sqlite3.connect(f"{Path(file).as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(query.replace("%s", "?"), plain)]

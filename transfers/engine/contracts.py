@@ -64,6 +64,8 @@ class Place:
     url: str
     path: bytes
     create: bool = False
+    device: str = ""
+    """`RootIdentity.device` at the last scan; on another one nothing is read or written. Empty: not checked."""
 
 
 @dataclass(frozen=True, slots=True)

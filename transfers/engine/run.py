@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from storage_backends.base import Kind, Storage
+from storage_backends.errors import RootChanged
 from storage_backends.registry import open_storage
 from transfers.engine import failures
 from transfers.engine.context import Context
@@ -31,6 +32,7 @@ class Storages:
     def open(self, place: Place) -> Storage:
         """The storage at `place`; raises StorageError."""
         if place not in self._open:
+            _check_device(place)
             self._open[place] = open_storage(place.url, place.path, create=place.create)
         self._open.move_to_end(place)
         return self._open[place]
@@ -46,6 +48,18 @@ class Storages:
     def close(self) -> None:
         """Close them all."""
         self.release(had_trouble=True)
+
+
+def _check_device(place: Place) -> None:
+    """Before anything is made there: the empty mount point of an unmounted disk is not to be written."""
+    if not place.device:
+        return
+    storage = open_storage(place.url, place.path)
+    try:
+        if storage.root_identity().device != place.device:
+            raise RootChanged()
+    finally:
+        storage.close()
 
 
 def run(assignment: Assignment, storages: Storages, journal: Journal, control: Control) -> Iterator[Outcome]:

@@ -11,7 +11,7 @@ from django.conf import settings
 from jobs.errors import Refusal
 from jobs.storages import configured
 
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -27,14 +27,14 @@ def parse_place(text: str, *, field: str) -> tuple[str, str]:
     if not real.is_relative_to(base):
         hint = "Set BASE_PATH to a directory above it, or configure a storage for it as STORAGE_<ALIAS>=file:///…"
         raise Refusal("OUTSIDE_BASE_PATH", f"{text!r} is not below BASE_PATH ({base}).", field=field, hint=hint)
-    return "local", "/" + str(real.relative_to(base)).removeprefix(".")
+    return "local", "/" + "/".join(real.relative_to(base).parts)
 
 
 def parse_rate(text: str) -> int:
     """Bytes per second: 500000, 500k, 10M, 1.5GiB (units of 1,024). Raises Refusal."""
     match = _RATE.fullmatch(text.strip())
-    rate = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
-    if rate < 1024:
+    rate = float(match[1]) * _UNITS[match[2].lower()] if match else 0
+    if not 1024 <= rate < 1 << 60:
         hint = "Write bytes per second, at least 1k: 500k, 10M, 1.5G."
         raise Refusal("INVALID_RATE", f"{text!r} is no rate.", field="bwlimit", hint=hint)
-    return rate
+    return int(rate)

@@ -11,10 +11,10 @@ from transfers.scan.decide import COPYING, Decision, Verdict, decide
 
 
 class _Open:
-    __slots__ = ("has_files", "is_touched", "row", "sink", "source")
+    __slots__ = ("has_files", "is_sink_known", "is_touched", "row", "sink", "source")
 
-    def __init__(self, source: FileInfo, row: Row | None, sink: FileInfo | None) -> None:
-        self.source, self.row, self.sink = source, row, sink
+    def __init__(self, source: FileInfo, row: Row | None, sink: FileInfo | None, is_sink_known: bool) -> None:
+        self.source, self.row, self.sink, self.is_sink_known = source, row, sink, is_sink_known
         self.is_touched = self.has_files = False
 
 
@@ -26,9 +26,11 @@ class Trail:
         self._open: list[_Open] = []
         self._keep_empty = keep_empty
 
-    def enter(self, source: FileInfo, row: Row | None, sink: FileInfo | None) -> None:
+    def enter(
+        self, source: FileInfo, row: Row | None, sink: FileInfo | None, *, is_sink_known: bool = True
+    ) -> None:
         """The scan goes into a directory."""
-        self._open.append(_Open(source, row, sink))
+        self._open.append(_Open(source, row, sink, is_sink_known))
 
     def note_file(self) -> None:
         """A wanted file or link lies directly inside the innermost directory."""
@@ -51,7 +53,7 @@ class Trail:
 
     @staticmethod
     def _decide(left: _Open) -> Decision:
-        decision = decide(left.source, left.row, left.sink)
+        decision = decide(left.source, left.row, left.sink, is_sink_known=left.is_sink_known)
         if left.is_touched and decision.verdict not in COPYING:
             return Decision(Verdict.CHANGED)
         return decision

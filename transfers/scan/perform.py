@@ -52,7 +52,7 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> None:
         sink, sink_root = _open(stack, job, "sink")
         _check_roots(job, source_root, sink_root)
         if not scan.is_preview:
-            sink, sink_root = _open(stack, job, "sink", create=True)
+            sink, _ = _open(stack, job, "sink", create=True)
             scans.unpark(job)
             _bind(job, machine, source, sink)
         with blaming("source"):

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import pathspec
 
+_SLASH = ord("/")
+
 
 class Rules:
     """A job's rules, compiled once per scan."""
@@ -43,13 +45,15 @@ class Rules:
         return self._include is None or path.endswith(b"/") or self._include.match_file(os.fsdecode(path))
 
     def _is_below_excluded(self, path: bytes) -> bool:
-        parent = path.removesuffix(b"/").rpartition(b"/")[0]
-        return bool(parent) and _is_directory_excluded(self, parent + b"/")
+        """As in git: nothing below an excluded directory can be taken in again."""
+        return _is_branch_excluded(self, path[: path.removesuffix(b"/").rfind(b"/") + 1])
 
 
 @lru_cache(maxsize=4096)
-def _is_directory_excluded(rules: Rules, directory: bytes) -> bool:
-    return rules.is_excluded(directory) or rules._is_below_excluded(directory)
+def _is_branch_excluded(rules: Rules, directory: bytes) -> bool:
+    """Whether the directory or one above it is excluded."""
+    ends = (index + 1 for index, byte in enumerate(directory) if byte == _SLASH)
+    return any(rules.is_excluded(directory[:end]) for end in ends)
 
 
 def _compile(rules: str) -> pathspec.GitIgnoreSpec | None:

@@ -24,8 +24,9 @@ from jobs import transitions
 from jobs.models import Finding, Scan
 from jobs.sql.rows import NewTask, Row, SeenTask
 from jobs.states import JobStatus, TaskStatus
+from jobs.storages import Side, blaming
 from jobs.transitions import Seen
-from storage_backends.base import FileInfo, Kind, ListError, Storage
+from storage_backends.base import FileInfo, Kind, ListError, RootIdentity, Storage
 from storage_backends.names import display_path
 from transfers.scan import merge
 from transfers.scan.decide import COPYING, Decision, Verdict, decide
@@ -60,17 +61,19 @@ class ScanRun:
         self._with_root = with_root and sink.capabilities.has_directories and source.capabilities.has_directories
         self._rules = Rules(self._job.exclude, self._job.include)
         self._trail = Trail(keep_empty=not self._rules.has_include)
-        self._unknown: dict[str, deque[bytes]] = {"source": deque(), "sink": deque()}
+        self._unknown: dict[Side, deque[bytes]] = {"source": deque(), "sink": deque()}
         self._counts: Multiset[str] = Multiset()
         self._new: list[NewTask] = []
         self._seen: list[Seen] = []
         self._gone: list[int] = []
         self._back: list[int] = []
+        self._in_hand: list[bytes] = []
+        """Directories in a slave's hand while something directly inside them is about to change."""
         self._findings: list[Finding] = []
         self._findings_left = Finding.LIMIT
 
     def run(self) -> None:
-        """Scan to the end. Raises ScanLost, StorageError or OutOfOrder; what was written until then stands."""
+        """Scan to the end. Raises ScanLost, Refusal or OutOfOrder; what was written until then stands."""
         for source, row, sink in self._joined():
             path = source.path if source is not None else row.path  # type: ignore[union-attr]
             for left in self._trail.leave(path):
@@ -81,26 +84,28 @@ class ScanRun:
         for left in self._trail.leave(b""):
             self._take(*left)
         self._flush()
+        self._revisit()
 
     def _joined(self) -> Iterator[merge.Joined]:
         source_root, sink_root = self._source.root_identity(), self._sink.root_identity()
-        source = self._source.list_files(prune=self._rules.prune, stop_at=sink_root.chain[:1])
-        sink = self._sink.list_files(stop_at=source_root.chain[:1]) if sink_root.exists else iter(())
-        if self._with_root:
-            source = chain([self._source.get_file_info(b"")], source)
-            sink = chain([self._sink.get_file_info(b"")] if sink_root.exists else [], sink)
-        return merge.merge(
-            merge.listed(source, lambda error: self._note_error("source", error)),
-            merge.catalogue(self._job.pk),
-            merge.listed(sink, lambda error: self._note_error("sink", error)),
-        )
+        source = self._listed("source", self._source, sink_root, self._rules.prune)
+        sink = self._listed("sink", self._sink, source_root, None) if sink_root.exists else iter(())
+        return merge.merge(source, merge.catalogue(self._job.pk), sink)
 
-    def _note_error(self, side: str, entry: ListError) -> None:
+    def _listed(
+        self, side: Side, storage: Storage, other: RootIdentity, prune: Callable[[bytes], bool] | None
+    ) -> Iterator[FileInfo]:
+        with blaming(side):
+            root = [storage.get_file_info(b"")] if self._with_root else []
+            entries = storage.list_files(prune=prune, stop_at=other.chain[:1])
+            yield from merge.listed(chain(root, entries), lambda error: self._note_error(side, error))
+
+    def _note_error(self, side: Side, entry: ListError) -> None:
         self._unknown[side].append(entry.path)
         self._counts["errors"] += 1
         self._find("error", entry.path, 0, f"{side.upper()}_{entry.error.code}", str(entry.error))
 
-    def _is_unknown(self, side: str, path: bytes) -> bool:
+    def _is_unknown(self, side: Side, path: bytes) -> bool:
         """Errors and paths both come in byte order, so those that are passed can be dropped."""
         unknown = self._unknown[side]
         while unknown and unknown[0] < path and not path.startswith(unknown[0]):
@@ -116,12 +121,13 @@ class ScanRun:
             return
         if source.path and not self._rules.wants(source.path):
             return
+        is_sink_known = sink is not None or not self._is_unknown("sink", source.path)
         if source.kind is Kind.DIRECTORY:
             if self._sink.capabilities.has_directories:
-                self._trail.enter(source, row, sink)
+                self._trail.enter(source, row, sink, is_sink_known=is_sink_known)
             return
         self._trail.note_file()
-        decision = decide(source, row, sink, is_sink_known=not self._is_unknown("sink", source.path))
+        decision = decide(source, row, sink, is_sink_known=is_sink_known)
         self._count_file(source)
         self._take(source, row, decision)
 
@@ -142,12 +148,16 @@ class ScanRun:
         verdict = decision.verdict
         if verdict is Verdict.UNCHANGED:
             self._counts["unchanged"] += source.kind is Kind.FILE
-            if row is not None and row.is_gone:
-                self._back.append(row.id)
-            return
-        if verdict is Verdict.WAITING:
+        elif verdict is Verdict.WAITING:
             self._counts["skipped"] += bool(decision.reason_code)
+        else:
+            self._take_changed(source, row, decision)
             return
+        if row is not None and row.is_gone:
+            self._back.append(row.id)
+
+    def _take_changed(self, source: FileInfo, row: Row | None, decision: Decision) -> None:
+        verdict = decision.verdict
         self._count_verdict(source, verdict)
         reason_text = _TEXTS.get(decision.reason_code, "")
         self._find(verdict, source.path, source.size, decision.reason_code, reason_text)
@@ -165,11 +175,14 @@ class ScanRun:
 
     def _write(self, source: FileInfo, row: Row | None, decision: Decision, reason_text: str) -> None:
         status = TaskStatus.SKIPPED if decision.verdict is Verdict.SKIPPED else TaskStatus.PENDING
-        looks = (source.size, source.mtime_ns, source.version, decision.compare_first, decision.reason_code, reason_text)
+        seen = (source.size, source.mtime_ns, source.version)
+        looks = (*seen, decision.compare_first, decision.reason_code, reason_text)
+        digest = hashlib.sha256(source.path).digest()
         if row is None:
-            digest = hashlib.sha256(source.path).digest()
             shown = display_path(source.path) or "."
             self._new.append(NewTask(source.kind.value, source.path, digest, shown, status.value, *looks))
+        elif row.status == TaskStatus.IN_PROGRESS:
+            self._in_hand.append(digest)
         else:
             change = SeenTask(row.id, row.status, source.kind.value, status.value, *looks, False)
             self._seen.append(Seen(change, row.kind, row.size))
@@ -177,10 +190,9 @@ class ScanRun:
     def _find(self, verdict: str, path: bytes, size: int, code: str, text: str) -> None:
         if self._findings_left and (code or self._scan.is_preview):
             self._findings_left -= 1
-            shown = display_path(path)
-            self._findings.append(
-                Finding(scan=self._scan, verdict=verdict, path_display=shown, size=size, reason_code=code, reason_text=text)
-            )
+            finding = Finding(scan=self._scan, verdict=verdict, size=size, reason_code=code, reason_text=text)
+            finding.path_display = display_path(path)
+            self._findings.append(finding)
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,6 +209,13 @@ class ScanRun:
             Finding.objects.bulk_create(self._findings)
         for batch in (self._new, self._seen, self._gone, self._back, self._findings):
             batch.clear()
+
+    def _revisit(self) -> None:
+        """Directories that got their times while we were looking get them again, by now that they are done."""
+        with transaction.atomic():
+            self._hold()
+            if not self._scan.is_preview:
+                transitions.revisit_directories(self._job.pk, self._in_hand)
 
     def _hold(self) -> None:
         """Fence: the counters are written only while the scan is ours and its job alive."""

@@ -20,6 +20,7 @@ from transfers.scheduler.scanning import ScanPool
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 1.0
+PUBLISH_SECONDS = 0.1
 TIDY_SECONDS = 60.0
 SCANS_AT_ONCE = 2
 STOP_SECONDS = 10.0
@@ -35,14 +36,17 @@ class Scheduler:
         self._scans = ScanPool(self.identity, machine_id(), limit=SCANS_AT_ONCE)
         self._turn_seconds = turn_seconds
         self._next_tidy = 0.0
-        self._is_leader = False
+        self._is_leader = self._has_published = False
+        self._turned_at = 0.0
 
     def run(self, should_stop: Callable[[float], bool]) -> None:
         """Turn until `should_stop(seconds)`, which waits up to that long, says so."""
         pause = self._turn_seconds
         try:
             while not should_stop(pause):
-                pause = self._guarded_turn(pause)
+                pause = self._guarded(self.turn, pause)
+                while pause < self._turn_seconds and not should_stop(pause):
+                    pause = self._guarded(self._publish_on, pause)
         finally:
             self._close()
 
@@ -57,19 +61,25 @@ class Scheduler:
         finally:
             self._close()
 
-    def _guarded_turn(self, pause: float) -> float:
-        """The turn; a database that is away is waited for, longer each time up to 5 s."""
+    def _guarded(self, action: Callable[[], None], pause: float) -> float:
+        """Do it and return the pause until the next; a database that is away is waited for, longer each time."""
         try:
-            self.turn()
+            action()
         except (OperationalError, InterfaceError) as error:
             log.warning("the database does not answer, trying again: %s", str(error).strip())
             connection.close()
-            return min(5.0, pause * 2)
-        return self._turn_seconds
+            return min(5.0, max(self._turn_seconds, pause * 2))
+        is_busy = self._has_published and time.monotonic() < self._turned_at + self._turn_seconds
+        return PUBLISH_SECONDS if is_busy else self._turn_seconds
+
+    def _publish_on(self) -> None:
+        """Between two turns: fill the queue again as fast as the slaves empty it."""
+        self._has_published = bool(self._publisher.publish())
 
     def turn(self) -> None:
         """What is to be done every second."""
         close_old_connections()
+        self._turned_at = time.monotonic()
         if self._lead():
             scans.request_due()
             scans.close_scans_of_killed_jobs()
@@ -77,7 +87,7 @@ class Scheduler:
         if self._is_leader:
             slaves.reap_dead()
             upkeep.cancel_killed()
-            self._publisher.publish()
+            self._publish_on()
             upkeep.complete_finished()
             self._tidy()
 

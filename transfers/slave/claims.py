@@ -114,4 +114,6 @@ def assignment(batch: Batch, *, number: int, installation: str) -> Assignment:
 
 def _place(job: Job, side: Side) -> Place:
     root = job_root(job, side)
-    return Place(root.url, root.path, create=side == "sink")
+    device = job.sink_device if side == "sink" else job.source_device
+    # Another machine may give the same shared storage another device number.
+    return Place(root.url, root.path, create=side == "sink", device=device if job.machine_id else "")

@@ -26,7 +26,7 @@ from jobs import selectors, services, transitions, uploads
 from jobs.models import Job, Slave
 from jobs.states import JobStatus
 from jobs.transitions import Claimed
-from transfers.broker.base import Broker, Delivery
+from transfers.broker.base import Broker, Delivery, LookInDatabase
 from transfers.engine.contracts import Outcome, Stop
 from transfers.engine.control import boottime
 from transfers.engine.messages import (
@@ -77,6 +77,7 @@ class SlaveLoop:
         self._look_seconds = look_seconds
         self._next_look = self._next_control = self._next_housekeeping = 0.0
         self._is_consuming = False
+        self._expects_hints = False
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -179,6 +180,7 @@ class SlaveLoop:
         if self._backlog:
             return self._backlog.popleft()
         delivery = self._broker.receive()
+        self._expects_hints = not isinstance(delivery, LookInDatabase)
         if isinstance(delivery, Delivery):
             self._take_hint(delivery, idle_workers)
             if self._backlog:
@@ -246,7 +248,8 @@ class SlaveLoop:
         pairs = [(task, outcome) for outcome in outcomes if (task := worker.answered(outcome)) is not None]
         tasks, answered = [task for task, _ in pairs], [outcome for _, outcome in pairs]
         self._persist(lambda: self._settle(batch, tasks, answered, worker.uploads, worker.begun_at))
-        self._next_look = 0.0
+        # Where hints come, the database is asked only after a while without one; else at once.
+        self._next_look = time.monotonic() + self._look_seconds if self._expects_hints else 0.0
 
     def _settle(
         self, batch: Batch, tasks: Sequence[Claimed], outcomes: Sequence[Outcome], has_upload: set[int], begun: float

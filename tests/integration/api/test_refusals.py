@@ -74,12 +74,20 @@ def test_a_bad_sink_path_is_refused_at_its_field(api, storage, path):
     assert (status, code[:5], field) == (400, "PATH_", "sink_path")
 
 
-@pytest.mark.parametrize("verify", ["readback", "stored"])
-def test_a_storage_whose_root_is_gone_is_refused_not_crashed_on(api, storage, settings, verify):
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_a_storage_whose_root_is_gone_is_refused(api, storage, settings, side):
     settings.STORAGES_CONFIGURED = {**settings.STORAGES_CONFIGURED, "gone": "file:///nowhere/at/all"}
-    answer = submit(api, {**NEW, "sink_type": "gone", "verify": verify})
-    assert answer.status_code == 400
-    assert refusal(answer)[2] == "sink_path"
+    answer = submit(api, {**NEW, f"{side}_type": "gone"})
+    assert refusal(answer)[::2] == (400, f"{side}_path")
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "carrier-pigeon://x", "file:///x?unknown=1"])
+def test_a_storage_that_cannot_be_opened_is_refused_whatever_is_to_be_verified(api, storage, settings, url):
+    settings.STORAGES_CONFIGURED = {**settings.STORAGES_CONFIGURED, "odd": url}
+    for verify in ("readback", "stored"):
+        answer = submit(api, {**NEW, "sink_type": "odd", "verify": verify})
+        assert refusal(answer) == (400, "SINK_CONFIGURATION", "sink_path")
 
 
 def test_a_leading_slash_means_the_storages_root(api, storage):

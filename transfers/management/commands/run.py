@@ -93,4 +93,5 @@ def _refuse_taken(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise CommandError(f"Port {port} can't be used ({error.strerror}). Choose another one: PORT=8081") from error
+            message = f"Port {port} can't be used ({error.strerror}). Choose another one: PORT=8081"
+            raise CommandError(message) from error
