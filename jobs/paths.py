@@ -45,3 +45,9 @@ def _encode(text: str, field: str) -> bytes:
 def task_digest(job_id: object, path: bytes) -> str:
     """20 hex digits that name the task in its partial's name."""
     return hashlib.sha256(str(job_id).encode() + b"\0" + path).hexdigest()[:20]
+
+
+def parent_directory(path: bytes) -> bytes:
+    """The directory a path lies in, with its last slash; b"" is the job's root."""
+    head, slash, _ = path.removesuffix(b"/").rpartition(b"/")
+    return head + slash

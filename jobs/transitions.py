@@ -8,7 +8,6 @@ are written in the same transaction.
 from __future__ import annotations
 
 import hashlib
-import random
 import uuid
 from collections import Counter as Multiset
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -23,12 +22,12 @@ from jobs.batches import Waiting
 from jobs.counters import Tally
 from jobs.errors import MoveRefused
 from jobs.models import Checkpoint, Job, JobEvent, JobId, Slave, Task, TaskKind, Upload
+from jobs.paths import parent_directory
 from jobs.sql.rows import NewTask, SeenTask, Settlement
 from jobs.states import FINAL, JOB_MOVES, WAITING, JobStatus, TaskStatus
 
 #: Tasks a bulk move takes per transaction.
 BATCH_TASKS = 500
-RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, RETRY_JITTER = 2.0, 300.0, 0.2
 
 
 # ── jobs ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -247,12 +246,6 @@ def _failure_event(slave: Slave, row: Settled) -> JobEvent:
     )
 
 
-def retry_delay_seconds(attempts: int) -> float:
-    """2, 4, 8 … capped at 5 minutes, with 20 % of jitter so that a thousand files do not come back at once."""
-    delay = min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2.0 ** min(attempts - 1, 16))
-    return delay * random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)
-
-
 # ── scheduler ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -326,16 +319,10 @@ def retry_batch(tasks: QuerySet[Task], *, actor: str) -> int:
     wanted = wanted.exclude(kind=TaskKind.SPECIAL)
     with transaction.atomic():
         rows = _move_batch(wanted, TaskStatus.PENDING, actor=actor, action="retry", attempts=0)
-        for job_id in {row[1] for row in rows}:
-            parents = {_parent(bytes(row[5])) for row in rows if row[1] == job_id}
+        for job_id in {row.job_id for row in rows}:
+            parents = {parent_directory(bytes(row.path)) for row in rows if row.job_id == job_id}
             revisit_directories(job_id, [hashlib.sha256(parent).digest() for parent in parents])
     return len(rows)
-
-
-def _parent(path: bytes) -> bytes:
-    """The directory a path lies in, with its last slash; b"" is the job's root."""
-    head, slash, _ = path.removesuffix(b"/").rpartition(b"/")
-    return head + slash
 
 
 def revisit_directories(job_id: JobId, path_sha256s: Sequence[bytes]) -> int:
@@ -348,6 +335,17 @@ def revisit_directories(job_id: JobId, path_sha256s: Sequence[bytes]) -> int:
     return count
 
 
+class _Moved(NamedTuple):
+    """A row of a batch as it was."""
+
+    id: int
+    job_id: uuid.UUID
+    kind: str
+    size: int
+    status: str
+    path: bytes | memoryview
+
+
 def _move_batch(
     tasks: QuerySet[Task],
     target: TaskStatus,
@@ -356,11 +354,11 @@ def _move_batch(
     action: str,
     reason: tuple[str, str] = ("", ""),
     **changes: object,
-) -> list[tuple[int, JobId, str, int, str, bytes]]:
+) -> list[_Moved]:
     """Move up to BATCH_TASKS of `tasks`; returns the rows as they were."""
     with transaction.atomic():
         locked = tasks.order_by("id").select_for_update(skip_locked=True, of=("self",))
-        rows = list(locked.values_list("id", "job_id", "kind", "size", "status", "path")[:BATCH_TASKS])
+        rows = [_Moved(*row) for row in locked.values_list(*_Moved._fields)[:BATCH_TASKS]]
         Task.objects.filter(id__in=[row[0] for row in rows]).update(
             status=target, not_before=None, published_at=None, reason_code=reason[0], reason_text=reason[1], **changes
         )

@@ -38,7 +38,7 @@ def _units(root: Path, places: tuple[str, ...]) -> Iterator[tuple[Path, Path]]:
         assert number < 100, f"This machine has next to nothing in {places}."
         for place in places:
             for unit in sorted(Path("/").glob(f"{place}/*".lstrip("/"))):
-                if unit.name != "site-packages":
+                if unit.name != "site-packages" and (places is not LARGE or unit.is_file()):
                     yield root / str(number) / unit.parent.relative_to("/"), unit
 
 

@@ -83,8 +83,8 @@ def test_a_second_live_slave_of_the_same_name_is_refused_with_the_reason(product
 def test_a_frozen_slave_s_work_is_taken_over_and_it_writes_nothing_when_it_wakes(product):
     """It holds two big files and a batch of small ones; meanwhile one big file and the small ones get new content."""
     source, sink = product.base / "source", product.base / "sink"
-    fill(source / "changed", 40 * MIB)
-    fill(source / "same", 40 * MIB)
+    fill(source / "big-changed", 40 * MIB)
+    fill(source / "big-same", 40 * MIB)
     fill_many(source / "many", 100, 256 << 10)
     (sink / "many").mkdir(parents=True)
     job = product.create_job("source", "sink", bytes_per_second=12 * MIB)
@@ -97,7 +97,7 @@ def test_a_frozen_slave_s_work_is_taken_over_and_it_writes_nothing_when_it_wakes
         frozen_at = time.monotonic()
         workers, held = frozen.children(), open_inodes(frozen, str(sink))
         assert len(held) >= 2 and small_arrivals.counts() == {}
-        fill(source / "changed", 40 * MIB)
+        fill(source / "big-changed", 40 * MIB)
         fill_many(source / "many", 100, 256 << 10)
         other = product.start_slave("slave-002", concurrency=3)
 
@@ -110,10 +110,10 @@ def test_a_frozen_slave_s_work_is_taken_over_and_it_writes_nothing_when_it_wakes
         product.steer("update_options", job, bytes_per_second=None)
         product.wait_for_job(job)
 
-        assert arrivals.counts() == {"changed": 1, "same": 1}
+        assert arrivals.counts() == {"big-changed": 1, "big-same": 1}
         assert small_arrivals.counts() == {f"f{number:05}": 1 for number in range(100)}
     assert_same_files(source, sink)
-    assert not set(held) & {path.stat().st_ino for path in (sink / "changed", sink / "same")}
+    assert not set(held) & {path.stat().st_ino for path in (sink / "big-changed", sink / "big-same")}
     assert product.rows("SELECT DISTINCT epoch FROM jobs_task WHERE kind = 'file'") == [{"epoch": 3}]
     assert_no_upload_is_remembered(product)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterable
 
 from jobs.models import Job
 from jobs.sql.rows import Settlement
 from jobs.states import TaskStatus
-from jobs.transitions import Claimed, Settled, retry_delay_seconds
+from jobs.transitions import Claimed, Settled
 from storage_backends.names import display_path
 from transfers.engine.contracts import Identity, Outcome, Result
 
@@ -17,6 +18,7 @@ FRESH_SECONDS = 2.0
 #: Until the next try where the file is not to blame, so that a full sink is not asked again at once.
 PATIENCE_SECONDS = 30.0
 BUSY_PATIENCE_SECONDS = 5.0
+RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, RETRY_JITTER = 2.0, 300.0, 0.2
 
 _STATUS = {
     Result.COMPLETED: TaskStatus.COMPLETED,
@@ -74,6 +76,12 @@ def _settlement(task: Claimed, outcome: Outcome, status: TaskStatus, begun_at: f
         delay_seconds=_delay(task, outcome) if status is TaskStatus.RETRYING else None,
         compare_first=_is_fresh(source, begun_at) if is_done and task.kind != "directory" else None,
     )
+
+
+def retry_delay_seconds(attempts: int) -> float:
+    """2, 4, 8 … capped at 5 minutes, with 20 % of jitter so that a thousand files do not come back at once."""
+    delay = min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2.0 ** min(attempts - 1, 16))
+    return delay * random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)
 
 
 def _delay(task: Claimed, outcome: Outcome) -> float:

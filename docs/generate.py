@@ -1,0 +1,101 @@
+"""Writes the parts of the documentation that repeat what the code says: `python -m docs.generate`.
+
+Such a part stands between `<!-- generated: name -->` and `<!-- end -->`; everything else on the page is written by
+hand and kept. Tests compare the pages with the code, so a change of a table fails until this was run.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from jobs.reasons import REASONS
+from jobs.states import JOB_MOVES, TASK_MOVES, JobStatus, Move, TaskStatus
+
+FOLDER = Path(__file__).parent
+_PART = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+class Page(NamedTuple):
+    """A page and what writes each of its generated parts."""
+
+    path: Path
+    parts: dict[str, Callable[[], str]]
+
+    def current(self) -> str:
+        """As it stands."""
+        return self.path.read_text()
+
+    def generated(self) -> str:
+        """As it should stand; raises KeyError for a part that nobody writes."""
+        return _PART.sub(lambda match: match[1] + self.parts[match[2]]() + match[3], self.current())
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    titles = list(head)
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def sentences(states: type[enum.StrEnum]) -> dict[str, str]:
+    """State → the docstring under its member, on one line."""
+    body = ast.parse(inspect.getsource(states)).body[0].body  # type: ignore[attr-defined]
+    names = [node.targets[0].id if isinstance(node, ast.Assign) else None for node in body]
+    told = {name: node.value.value for name, node in zip(names, body[1:], strict=False) if name}
+    return {states[name].value: " ".join(text.split()) for name, text in told.items()}
+
+
+def states_table(states: type[enum.StrEnum]) -> str:
+    """One row per state."""
+    return table(("state", "meaning"), ((f"`{state}`", text) for state, text in sentences(states).items()))
+
+
+def moves_table(moves: Mapping[str, Move]) -> str:
+    """One row per move."""
+    rows = ((f"`{move.name}`", move.who, ", ".join(sorted(move.sources)) or "(new)", move.target) for move in moves.values())
+    return table(("move", "who", "from", "to"), rows)
+
+
+def diagram(moves: Mapping[str, Move]) -> str:
+    """The moves as a Mermaid state diagram; those between the same two states share an arrow."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for move in moves.values():
+        for source in sorted(move.sources) or ["[*]"]:
+            arrows.setdefault((source, move.target), []).append(move.name)
+    lines = [f"    {source} --> {target}: {', '.join(names)}" for (source, target), names in arrows.items()]
+    return "\n".join(("```mermaid", "stateDiagram-v2", *lines, "```"))
+
+
+def reasons_table() -> str:
+    """One row per reason code."""
+    rows = (
+        (f"`{code}`", reason.meaning, reason.hint, "yes" if reason.is_environmental else "")
+        for code, reason in sorted(REASONS.items())
+    )
+    return table(("code", "what happened", "what to do", "tried again by the next scan"), rows)
+
+
+PAGES = {
+    "states.md": Page(
+        FOLDER / "states.md",
+        {
+            "states of a job": lambda: states_table(JobStatus),
+            "moves of a job": lambda: moves_table(JOB_MOVES),
+            "diagram of a job": lambda: diagram(JOB_MOVES),
+            "states of a task": lambda: states_table(TaskStatus),
+            "moves of a task": lambda: moves_table(TASK_MOVES),
+            "diagram of a task": lambda: diagram(TASK_MOVES),
+        },
+    ),
+    "reasons.md": Page(FOLDER / "reasons.md", {"reasons": reasons_table}),
+}
+
+if __name__ == "__main__":
+    for page in PAGES.values():
+        page.path.write_text(page.generated())
