@@ -100,7 +100,6 @@ REASONS: dict[str, Reason] = {
         True,
     ),
     **_sides("CHANGED", "The file changed while it was copied.", "Nothing; it is copied again."),
-    "SINK_NO_SYMLINKS": Reason("The sink can't hold symbolic links.", "Nothing, or use another storage for them."),
     "SINK_NO_SYMLINKS": Reason("The sink can't hold symbolic links.", "Exclude it, or use a sink that can."),
     "SOURCE_GONE": Reason("The file vanished from the source.", "Nothing to do if that is intended."),
     "RESERVED_NAME": Reason("The name looks like a partial of SyncF.", "Rename the file."),

@@ -145,9 +145,12 @@ def claim(
     """Take up to `limit` of `tasks` (already filtered to what this slave may serve) for this slave, at a new epoch.
 
     `choose` may take fewer of the rows that were found. The job rows are held under a share lock, so no claim
-    succeeds once a pause or kill is committed."""
+    succeeds once a pause or kill is committed. Nor does one by an incarnation that was declared dead and has not
+    heard of it yet: the reaper would take the work back at once, and each time an attempt would be lost."""
     with transaction.atomic():
         sql.lock_jobs(job_ids)
+        if not _is_live(slave):
+            return []
         locked = tasks.filter(claimable(), job_id__in=job_ids).select_for_update(skip_locked=True, of=("self",))
         rows = list(locked.values_list(*_CLAIM_COLUMNS)[:limit])
         if choose is not None:
@@ -164,6 +167,11 @@ def claim(
         Claimed(id, job, kind, bytes(path), size, epoch + 1, attempts + 1, compare)
         for id, job, kind, path, size, epoch, attempts, compare, _ in rows
     ]
+
+
+def _is_live(slave: Slave) -> bool:
+    live = Slave.objects.filter(pk=slave.pk, lease_expires_at__gt=Now()).exclude(state=Slave.State.OFFLINE)
+    return live.exists()
 
 
 def _take(slave: Slave, ids: list[int]) -> None:

@@ -88,13 +88,9 @@ class NewJobForm(JobForm):
     """A new job. The storages are those that the operator configured."""
 
     source_type = forms.ChoiceField(help_text="Storage to read.")
-    source_path = forms.CharField(
-        strip=False, help_text="Directory that is copied; / is the storage's root."
-    )
+    source_path = forms.CharField(strip=False, help_text="Directory that is copied; / is the storage's root.")
     sink_type = forms.ChoiceField(help_text="Storage to write.")
-    sink_path = forms.CharField(
-        strip=False, help_text="Directory that becomes like the source; made if missing."
-    )
+    sink_path = forms.CharField(strip=False, help_text="Directory that becomes like the source; made if missing.")
 
     class Meta(JobForm.Meta):
         fields = (*PATHS, *OPTIONS)

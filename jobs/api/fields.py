@@ -46,7 +46,7 @@ class IntervalField(TextField):
         if data == "":
             return None
         if data is not empty and not isinstance(data, str | None):
-            hint = "Write a Go duration in quotes, such as \"30s\", \"5m\" or \"1h30m\"."
+            hint = 'Write a Go duration in quotes, such as "30s", "5m" or "1h30m".'
             raise Refusal("INVALID_INTERVAL", "An interval is a string.", field=str(self.field_name), hint=hint)
         return super().run_validation(data)
 

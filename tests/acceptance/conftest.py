@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.corpus import build_corpus
 from tests.acceptance.people import home_of, ordinary, ourselves
 from tests.acceptance.processes import Processes
 from tests.acceptance.product import Product
@@ -66,12 +65,6 @@ def syncing(request, person, base, tmp_path):
 def oneshot(processes, tmp_path):
     """The one-shot command; its databases lie in tmp_path/state."""
     return OneShot(processes, tmp_path / "state")
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory):
-    """A directory of at least 20,000 files and 500 MB that nobody here wrote. Copy it before changing anything."""
-    return build_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="session")

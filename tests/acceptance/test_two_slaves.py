@@ -101,7 +101,7 @@ def test_a_frozen_slave_s_work_is_taken_over_and_it_writes_nothing_when_it_wakes
         fill_many(source / "many", 100, 256 << 10)
         other = product.start_slave("slave-002", concurrency=3)
 
-        eventually(lambda: len(at_work(product, job, "slave-002")) == 102, TAKEOVER_SECONDS, "the other to take over")
+        eventually(lambda: len(at_work(product, job, "slave-002")) >= 52, TAKEOVER_SECONDS, "the other to take over")
         assert 30 < time.monotonic() - frozen_at < TAKEOVER_SECONDS
         eventually(lambda: bytes_sent(other) > 12 * MIB, 30, "the other to be in the middle, too", every=0.02)
         thaw(frozen)
@@ -137,4 +137,5 @@ def test_a_slave_whose_tasks_were_taken_away_publishes_none_of_them(product):
         product.wait_for_job(job)
         assert arrivals.counts() == {f"f{number:05}": 1 for number in range(100)}
     assert len(incarnations(product, "slave-001")) == 2
+    assert product.rows("SELECT DISTINCT attempts, epoch FROM jobs_task WHERE kind = 'file'") == [{"attempts": 2, "epoch": 3}]
     assert_same_files(source, sink)

@@ -4,6 +4,7 @@ import pytest
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
+from knox.models import AuthToken
 
 from jobs.admin.base import CappedPaginator
 from jobs.counters import Tally
@@ -125,3 +126,12 @@ def test_pages_need_neither_inline_script_nor_inline_style_of_ours(browser, one_
         page = browser.get(address).content.decode()
         assert "<progress" in page and "jobs/admin.css" in page
         assert " onclick=" not in page and " style=" not in page
+
+
+def test_api_tokens_can_be_revoked_but_not_made_by_form(admin_client, admin_user):
+    token, _ = AuthToken.objects.create(admin_user)
+    assert admin_client.get("/admin/knox/authtoken/add/").status_code == 403
+    page = admin_client.get("/admin/knox/authtoken/").content.decode()
+    assert token.token_key in page
+    admin_client.post(f"/admin/knox/authtoken/{token.pk}/delete/", {"post": "yes"})
+    assert not AuthToken.objects.exists()

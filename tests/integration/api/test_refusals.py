@@ -9,6 +9,7 @@ from jobs.models import Job
 
 NEW = {"source_path": "/in", "sink_path": "/out", "source_type": "local", "sink_type": "local", "interval": "5m"}
 LONE_SURROGATE = "\ud800"
+UPLOAD = b'--b\r\nContent-Disposition: form-data; name="name"; filename="f"\r\n\r\n%s\r\n--b--\r\n'
 
 
 def submit(api, body):
@@ -176,6 +177,7 @@ def test_what_a_job_needs_is_named_when_it_is_missing(api, storage, field):
         (b" " * (2 << 20), "application/json", 413, "BODY_TOO_LARGE"),
         (b"a=" + b"x" * (2 << 20), "application/x-www-form-urlencoded", 413, "BODY_TOO_LARGE"),
         (b"&".join([b"a=1"] * 2000), "application/x-www-form-urlencoded", 400, None),
+        (UPLOAD % (b"x" * (2 << 20)), "multipart/form-data; boundary=b", 413, "BODY_TOO_LARGE"),
         (b"x", "multipart/form-data; boundary=", 400, "PARSE_ERROR"),
         (b"x", "multipart/form-data", 400, "PARSE_ERROR"),
         (b"<job/>", "application/xml", 415, "UNSUPPORTED_MEDIA_TYPE"),

@@ -1,0 +1,181 @@
+"""`python -m tests.acceptance.racer ROLE SECONDS`: one of several processes that fight over the same rows.
+
+Everybody works on the jobs named "raced" and "steered", which `prepare` makes, and ends with one JSON object on stdout
+that says what it won. A refusal that should have come and did not is an error, and so is any exception.
+"""
+
+import itertools
+import json
+import os
+import random
+import sys
+import time
+
+import django
+
+TASKS = 1500
+FAR_PAST = "2001-01-01T00:00:00Z"
+
+
+def prepare():
+    """The jobs and their tasks; prints the jobs' ids."""
+    jobs = {}
+    for name in ("raced", "steered"):
+        job = Job.objects.create(name=name, source_type="local", source_path="s", sink_type="local", sink_path=name, max_attempts=100)
+        paths = [b"f%05d" % number for number in range(TASKS)]
+        rows = [NewTask("file", path, hashlib.sha256(path).digest(), path.decode(), "pending", 7, 0, "v", False, "", "") for path in paths]
+        for start in range(0, TASKS, 500):
+            transitions.discover(job.pk, rows[start : start + 500])
+        jobs[name] = str(job.pk)
+    return jobs
+
+
+class RacingSlave:
+    """Claims and settles as fast as it can; dies now and then without settling, and meddles with what it lost."""
+
+    def __init__(self):
+        self.claimed, self.settled, self.stolen = [], [], 0
+        self.jobs = list(Job.objects.values_list("pk", flat=True))
+        self.lost = []
+        self.names = (f"racer-{os.getpid()}-{number}" for number in itertools.count())
+        self.sign_on()
+
+    def sign_on(self):
+        self.slave = Slave(
+            name=next(self.names), host="h", machine_id="m", pid=os.getpid(), process=process_identity(), concurrency=1
+        )
+        self.mine = {}
+        slaves.sign_on(self.slave)
+
+    def step(self):
+        random.choices([self.claim, self.settle, self.meddle, self.die], [8, 8, 3, 1])[0]()
+
+    def claim(self):
+        def choose(rows):
+            return {row.id for row in random.sample(rows, random.randint(0, len(rows)))}
+
+        tasks = Task.objects.filter(job_id__in=self.jobs, id__gt=random.randint(0, TASKS)).order_by("id")
+        limit, job_ids = random.randint(1, 60), [str(job) for job in self.jobs]
+        for task in transitions.claim(self.slave, tasks, job_ids=job_ids, limit=limit, choose=random.choice([None, choose])):
+            self.claimed.append((task.id, task.epoch))
+            self.mine[task.id] = task
+
+    def settle(self):
+        """Some of what is ours, mixed with what is not: another epoch of ours, and tasks of others."""
+        ours = random.sample(list(self.mine.values()), random.randint(0, len(self.mine)))
+        foreign = [task._replace(epoch=task.epoch + shift) for task in self.mine.values() if (shift := random.choice([-1, 1, 0]))]
+        foreign = [task for task in foreign if task.id not in {task.id for task in ours}]
+        won = transitions.settle(self.slave, [settled(task) for task in (*ours, *foreign)])
+        self.stolen += len(won & {task.id for task in foreign})
+        self.settled += [(task.id, task.epoch) for task in ours if task.id in won]
+        for task in ours:
+            self.lost += [self.mine.pop(task.id)]
+
+    def meddle(self):
+        """With what was ours once: a settled, reaped or dead incarnation's task is nobody's to write."""
+        tasks = random.sample(self.lost, min(20, len(self.lost)))
+        keys = [(task.id, task.epoch) for task in tasks if task.id not in self.mine]
+        self.stolen += len(uploads.owned(self.slave, keys))
+        self.stolen += len(transitions.settle(self.slave, [settled(task) for task in tasks if (task.id, task.epoch) in keys]))
+        for key in keys[:3]:
+            self.stolen += uploads.save_intent(self.slave, key, b"0" * 32, "stolen")
+            self.stolen += uploads.save_checkpoint(self.slave, key, 1, b"0" * 32)
+            self.stolen += uploads.save_token(self.slave, key, "stolen")
+
+    def die(self):
+        """Declared dead with work in hand; it hears of it later, and until then it must not win anything."""
+        if random.random() < 0.5:
+            slaves.sign_off(self.slave)
+        else:
+            Slave.objects.filter(pk=self.slave.pk).update(lease_expires_at=FAR_PAST)
+        before = len(self.claimed)
+        self.claim()
+        self.stolen += len(self.claimed) - before
+        self.lost += self.mine.values()
+        self.sign_on()
+
+    def report(self):
+        return {"claimed": self.claimed, "settled": self.settled, "stolen": self.stolen}
+
+
+def settled(task):
+    """The end of the work on a task, at random."""
+    status = random.choices(["completed", "pending", "retrying", "failed"], [1, 8, 8, 1])[0]
+    reason = "RACED" if status in ("retrying", "failed") else ""
+    end = Settlement(
+        task.id, task.epoch, status, b"0" * 32 if status == "completed" else None, *[None] * 7, reason, "", 0, 0.0, None
+    )
+    return Settled(end, task.job_id, task.kind, task.size, "", random.random() < 0.5, 1, 0, False, False)
+
+
+class Reaper:
+    """What the scheduler does about the dead, more often."""
+
+    def __init__(self):
+        self.reaped = 0
+
+    def step(self):
+        self.reaped += slaves.reap_dead()
+
+    def report(self):
+        return {"reaped": self.reaped}
+
+
+class Pauser:
+    """Alone with the job "raced": between its pause and its resume nothing may be claimed."""
+
+    def __init__(self):
+        self.job, self.late, self.pauses = Job.objects.get(name="raced"), 0, 0
+
+    def step(self):
+        self.pauses += transitions.move_job(self.job, "pause", actor="pauser")
+        paused_at = Job.objects.annotate(now=Now()).get(pk=self.job.pk).now
+        time.sleep(random.uniform(0.0, 0.1))
+        self.late += Task.objects.filter(job=self.job, started_at__gt=paused_at).count()
+        transitions.move_job(self.job, "resume", actor="pauser")
+        time.sleep(random.uniform(0.0, 0.2))
+
+    def report(self):
+        return {"late": self.late, "pauses": self.pauses}
+
+
+class Steerer:
+    """One of several that pause and resume the job "steered"."""
+
+    def __init__(self):
+        self.job, self.won = Job.objects.get(name="steered"), 0
+
+    def step(self):
+        self.won += transitions.move_job(self.job, random.choice(["pause", "resume", "resume"]), actor="steerer")
+        time.sleep(random.uniform(0.0, 0.02))
+
+    def report(self):
+        return {"won": self.won}
+
+
+ROLES = {"slave": RacingSlave, "reaper": Reaper, "pauser": Pauser, "steerer": Steerer}
+
+
+def main(role, seconds):
+    """Play the role for so long."""
+    if role == "prepare":
+        return prepare()
+    player, end = ROLES[role](), time.monotonic() + float(seconds)
+    while time.monotonic() < end:
+        player.step()
+    return player.report()
+
+
+if __name__ == "__main__":
+    django.setup()
+    import hashlib
+
+    from django.db.models.functions import Now
+
+    from jobs import slaves, transitions, uploads
+    from jobs.machine import process_identity
+    from jobs.models import Job, Slave, Task
+    from jobs.sql.rows import NewTask, Settlement
+    from jobs.transitions import Settled
+
+    print(json.dumps(main(*sys.argv[1:])))
