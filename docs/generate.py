@@ -58,7 +58,9 @@ def states_table(states: type[enum.StrEnum]) -> str:
 
 def moves_table(moves: Mapping[str, Move]) -> str:
     """One row per move."""
-    rows = ((f"`{move.name}`", move.who, ", ".join(sorted(move.sources)) or "(new)", move.target) for move in moves.values())
+    rows = (
+        (f"`{move.name}`", move.who, ", ".join(sorted(move.sources)) or "(new)", move.target) for move in moves.values()
+    )
     return table(("move", "who", "from", "to"), rows)
 
 

@@ -24,7 +24,7 @@ from jobs.errors import MoveRefused
 from jobs.models import Checkpoint, Job, JobEvent, JobId, Slave, Task, TaskKind, Upload
 from jobs.paths import parent_directory
 from jobs.sql.rows import NewTask, SeenTask, Settlement
-from jobs.states import FINAL, JOB_MOVES, WAITING, JobStatus, TaskStatus
+from jobs.states import JOB_MOVES, WAITING, JobStatus, TaskStatus
 
 #: Tasks a bulk move takes per transaction.
 BATCH_TASKS = 500
@@ -41,6 +41,8 @@ def move_job(job: Job, name: str, *, actor: str, text: str = "") -> bool:
         job.refresh_from_db()
         if won:
             JobEvent.objects.create(job=job, actor=actor, action=name, text=text)
+        elif job.status in move.sources:  # somebody brought it there since our update found nothing
+            return move_job(job, name, actor=actor, text=text)
         elif job.status != move.target:
             raise MoveRefused(name, job.status, move.target)
     return bool(won)
@@ -220,9 +222,15 @@ def settle(slave: Slave, rows: Sequence[Settled]) -> set[int]:
         for row in ours:
             _count(tally, row)
         tally.write()
-        _forget_uploads(row.settlement.id for row in ours if row.has_upload and row.settlement.status in FINAL)
+        _forget_uploads(row.settlement.id for row in ours if row.has_upload and _is_completed(row))
         JobEvent.objects.bulk_create(_failure_event(slave, row) for row in ours if row.settlement.status in _LOUD)
     return won
+
+
+def _is_completed(row: Settled) -> bool:
+    """Only then is there no partial left. One of a task that failed for good is removed by a slave's housekeeping,
+    which finds it by its upload."""
+    return row.settlement.status == TaskStatus.COMPLETED
 
 
 def _count(tally: Tally, row: Settled) -> None:

@@ -74,7 +74,9 @@ def abandoned(slave: Slave, limit: int) -> list[Upload]:
 
 
 def forget(upload: Upload) -> None:
-    """The partial is removed; nothing of the upload is left."""
+    """The partial is removed and nothing of the upload is left, unless the task was retried meanwhile."""
     with transaction.atomic():
-        Checkpoint.objects.filter(task_id=upload.task_id).delete()
-        upload.delete()
+        final = Task.objects.filter(pk=upload.task_id, status__in=FINAL).select_for_update()
+        if final.exists():
+            Checkpoint.objects.filter(task_id=upload.task_id).delete()
+            Upload.objects.filter(pk=upload.pk).delete()

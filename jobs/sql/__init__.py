@@ -57,15 +57,16 @@ _PAGE = """
     SELECT id, kind, path, status, size, source_mtime_ns, source_version, sink_size, sink_mtime_ns, sink_version,
            reason_code, gone_at IS NOT NULL, compare_first
     FROM jobs_task
-    WHERE job_id = %s AND substr(path, 1, 1024) >= %s AND path {operator} %s
-    ORDER BY substr(path, 1, 1024), path LIMIT %s
+    WHERE job_id = %s{behind} ORDER BY {prefix}, path LIMIT %s
 """
+_BEHIND = " AND {prefix} >= %s AND path > %s"
 
 
 def path_page(job_id: str, after: bytes | None, limit: int) -> list[Row]:
     """The first `limit` rows of the job in byte order of path, or those behind `after`, by the ordered index."""
-    statement = _PAGE.format(operator=">=" if after is None else ">")
-    after = after or b""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [_vendor().uuid_parameter(job_id), after[:INDEXED_PATH_BYTES], after, limit])
+    behind = [] if after is None else [after[:INDEXED_PATH_BYTES], after]
+    prefix = _vendor().INDEXED_PREFIX
+    statement = _PAGE.format(prefix=prefix, behind=_BEHIND.format(prefix=prefix) if behind else "")
+    with connection.cursor() as cursor, _vendor().sorted_by_index(cursor):
+        cursor.execute(statement, [_vendor().uuid_parameter(job_id), *behind, limit])
         return list(map(Row._make, cursor.fetchall()))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from jobs.sql.rows import NewTask, SeenTask, Settlement
 
+#: Exactly what the index `task_path` is over.
+INDEXED_PREFIX = "substr(path, 1, 1024)"
 _NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
 
 
@@ -18,6 +22,11 @@ def uuid_parameter(value: str) -> str:
 
 def lock_jobs(job_ids: list[str]) -> None:
     """Nothing: an IMMEDIATE transaction excludes every other writer."""
+
+
+def sorted_by_index(cursor: CursorWrapper) -> AbstractContextManager[None]:
+    """Nothing: the planner here takes an index that gives the order."""
+    return nullcontext()
 
 
 _INSERT = """

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,27 +40,45 @@ def person():
     return ourselves()
 
 
+@pytest.fixture(scope="module")
+def cluster_of(database_template, tmp_path_factory):
+    """Person → a running Cluster: one for all tests of a module, which differ in their jobs."""
+    with ExitStack() as ends:
+
+        @cache
+        def make(person):
+            home = ends.enter_context(home_of(person))
+            url = ends.enter_context(database_template.copy())
+            processes = Processes(tmp_path_factory.mktemp("logs"))
+            product = Product(processes, database_url=url, base=home)
+            ends.callback(product.forget_queues)
+            ends.enter_context(processes)
+            return Cluster(product, person)
+
+        yield make
+
+
 @pytest.fixture
-def base(person):
+def base(request, person):
     """A directory that belongs to whoever runs the product; source and sink lie in it."""
-    with home_of(person) as directory:
+    above = request.getfixturevalue("cluster_of")(person).product.base if stack.is_postgres() else None
+    with home_of(person, above) as directory:
         yield directory
 
 
 @pytest.fixture
 def syncing(request, person, base, tmp_path):
     """`sync(source, sink)` below `base`, on this stack."""
-    with Processes(tmp_path / "logs") as processes:
-        if stack.is_postgres():
-            url = request.getfixturevalue("fresh_database")
-            product = Product(processes, database_url=url, base=base)
-            yield Cluster(product, person)
-        else:
-            (base / "state").mkdir()
-            os.chown(base / "state", person.uid, -1)
-            yield OneShot(processes, base / "state", person)
     if stack.is_postgres():
-        product.forget_queues()
+        cluster = request.getfixturevalue("cluster_of")(person)
+        yield cluster
+        cluster.product.processes.report()
+        return
+    state = base / "state"
+    state.mkdir()
+    os.chown(state, person.uid, -1)
+    with Processes(tmp_path / "logs") as processes:
+        yield OneShot(processes, state, person)
 
 
 @pytest.fixture

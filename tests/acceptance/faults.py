@@ -16,13 +16,17 @@ from typing import Any, Self
 from urllib.parse import unquote
 
 import psycopg
+import pytest
 
 from tests.acceptance.processes import Process, eventually
 from tests.acceptance.product import Product
+from tests.support import stack
 
 MIB = 1 << 20
 #: Set for the slow variants: 2 GiB where 256 MiB are copied otherwise.
 IS_BIG = os.environ.get("SYNCF_TEST_BIG") == "1"
+#: For tests of what knows no database and no broker.
+one_stack_is_enough = pytest.mark.skipif(stack.is_postgres(), reason="shown on the other stack")
 #: What a worker says to its slave counts as written too, besides the file's bytes.
 TALK_BYTES = 64 << 10
 PARTIAL_PREFIX = ".syncf-"

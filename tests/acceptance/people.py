@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +26,8 @@ class Person:
     """Who runs a process, with which Python."""
 
     uid: int
-    command: Sequence[str] = (sys.executable,)
-    variables: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = (sys.executable,)
+    variables: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def popen(self) -> dict[str, object]:
@@ -71,9 +71,10 @@ def _can_work(person: Person) -> bool:
 
 
 @contextmanager
-def home_of(person: Person) -> Iterator[Path]:
-    """A directory that the person owns and can reach (pytest's own are for us alone); removed afterwards."""
-    directory = Path(tempfile.mkdtemp(prefix="syncf-person-"))
+def home_of(person: Person, above: Path | None = None) -> Iterator[Path]:
+    """A directory that the person owns and can reach (pytest's own are for us alone), in `above` or among the
+    temporary files; removed afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="syncf-test-", dir=above))
     try:
         os.chown(directory, person.uid, -1 if person.uid == os.geteuid() else person.uid)
         yield directory

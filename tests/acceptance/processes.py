@@ -109,6 +109,12 @@ class Process:
         return sum(_io(pid, counter) for pid in self.tree())
 
 
+def io_of_the_ended(counter: str) -> int:
+    """The kernel's count over all processes that were started by us, ended and were waited for, with everything that
+    they waited for themselves (and over ourselves, who read and write next to nothing). Take it before and after."""
+    return _io(os.getpid(), counter)
+
+
 class Processes:
     """The processes of one test. A context manager."""
 

@@ -21,13 +21,19 @@ def prepare():
     """The jobs and their tasks; prints the jobs' ids."""
     jobs = {}
     for name in ("raced", "steered"):
-        job = Job.objects.create(name=name, source_type="local", source_path="s", sink_type="local", sink_path=name, max_attempts=100)
-        paths = [b"f%05d" % number for number in range(TASKS)]
-        rows = [NewTask("file", path, hashlib.sha256(path).digest(), path.decode(), "pending", 7, 0, "v", False, "", "") for path in paths]
+        places = {"source_type": "local", "source_path": "s", "sink_type": "local", "sink_path": name}
+        job = Job.objects.create(name=name, max_attempts=100, **places)
+        rows = [new_task(b"f%05d" % number) for number in range(TASKS)]
         for start in range(0, TASKS, 500):
             transitions.discover(job.pk, rows[start : start + 500])
         jobs[name] = str(job.pk)
     return jobs
+
+
+def new_task(path):
+    """A file of seven bytes."""
+    digest = hashlib.sha256(path).digest()
+    return NewTask("file", path, digest, path.decode(), "pending", 7, 0, "v", False, "", "")
 
 
 class RacingSlave:
@@ -55,28 +61,28 @@ class RacingSlave:
             return {row.id for row in random.sample(rows, random.randint(0, len(rows)))}
 
         tasks = Task.objects.filter(job_id__in=self.jobs, id__gt=random.randint(0, TASKS)).order_by("id")
-        limit, job_ids = random.randint(1, 60), [str(job) for job in self.jobs]
-        for task in transitions.claim(self.slave, tasks, job_ids=job_ids, limit=limit, choose=random.choice([None, choose])):
+        how = {"limit": random.randint(1, 60), "choose": random.choice([None, choose])}
+        for task in transitions.claim(self.slave, tasks, job_ids=list(map(str, self.jobs)), **how):
             self.claimed.append((task.id, task.epoch))
             self.mine[task.id] = task
 
     def settle(self):
-        """Some of what is ours, mixed with what is not: another epoch of ours, and tasks of others."""
-        ours = random.sample(list(self.mine.values()), random.randint(0, len(self.mine)))
-        foreign = [task._replace(epoch=task.epoch + shift) for task in self.mine.values() if (shift := random.choice([-1, 1, 0]))]
-        foreign = [task for task in foreign if task.id not in {task.id for task in ours}]
-        won = transitions.settle(self.slave, [settled(task) for task in (*ours, *foreign)])
-        self.stolen += len(won & {task.id for task in foreign})
+        """Some of what is ours, and the rest of it at an epoch that is not."""
+        mixed = list(self.mine.values())
+        random.shuffle(mixed)
+        half = random.randint(0, len(mixed))
+        ours, stale = mixed[:half], [task._replace(epoch=task.epoch + random.choice([-1, 1])) for task in mixed[half:]]
+        won = transitions.settle(self.slave, [settled(task) for task in (*ours, *stale)])
+        self.stolen += len(won & {task.id for task in stale})
         self.settled += [(task.id, task.epoch) for task in ours if task.id in won]
-        for task in ours:
-            self.lost += [self.mine.pop(task.id)]
+        self.lost += [self.mine.pop(task.id) for task in ours]
 
     def meddle(self):
         """With what was ours once: a settled, reaped or dead incarnation's task is nobody's to write."""
-        tasks = random.sample(self.lost, min(20, len(self.lost)))
-        keys = [(task.id, task.epoch) for task in tasks if task.id not in self.mine]
+        tasks = [task for task in random.sample(self.lost, min(20, len(self.lost))) if task.id not in self.mine]
+        keys = [(task.id, task.epoch) for task in tasks]
         self.stolen += len(uploads.owned(self.slave, keys))
-        self.stolen += len(transitions.settle(self.slave, [settled(task) for task in tasks if (task.id, task.epoch) in keys]))
+        self.stolen += len(transitions.settle(self.slave, list({task.id: settled(task) for task in tasks}.values())))
         for key in keys[:3]:
             self.stolen += uploads.save_intent(self.slave, key, b"0" * 32, "stolen")
             self.stolen += uploads.save_checkpoint(self.slave, key, 1, b"0" * 32)

@@ -1,6 +1,7 @@
 """`python -m tests.acceptance.steer ACTION JSON`: one call of the product's services, in the product's own settings.
 
-`create_job` prints the new job's id; any other ACTION is called for `{"job": id}`. A refusal is exit code 1.
+`create_job` prints the new job's id; any other ACTION is called for `{"job": id}`; `sync_again` is what the one-shot
+command does with a job it knows. A refusal is exit code 1.
 """
 
 import json
@@ -23,7 +24,8 @@ def main(action: str, text: str) -> None:
         print(services.create_job(actor="test", **arguments).pk)
     else:
         job = Job.objects.get(pk=arguments.pop("job"))
-        getattr(services, action)(job, actor="test", **arguments)
+        for name in ("retry_failed", "run_now") if action == "sync_again" else (action,):
+            getattr(services, name)(job, actor="test", **arguments)
 
 
 if __name__ == "__main__":

@@ -60,15 +60,15 @@ class OneShot:
     def __init__(self, processes: Processes, state: Path, person: Person | None = None) -> None:
         """`state`: where its databases go (XDG_STATE_HOME)."""
         self.state = state
-        self._processes, self._person = processes, person or ourselves()
-        self.environment = {**product_environment(XDG_STATE_HOME=str(state)), **self._person.variables}
+        self._processes, self.person = processes, person or ourselves()
+        self.environment = {**product_environment(XDG_STATE_HOME=str(state)), **self.person.variables}
         for name in ("DATABASE_URL", "BROKER_URL", "BASE_PATH"):
             self.environment.pop(name, None)
 
     def start(self, source: Path | str, sink: Path | str, *options: str, **popen: object) -> Process:
         """The command, under way."""
-        command = [*self._person.command, "-m", "syncf_site.oneshot", *options, "--", str(source), str(sink)]
-        return self._processes.start(command, self.environment, **{**self._person.popen, **popen})
+        command = [*self.person.command, "-m", "syncf_site.oneshot", *options, "--", str(source), str(sink)]
+        return self._processes.start(command, self.environment, **{**self.person.popen, **popen})
 
     def run(self, source: Path | str, sink: Path | str, *options: str, **popen: object) -> Process:
         """The command, ended."""
@@ -102,10 +102,10 @@ def json_of(process: Process) -> dict[str, Any]:
 
 
 class Cluster:
-    """A scheduler and a slave of a product, started at the first sync."""
+    """A scheduler and a slave of a product, started at the first sync; every pair of directories is a job."""
 
-    def __init__(self, product: Product, person: Person | None = None) -> None:
-        self.product, self._person = product, person or ourselves()
+    def __init__(self, product: Product, person: Person) -> None:
+        self.product, self._person = product, person
         self._jobs: dict[tuple[Path, Path], uuid.UUID] = {}
         self._last: uuid.UUID | None = None
 
@@ -115,8 +115,7 @@ class Cluster:
         before, last_scan = self._totals(job), self._scan(job).get("id", 0)
         self._start_once()
         begun = time.monotonic()
-        self.product.steer("retry_failed", job)
-        self.product.steer("run_now", job)
+        self.product.steer("sync_again", job)
         eventually(lambda: self._is_over(job, last_scan), SYNC_SECONDS, "the sync to end")
         return self._outcome(job, before, time.monotonic() - begun)
 

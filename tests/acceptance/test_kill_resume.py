@@ -6,7 +6,7 @@ held when nobody was left to write it.
 
 import signal
 
-from tests.acceptance.faults import IS_BIG, MIB, TALK_BYTES, BigCopy, bytes_sent, is_alive
+from tests.acceptance.faults import IS_BIG, MIB, TALK_BYTES, BigCopy, bytes_sent, is_alive, one_stack_is_enough
 from tests.acceptance.processes import ORPHAN_SECONDS, eventually
 
 SIZE = 2 << 30 if IS_BIG else 256 * MIB
@@ -53,8 +53,9 @@ def test_after_sigterm_nothing_is_sent_again(product):
     assert copy.task()["attempts"] == 1
 
 
+@one_stack_is_enough
 def test_a_partial_that_was_damaged_between_two_lives_is_not_built_upon(product):
-    size = 48 * MIB
+    size = 24 * MIB
     copy = BigCopy(product, size=size, bytes_per_second=12 * MIB)
     slave = product.start_slave(concurrency=1)
     copy.wait_for(size // 2)

@@ -80,11 +80,10 @@ def test_a_killed_job_s_copies_stop_within_5_seconds_and_leave_nothing_behind(pr
 def test_a_job_that_is_killed_while_it_is_paused_leaves_no_partial_and_no_checkpoint(product, slow_copy):
     product.start_slave(concurrency=1)
     api = product.start_web()
-    slow_copy.wait_for(20 * MIB)
+    eventually(lambda: product.value("SELECT count(*) FROM jobs_checkpoint"), 30, "a checkpoint")
     put(api, slow_copy.job, "pause")
     eventually(lambda: slow_copy.task()["status"] == "pending", STOP_SECONDS, "the copy to stop")
     assert partials(slow_copy.sink.parent) != []
-    assert product.value("SELECT count(*) FROM jobs_checkpoint") >= 1
 
     kill(api, slow_copy.job)
     eventually(lambda: is_over(product, slow_copy), STOP_SECONDS, "the tasks to be cancelled")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import uuid
 from collections import Counter
 
 from tests.acceptance.faults import IS_BIG
@@ -28,12 +29,13 @@ def total(found, key):
 
 def test_raced_claims_settles_and_pauses_never_double(product):
     [jobs] = reports([play(product, "prepare", 0)])
-    found = reports([play(product, role) for role in [*["slave"] * 4, "reaper", "reaper", "pauser", "steerer", "steerer"]])
+    roles = [*["slave"] * 4, *["reaper"] * 2, "pauser", *["steerer"] * 2]
+    found = reports([play(product, role) for role in roles])
     claimed = [tuple(key) for report in found for key in report.get("claimed", ())]
     settled = [tuple(key) for report in found for key in report.get("settled", ())]
     reaped = total(found, "reaped")
     tasks = product.rows("SELECT id, job_id, status, epoch, size FROM jobs_task")
-    assert len(tasks) >= 3000 and len(claimed) > 2000 and len(settled) > 500 and reaped > 50 and total(found, "pauses") > 5
+    assert min(len(tasks), len(claimed)) > 2000 and len(settled) > 500 and reaped > 50 and total(found, "pauses") > 5
 
     assert total(found, "stolen") == 0, "a stale epoch or a dead incarnation won something"
     assert total(found, "late") == 0, "a claim succeeded after the pause was committed"
@@ -46,7 +48,7 @@ def test_raced_claims_settles_and_pauses_never_double(product):
     for report in found:
         assert epochs_rise(report.get("claimed", ()))
     assert counted(product) == Counter((task["job_id"], task["status"]) for task in tasks)
-    assert moves_alternate(product, jobs["steered"])
+    assert moves_alternate(product, uuid.UUID(jobs["steered"]))
 
 
 def epochs_rise(claimed):
@@ -61,13 +63,13 @@ def epochs_rise(claimed):
 
 def counted(product):
     """(job, status) → tasks, as the totals say."""
-    query = "SELECT job_id, name, sum(delta) AS n FROM jobs_counter WHERE name LIKE %s AND name NOT LIKE %s GROUP BY job_id, name"
-    rows = product.rows(query, "file.%", "%.bytes")
-    return Counter({(row["job_id"], row["name"].removeprefix("file.")): int(row["n"]) for row in rows if row["n"]})
+    rows = product.rows("SELECT job_id, name, sum(delta) AS n FROM jobs_counter GROUP BY job_id, name")
+    kept = [row for row in rows if row["name"].startswith("file.") and not row["name"].endswith(".bytes") and row["n"]]
+    return Counter({(row["job_id"], row["name"].removeprefix("file.")): int(row["n"]) for row in kept})
 
 
 def moves_alternate(product, job):
     """Whether the history of a job that two processes steered is pause, resume, pause …"""
-    query = "SELECT action FROM jobs_jobevent WHERE action IN ('pause', 'resume') AND job_id IN (SELECT id FROM jobs_job WHERE name = 'steered') ORDER BY id"
-    actions = [row["action"] for row in product.rows(query)]
+    query = "SELECT action FROM jobs_jobevent WHERE job_id = %s AND action IN ('pause', 'resume') ORDER BY id"
+    actions = [row["action"] for row in product.rows(query, job)]
     return len(actions) > 10 and actions == [("pause", "resume")[number % 2] for number in range(len(actions))]

@@ -33,7 +33,7 @@ def test_a_real_tree_becomes_identical_stays_so_cheaply_and_is_repaired(syncing,
     files += SOME
     assert third.counts("files", "copied", "unchanged", "failed") == (files, copied, files - copied, 0), third.text
 
-    copied = damage_sink(source, sink)
+    copied = damage_sink(sink)
     fourth = syncing.sync(source, sink)
     assert_same(source, sink)
     assert fourth.counts("files", "copied", "unchanged", "failed") == (files, copied, files - copied, 0), fourth.text
@@ -41,13 +41,14 @@ def test_a_real_tree_becomes_identical_stays_so_cheaply_and_is_repaired(syncing,
 
 def count_files(root: Path) -> int:
     """Regular files below `root`, links not followed."""
-    return sum(stat.S_ISREG(os.lstat(os.path.join(where, name)).st_mode) for where, _, found in os.walk(root) for name in found)
+    return sum(stat.S_ISREG(path.lstat().st_mode) for path in root.rglob("*"))
 
 
 def pick(root: Path, count: int) -> list[Path]:
     """Regular files with one name and 100 to 50,000 bytes, spread over the tree; the same ones on every run."""
     infos = [(path, path.lstat()) for path in sorted(root.rglob("*"))]
-    fit = [path for path, info in infos if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and 100 <= info.st_size < 50_000]
+    plain = [(path, info) for path, info in infos if stat.S_ISREG(info.st_mode) and info.st_nlink == 1]
+    fit = [path for path, info in plain if 100 <= info.st_size < 50_000]
     return fit[:: len(fit) // count][:count]
 
 
@@ -68,8 +69,8 @@ def change_source(source: Path) -> int:
     return 3 * SOME
 
 
-def damage_sink(source: Path, sink: Path) -> int:
-    """Delete, edit (one half with the times put back) and chmod files, and delete a directory; how many to send again."""
+def damage_sink(sink: Path) -> int:
+    """Delete, edit (half of them with the times put back), chmod; delete a directory. How many have to be sent."""
     picked = pick(sink, 4 * SOME)
     deleted, edited, hidden, chmodded = (picked[start::4] for start in range(4))
     for path in deleted:
@@ -81,7 +82,8 @@ def damage_sink(source: Path, sink: Path) -> int:
             os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
     for path in chmodded:
         path.chmod(0o600)
-    lost = next(path for path in sorted(sink.rglob("*")) if path.is_dir() and not set(path.rglob("*")) & set(picked) and count_files(path) > 5)
+    spared = {parent for path in picked for parent in path.parents}
+    lost = next(path for path in sorted(sink.rglob("*")) if path.is_dir() and path not in spared and count_files(path))
     lost_files = count_files(lost)
     shutil.rmtree(lost)
     return 3 * SOME + lost_files

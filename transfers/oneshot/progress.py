@@ -37,16 +37,18 @@ class ProgressLine:
         self._stream = stream
         self._is_terminal = stream.isatty()
         self._pause = BAR_SECONDS if self._is_terminal else LINE_SECONDS
-        self._begun = self._last = time.monotonic()
-        self._first_bytes: int | None = None
+        self._last = time.monotonic()
+        self._start: tuple[float, int] | None = None
 
     def __call__(self, session: Session) -> None:
         """Draw if it is time."""
         now = time.monotonic()
+        if self._start is None:
+            self._start = now, job_progress(session.job).bytes_done
         if now - self._last < self._pause:
             return
         self._last = now
-        self._draw(self._text(session, now - self._begun))
+        self._draw(self._text(session, now, *self._start))
 
     def close(self) -> None:
         """Remove the bar."""
@@ -62,14 +64,12 @@ class ProgressLine:
             self._stream.write(text + "\n")
         self._stream.flush()
 
-    def _text(self, session: Session, seconds: float) -> str:
+    def _text(self, session: Session, at: float, start: float, start_bytes: int) -> str:
         if session.request.is_dry_run:
             return f"looking: {session.scan.files_seen:,} files"
         now = job_progress(session.job)
         done = now.by_status[TaskStatus.COMPLETED] + now.by_status[TaskStatus.FAILED]
-        if self._first_bytes is None:
-            self._first_bytes = now.bytes_done
-        rate = (now.bytes_done - self._first_bytes) / seconds
+        rate = (now.bytes_done - start_bytes) / max(at - start, 0.001)
         scanning = "" if session.scan.finished_at else "  (still scanning)"
         return (
             f"{done:,}/{now.files:,} files  {human_bytes(now.bytes_done)}/{human_bytes(now.bytes_total)}"

@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 #: Paths whose changes are written in one transaction.
 BATCH_PATHS = 1000
 
+#: A directory that only gets its mode and times again changes nothing in the one above it.
+_MAKING = frozenset({Verdict.NEW, Verdict.MISSING})
+
 _TEXTS = {
     "SPECIAL_FILE": "It is a FIFO, socket or device; those are not copied.",
     "RESERVED_NAME": "Its name looks like a partial of SyncF; rename it to have it copied.",
@@ -62,7 +65,7 @@ class ScanRun:
         self._rules = Rules(self._job.exclude, self._job.include)
         self._trail = Trail(keep_empty=not self._rules.has_include)
         self._unknown: dict[Side, deque[bytes]] = {"source": deque(), "sink": deque()}
-        self._counts: Multiset[str] = Multiset()
+        self._counts: Multiset[str] = Multiset(files_seen=0)
         self._new: list[NewTask] = []
         self._seen: list[Seen] = []
         self._gone: list[int] = []
@@ -161,7 +164,7 @@ class ScanRun:
         self._count_verdict(source, verdict)
         reason_text = _TEXTS.get(decision.reason_code, "")
         self._find(verdict, source.path, source.size, decision.reason_code, reason_text)
-        if verdict in COPYING:
+        if verdict in (_MAKING if source.kind is Kind.DIRECTORY else COPYING):
             self._trail.touch()
         self._write(source, row, decision, reason_text)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from jobs import scans
 from jobs.models import Scan
@@ -22,16 +22,19 @@ class ScanThread(threading.Thread):
         self.scan = scan
         self._machine = machine
         self._stop_asked = threading.Event()
+        self.was_interrupted = False
+        """The database went away; the scan is still this scheduler's, and unfinished."""
 
     def stop(self) -> None:
         """Give the scan back soon."""
         self._stop_asked.set()
 
     def run(self) -> None:
-        """Perform the scan; a database that goes away leaves it to its lease, to be repeated."""
+        """Perform the scan; one whose database goes away is to be repeated."""
         try:
             perform(self.scan, self._machine, should_stop=self._stop_asked.is_set)
-        except (DatabaseError, InterfaceError) as error:
+        except (OperationalError, InterfaceError) as error:
+            self.was_interrupted = True
             log.warning("scan %s was interrupted and will be repeated: %s", self.scan.pk, str(error).strip())
         except Exception:
             log.exception("scan %s of job %s failed", self.scan.pk, self.scan.job_id)
@@ -56,13 +59,19 @@ class ScanPool:
 
     def turn(self) -> None:
         """Renew the leases of what runs and start what may run."""
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._bury()
         if self._threads:
             scans.renew(self._owner, [thread.scan.pk for thread in self._threads])
         while len(self._threads) < self._limit and (scan := scans.claim(self._owner, self._machine)):
             thread = ScanThread(scan, self._machine)
             self._threads.append(thread)
             thread.start()
+
+    def _bury(self) -> None:
+        for thread in [thread for thread in self._threads if not thread.is_alive()]:
+            if thread.was_interrupted:
+                scans.give_back(thread.scan)  # raises while the database is away: then the next turn does it
+            self._threads.remove(thread)
 
     @property
     def is_idle(self) -> bool:

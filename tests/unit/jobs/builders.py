@@ -41,7 +41,8 @@ def new_row(path: bytes = b"a", **fields) -> NewTask:
     kind = "directory" if path.endswith(b"/") else "file"
     values = {"kind": kind, "status": "pending", "size": 1, "mtime_ns": 1, "version": "v1", "compare_first": False}
     values |= {"reason_code": "", "reason_text": ""}
-    return NewTask(path=path, path_sha256=hashlib.sha256(path).digest(), path_display=display_path(path), **values | fields)
+    values |= {"path": path, "path_sha256": hashlib.sha256(path).digest(), "path_display": display_path(path)}
+    return NewTask(**values | fields)
 
 
 def discover(job: Job, *paths: bytes, **fields) -> list[int]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from jobs import counters, slaves, transitions
 from jobs.models import Checkpoint, JobEvent, Slave, Task, Upload
-from jobs.states import FINAL, TASK_MOVES
+from jobs.states import FINAL, TASK_MOVES, TaskStatus
 from tests.unit.jobs import builders
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def test_another_owner_wins_nothing(job, slave):
     assert Task.objects.get().owner == slave
 
 
-def test_a_task_that_was_taken_back_and_claimed_anew_by_the_same_slave_is_not_settled_by_the_old_work(job, slave):
+def test_work_from_before_a_task_was_taken_back_settles_nothing_later(job, slave):
     task = builders.claim_one(slave, job)
     transitions.reap(slave)
     [again] = builders.claim(slave, job)
@@ -103,12 +103,12 @@ def test_a_retry_without_delay_may_be_claimed_at_once(job, slave):
 
 
 @pytest.mark.parametrize("status", SETTLED_AS)
-def test_an_unfinished_upload_is_forgotten_exactly_when_the_task_is_final(job, slave, status):
+def test_an_upload_is_forgotten_with_completion_and_else_kept_for_whoever_removes_the_partial(job, slave, status):
     task = builders.claim_one(slave, job)
     Upload.objects.create(task_id=task.id, token="{}")
     Checkpoint.objects.create(task_id=task.id, offset=1, sha256=builders.DIGEST)
     transitions.settle(slave, [builders.ending(task, status, has_upload=True)])
-    is_kept = status not in FINAL
+    is_kept = status != TaskStatus.COMPLETED
     assert Upload.objects.exists() == Checkpoint.objects.exists() == is_kept
 
 

@@ -37,7 +37,7 @@ def test_a_final_state_is_left_only_by_a_scan_or_an_operator():
 
 
 def test_every_task_state_is_either_active_or_final():
-    assert ACTIVE | FINAL == set(TaskStatus) and not ACTIVE & FINAL
+    assert set(TaskStatus) == ACTIVE | FINAL and not ACTIVE & FINAL
 
 
 def test_the_documentation_draws_exactly_these_tables():

@@ -149,14 +149,6 @@ def test_epochs_only_rise(job, slave):
     assert epochs == [1, 2, 3, 5]
 
 
-def test_retries_come_later_and_later_up_to_five_minutes_and_not_all_at_once():
-    delays = {attempts: [transitions.retry_delay_seconds(attempts) for _ in range(50)] for attempts in range(1, 30)}
-    assert all(1.6 <= delay <= 2.4 for delay in delays[1])
-    assert all(6.4 <= delay <= 9.6 for delay in delays[3])
-    assert all(240 <= delay <= 360 for delay in delays[29])
-    assert all(len(set(some)) > 25 for some in delays.values())
-
-
 def test_a_row_that_moved_on_meanwhile_is_not_taken_back(job, slave):
     task = builders.claim_one(slave, job)
     transitions.settle(slave, [builders.ending(task)])

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.errors import Refusal
+from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.management.signals import StopFlag
 from transfers.slave.process import draw_name, run_slave
 
@@ -23,9 +24,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""
         parser.add_argument("name", nargs="?", help="unique among the live slaves, such as slave-001")
-        parser.add_argument(
-            "--concurrency", type=int, default=os.cpu_count() or 1, help="worker processes (default: one per core)"
-        )
+        workers, default = whole_number(1, MAX_WORKERS), os.cpu_count() or 1
+        parser.add_argument("--concurrency", type=workers, default=default, help="worker processes (one per core)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C; what is under way is checkpointed and released then."""
@@ -33,8 +33,6 @@ class Command(BaseCommand):
         if not _NAME.fullmatch(name):
             message = f"{name!r} is no name for a slave: use a-z, 0-9 and inner dashes, at most 63."
             raise CommandError(message, returncode=2)
-        if not 1 <= concurrency <= 256:
-            raise CommandError("--concurrency must be from 1 to 256.", returncode=2)
         try:
             run_slave(name, concurrency=concurrency, should_stop=StopFlag().is_set)
         except Refusal as refusal:

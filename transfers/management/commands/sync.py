@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from jobs.errors import Refusal
 from jobs.models import Verify
 from jobs.services import Options
+from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.management.signals import StopFlag
 from transfers.oneshot.arguments import parse_place, parse_rate
 from transfers.oneshot.progress import ProgressLine
@@ -42,8 +43,9 @@ class Command(BaseCommand):
         parser.add_argument("--bwlimit", metavar="RATE", help="bytes per second: 500k, 10M, 1G")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, touch nothing")
         parser.add_argument("--verify", choices=Verify.values, default=Verify.READBACK, help="how to read back")
-        parser.add_argument("--max-attempts", type=int, default=5, help="tries per file (default 5)")
-        parser.add_argument("--concurrency", type=int, default=os.cpu_count() or 1, help="worker processes")
+        parser.add_argument("--max-attempts", type=whole_number(1, 100), default=5, help="tries per file (default 5)")
+        workers = whole_number(1, MAX_WORKERS)
+        parser.add_argument("--concurrency", type=workers, default=os.cpu_count() or 1, help="worker processes")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run it and exit with its code."""

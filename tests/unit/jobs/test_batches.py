@@ -1,0 +1,61 @@
+"""Waiting tasks are cut into batches in their order, nothing lost, none too large."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.batches import BATCH_BYTES, BATCH_FILES, BIG_FILE_BYTES, FILES_BY_ATTEMPTS, Waiting, cut
+
+SIZES = st.one_of(st.integers(0, 100), st.integers(0, 2 * BIG_FILE_BYTES), st.integers(0, 1 << 45))
+
+
+@st.composite
+def waiting(draw):
+    sizes = draw(st.lists(SIZES, max_size=60))
+    return [Waiting(number, size, draw(st.integers(0, 9))) for number, size in enumerate(sizes, 1)]
+
+
+@given(waiting(), st.integers(1, 30))
+def test_every_task_is_in_exactly_one_batch_and_the_order_is_kept(tasks, most):
+    assert [id for batch in cut(tasks, most=most) for id in batch] == [task.id for task in tasks]
+
+
+@given(waiting(), st.integers(1, 30))
+def test_no_batch_is_empty_or_has_more_than_the_most_files_or_bytes(tasks, most):
+    by_id = {task.id: task for task in tasks}
+    for batch in cut(tasks, most=most):
+        size = sum(by_id[id].size for id in batch)
+        assert 1 <= len(batch) <= most
+        assert size <= BATCH_BYTES or len(batch) == 1
+
+
+@given(waiting())
+def test_a_big_file_is_alone(tasks):
+    big = {task.id for task in tasks if task.size >= BIG_FILE_BYTES}
+    assert all(len(batch) == 1 or not big & set(batch) for batch in cut(tasks))
+
+
+@given(waiting())
+def test_the_more_attempts_a_file_took_the_fewer_travel_with_it(tasks):
+    allowed = {task.id: FILES_BY_ATTEMPTS[min(task.attempts, 3)] for task in tasks}
+    assert all(len(batch) <= min(allowed[id] for id in batch) for batch in cut(tasks))
+
+
+def lengths(tasks) -> list[int]:
+    return [len(batch) for batch in cut(tasks)]
+
+
+def test_small_files_travel_by_five_hundred():
+    assert lengths(Waiting(number, 1000, 0) for number in range(1, 1202)) == [BATCH_FILES, BATCH_FILES, 201]
+
+
+def test_a_batch_ends_before_256_mebibytes():
+    assert lengths(Waiting(number, 10 << 20, 0) for number in range(1, 31)) == [25, 5]
+
+
+def test_batches_of_files_that_failed_before_shrink_to_one():
+    for attempts, expected in ((0, [120]), (1, [50, 50, 20]), (2, [5] * 24), (3, [1] * 120), (9, [1] * 120)):
+        assert lengths(Waiting(number, 1, attempts) for number in range(1, 121)) == expected
+
+
+def test_nothing_waiting_is_no_batch():
+    assert list(cut([])) == []

@@ -1,0 +1,114 @@
+"""What a person types for a place and for a rate."""
+
+import os
+
+import pytest
+
+from jobs.errors import Refusal
+from transfers.oneshot.arguments import parse_place, parse_rate
+
+
+@pytest.fixture
+def base(tmp_path, settings, monkeypatch):
+    """BASE_PATH, in which the caller stands."""
+    base = tmp_path / "base"
+    base.mkdir()
+    settings.BASE_PATH = base
+    settings.STORAGES_CONFIGURED = {"local": base.as_uri(), "archive": "file:///archive"}
+    monkeypatch.chdir(base)
+    return base
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (".", "/"),
+        ("docs", "/docs"),
+        ("docs/", "/docs"),
+        ("./docs/../other", "/other"),
+        (".hidden", "/.hidden"),
+        (".hidden/.deep", "/.hidden/.deep"),
+        ("..hidden", "/..hidden"),
+        ("two words", "/two words"),
+        ("it's $HOME", "/it's $HOME"),
+        ("näh", "/näh"),
+        ("C:x", "/C:x"),
+        ("unknown:docs", "/unknown:docs"),
+        ("-", "/-"),
+    ],
+)
+def test_a_path_is_taken_from_where_the_caller_stands(base, text, path):
+    assert parse_place(text, field="source") == ("local", path)
+
+
+def test_an_absolute_path_is_taken_as_such(base):
+    assert parse_place(str(base / "docs"), field="source") == ("local", "/docs")
+    assert parse_place(str(base), field="source") == ("local", "/")
+
+
+def test_below_the_root_of_everything_a_path_is_itself(base, settings):
+    settings.BASE_PATH = "/"
+    assert parse_place("/usr/../etc/.x", field="source") == ("local", "/etc/.x")
+    assert parse_place("/", field="source") == ("local", "/")
+
+
+def test_links_are_resolved_for_the_operator_is_trusted(base):
+    (base / "real").mkdir()
+    (base / "link").symlink_to("real")
+    assert parse_place("link/below", field="source") == ("local", "/real/below")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("archive:2024/x", ("archive", "2024/x")),
+        ("archive:/2024", ("archive", "/2024")),
+        ("archive:", ("archive", "/")),
+        ("local:docs", ("local", "docs")),
+        ("archive:a:b", ("archive", "a:b")),
+    ],
+)
+def test_a_configured_alias_names_its_storage(base, text, place):
+    assert parse_place(text, field="source") == place
+
+
+@pytest.mark.parametrize("text", ["..", "../base-evil", "/etc", "docs/../../x"])
+def test_a_path_outside_of_base_path_is_refused(base, text):
+    with pytest.raises(Refusal) as refused:
+        parse_place(text, field="sink")
+    assert (refused.value.code, refused.value.field) == ("OUTSIDE_BASE_PATH", "sink")
+    assert str(base) in refused.value.message
+
+
+def test_a_link_that_leads_outside_is_refused(base):
+    os.symlink("/etc", base / "link")
+    with pytest.raises(Refusal):
+        parse_place("link", field="source")
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("1024", 1024),
+        ("500000", 500_000),
+        ("500k", 512_000),
+        ("500K", 512_000),
+        ("10M", 10 << 20),
+        ("10MB", 10 << 20),
+        ("1.5GiB", 3 << 29),
+        (" 2 g ", 2 << 30),
+        ("1T", 1 << 40),
+    ],
+)
+def test_a_rate_is_bytes_per_second_in_units_of_1024(text, rate):
+    assert parse_rate(text) == rate
+
+
+REFUSED = ["", "0", "1", "1023", "k", "-5k", "+5k", "10X", "10kk", "1e9", "1,5M", "1.M", "inf", "nan", "٣M"]
+
+
+@pytest.mark.parametrize("text", [*REFUSED, "9" * 400, "9" * 30, "9999999T"], ids=lambda text: text[:9])
+def test_anything_else_is_refused(text):
+    with pytest.raises(Refusal) as refused:
+        parse_rate(text)
+    assert (refused.value.code, refused.value.field) == ("INVALID_RATE", "bwlimit")

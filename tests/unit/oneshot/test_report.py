@@ -1,0 +1,120 @@
+"""The numbers of a one-shot sync: `files` are the regular files, each copied, unchanged or failed."""
+
+import io
+import json
+
+import pytest
+
+from jobs import counters, transitions
+from jobs.models import Finding, Scan
+from tests.unit.jobs import builders
+from transfers.oneshot.progress import human_bytes, human_seconds
+from transfers.oneshot.report import NAMED, Report
+from transfers.oneshot.session import Request, Session
+
+pytestmark = pytest.mark.django_db
+
+
+def session(*, is_dry_run: bool = False, **scan) -> Session:
+    """As it stands before anything was copied."""
+    request = Request(("local", "/a"), ("local", "/b"), {}, 1, is_dry_run)
+    made = Session(request, lambda: False, lambda session: None)
+    made.job = builders.new_job()
+    made.before = counters.totals(made.job.pk)
+    made.scan = Scan.objects.create(job=made.job, **scan)
+    return made
+
+
+def work(session: Session, path: bytes, status: str = "completed", **ending) -> None:
+    slave = builders.new_slave()
+    task = builders.claim_one(slave, session.job, path, size=10)
+    transitions.settle(slave, [builders.ending(task, status, **ending)])
+
+
+def numbers(session: Session) -> dict[str, object]:
+    return json.loads(Report(session, 1.23456).json())
+
+
+def written(session: Session, failures_file) -> str:
+    stream = io.StringIO()
+    Report(session, 1.0).write(stream, failures_file=failures_file)
+    return stream.getvalue()
+
+
+def test_files_are_copied_unchanged_or_failed():
+    one = session(unchanged=5, skipped=2, gone=1)
+    work(one, b"copied", copied=7, resumed=3)
+    work(one, b"adopted", adopted=True)
+    work(one, b"failed", "failed")
+    work(one, b"directory/")
+    work(one, b"bad directory/", "failed")
+    expected = {"copied": 1, "unchanged": 6, "failed": 1, "files": 8, "skipped": 2, "gone": 1, "errors": 0}
+    expected |= {"bytes_copied": 7, "bytes_resumed": 3, "seconds": 1.235, "error": "", "job_id": str(one.job.pk)}
+    assert numbers(one) == expected
+
+
+def test_what_an_earlier_run_did_is_not_counted_again():
+    one = session()
+    work(one, b"before", copied=10)
+    one.before = counters.totals(one.job.pk)
+    one.scan.unchanged = 1
+    work(one, b"now", copied=4)
+    found = numbers(one)
+    assert (found["copied"], found["unchanged"], found["files"], found["bytes_copied"]) == (1, 1, 2, 4)
+
+
+def test_only_a_run_without_failures_or_scan_errors_is_clean():
+    assert Report(session(), 1).is_clean
+    assert not Report(session(errors=1), 1).is_clean
+    assert not Report(session(error_code="SCAN_FAILED"), 1).is_clean
+    one = session()
+    work(one, b"failed", "retrying")
+    assert not Report(one, 1).is_clean
+
+
+def test_people_read_the_same_numbers_and_every_failure_with_its_reason(tmp_path):
+    one = session(unchanged=1234, errors=1)
+    work(one, b"bad\nname", "failed")
+    Finding.objects.create(
+        scan=one.scan, verdict="error", path_display="d/", reason_code="SOURCE_PERMISSION_DENIED", reason_text="no"
+    )
+    text = written(one, tmp_path / "failures")
+    assert "1,235 files, 0 copied, 1,234 unchanged, 1 failed, 0 skipped" in text
+    assert "failed: bad\\nname: SINK_IO_ERROR: why" in text
+    assert "not listed: d/: SOURCE_PERMISSION_DENIED: no" in text
+    assert not (tmp_path / "failures").exists()
+
+
+def test_the_first_failures_are_named_and_all_are_in_a_file(tmp_path):
+    one = session()
+    for number in range(NAMED + 2):
+        work(one, b"%02d" % number, "failed")
+    file = tmp_path / "failures"
+    text = written(one, file)
+    assert text.count("SINK_IO_ERROR") == NAMED and f"and 2 more; all are in {file}" in text
+    assert len(file.read_text().splitlines()) == NAMED + 2
+
+
+def test_a_dry_run_says_what_would_be_done(tmp_path):
+    one = session(is_dry_run=True, files_seen=3, new=2, unchanged=1, bytes_to_copy=99)
+    Finding.objects.create(scan=one.scan, verdict="new", path_display="a")
+    found = numbers(one)
+    assert (found["dry_run"], found["files"], found["new"], found["bytes_to_copy"]) == (True, 3, 2, 99)
+    assert "new      a\n" in written(one, tmp_path / "failures")
+
+
+def test_a_scan_that_failed_is_said_so(tmp_path):
+    text = written(session(error_code="ROOT_MISSING", error_text="It is gone."), tmp_path / "failures")
+    assert "ROOT_MISSING: It is gone." in text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (1 << 60, "1024.0 PiB")]
+)
+def test_bytes_for_people(count, text):
+    assert human_bytes(count) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.9, "0:59"), (123, "2:03"), (3723, "1:02:03")])
+def test_seconds_for_people(seconds, text):
+    assert human_seconds(seconds) == text
