@@ -1,4 +1,4 @@
-"""All durable state. Who may write which column is said in `transitions.py`; who may be in which state in `states.py`.
+"""All durable state. Who may write which column is said in `transitions/`; who may be in which state in `states.py`.
 
 A task is *one row per path*, catalogue and queue at once, so the table does not grow with time::
 

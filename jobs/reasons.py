@@ -64,7 +64,12 @@ REASONS: dict[str, Reason] = {
         "Check network and mount; SyncF goes on by itself.",
         True,
     ),
-    **_sides("ROOT_CHANGED", "The {side}'s root lies on another device than at the last scan.", "Mount the disk; SyncF goes on by itself.", True),
+    **_sides(
+        "ROOT_CHANGED",
+        "The {side}'s root lies on another device than at the last scan.",
+        "Mount the disk; SyncF goes on by itself.",
+        True,
+    ),
     **_sides("THROTTLED", "The {side} asked to slow down.", "Nothing; SyncF waits and goes on.", True),
     **_sides(
         "BAD_CREDENTIALS",

@@ -1,6 +1,6 @@
 """The states of jobs and tasks, and every move between them, as data.
 
-`docs/states.md` draws these tables and a test compares the two. Only `jobs/transitions.py` performs a move.
+`docs/states.md` draws these tables and a test compares the two. Only `jobs/transitions/` performs a move.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def product(fresh_database, tmp_path):
     with Processes(tmp_path / "logs") as processes:
         product = Product(processes, database_url=fresh_database, base=tmp_path / "base")
         yield product
-    product.forget_queues()
+    product.close()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def cluster_of(database_template, tmp_path_factory):
             url = ends.enter_context(database_template.copy())
             processes = Processes(tmp_path_factory.mktemp("logs"))
             product = Product(processes, database_url=url, base=home)
-            ends.callback(product.forget_queues)
+            ends.callback(product.close)
             ends.enter_context(processes)
             return Cluster(product, person)
 

@@ -36,6 +36,7 @@ class Product:
 
     def __init__(self, processes: Processes, *, database_url: str, base: Path, **variables: str) -> None:
         self.processes, self.base, self._url = processes, base, database_url
+        self._steering: subprocess.Popen[str] | None = None
         base.mkdir(parents=True, exist_ok=True)
         self.environment = product_environment(
             DATABASE_URL=database_url, BASE_PATH=str(base), LOG_LEVEL="INFO", **variables
@@ -76,14 +77,30 @@ class Product:
     def create_job(self, source: str, sink: str, **options: Any) -> uuid.UUID:
         """A job between two directories of `base`; `options` are those of jobs.services (interval in seconds)."""
         places = {"source_type": "local", "source_path": source, "sink_type": "local", "sink_path": sink}
-        return uuid.UUID(self._call("create_job", **{**places, **options}).strip())
+        return uuid.UUID(self._call("create_job", **{**places, **options}))
 
     def steer(self, action: str, job: uuid.UUID, **arguments: Any) -> None:
         """run_now, pause_job, resume_job, kill_job, retry_failed or update_options, as the services do it."""
         self._call(action, job=str(job), **arguments)
 
-    def _call(self, action: str, **arguments: Any) -> str:
-        return self._run(["-m", "tests.acceptance.steer", action, json.dumps(arguments)])
+    def _call(self, action: str, **arguments: Any) -> Any:
+        if self._steering is None:
+            command = [sys.executable, "-m", "tests.acceptance.steer"]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self._steering = subprocess.Popen(command, env=self.environment, cwd=ROOT, text=True, **pipes)  # type: ignore[call-overload]
+        requests, answers = self._steering.stdin, self._steering.stdout
+        print(json.dumps([action, arguments]), file=requests, flush=True)
+        answer = json.loads(answers.readline() or '{"error": "it has ended"}')
+        assert "error" not in answer, f"{action}: {answer['error']}"
+        return answer["result"]
+
+    def close(self) -> None:
+        """End what steers and forget the queues. The processes are ended by `Processes`, before this."""
+        if self._steering:
+            self._steering.stdin.close()
+            self._steering.wait()
+            self._steering.stdout.close()
+        self.forget_queues()
 
     def _run(self, arguments: list[str], **variables: str) -> str:
         environment = {**self.environment, **variables}

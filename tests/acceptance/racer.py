@@ -54,7 +54,7 @@ class RacingSlave:
         slaves.sign_on(self.slave)
 
     def step(self):
-        random.choices([self.claim, self.settle, self.meddle, self.die], [8, 8, 3, 1])[0]()
+        random.choices([self.claim, self.settle, self.look_back, self.die], [8, 8, 3, 1])[0]()
 
     def claim(self):
         def choose(rows):
@@ -77,9 +77,12 @@ class RacingSlave:
         self.settled += [(task.id, task.epoch) for task in ours if task.id in won]
         self.lost += [self.mine.pop(task.id) for task in ours]
 
-    def meddle(self):
-        """With what was ours once: a settled, reaped or dead incarnation's task is nobody's to write."""
-        tasks = [task for task in random.sample(self.lost, min(20, len(self.lost))) if task.id not in self.mine]
+    def look_back(self):
+        self.meddle(random.sample(self.lost, min(20, len(self.lost))))
+
+    def meddle(self, tasks):
+        """With what was ours once: a settled, reaped or dead incarnation's task is not ours to write."""
+        tasks = [task for task in tasks if task.id not in self.mine]
         keys = [(task.id, task.epoch) for task in tasks]
         self.stolen += len(uploads.owned(self.slave, keys))
         self.stolen += len(transitions.settle(self.slave, list({task.id: settled(task) for task in tasks}.values())))
@@ -97,8 +100,10 @@ class RacingSlave:
         before = len(self.claimed)
         self.claim()
         self.stolen += len(self.claimed) - before
-        self.lost += self.mine.values()
+        lost = list(self.mine.values())
+        self.lost += lost
         self.sign_on()
+        self.meddle(lost)
 
     def report(self):
         return {"claimed": self.claimed, "settled": self.settled, "stolen": self.stolen}
@@ -152,8 +157,8 @@ class Steerer:
         self.job, self.won = Job.objects.get(name="steered"), 0
 
     def step(self):
-        self.won += transitions.move_job(self.job, random.choice(["pause", "resume", "resume"]), actor="steerer")
-        time.sleep(random.uniform(0.0, 0.02))
+        self.won += transitions.move_job(self.job, random.choice(["pause", "resume"]), actor="steerer")
+        time.sleep(random.uniform(0.0, 0.003))
 
     def report(self):
         return {"won": self.won}

@@ -1,32 +1,45 @@
-"""`python -m tests.acceptance.steer ACTION JSON`: one call of the product's services, in the product's own settings.
+"""`python -m tests.acceptance.steer`: calls of the product's services, in the product's own settings.
 
-`create_job` prints the new job's id; any other ACTION is called for `{"job": id}`; `sync_again` is what the one-shot
-command does with a job it knows. A refusal is exit code 1.
+A line on stdin is `[ACTION, ARGUMENTS]` as JSON, the answer a line on stdout: `{"result": …}`, or `{"error": traceback}`.
+`create_job` answers with the new job's id; any other ACTION is called for `{"job": id}`; `sync_again` is what the
+one-shot command does with a job it knows. No database connection outlives a call.
 """
 
 import json
 import sys
+import traceback
 from datetime import timedelta
 
 import django
+from django.db import connections
 
 
-def main(action: str, text: str) -> None:
-    """Call it."""
+def main() -> None:
+    """Answer until stdin ends."""
     django.setup()
+    for line in sys.stdin:
+        try:
+            answer = {"result": call(*json.loads(line))}
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        connections.close_all()
+        print(json.dumps(answer), flush=True)
+
+
+def call(action: str, arguments: dict) -> object:
+    """One call; raises whatever the service raises."""
     from jobs import services
     from jobs.models import Job
 
-    arguments = json.loads(text)
     if "interval" in arguments:
         arguments["interval"] = timedelta(seconds=arguments["interval"])
     if action == "create_job":
-        print(services.create_job(actor="test", **arguments).pk)
-    else:
-        job = Job.objects.get(pk=arguments.pop("job"))
-        for name in ("retry_failed", "run_now") if action == "sync_again" else (action,):
-            getattr(services, name)(job, actor="test", **arguments)
+        return str(services.create_job(actor="test", **arguments).pk)
+    job = Job.objects.get(pk=arguments.pop("job"))
+    for name in ("retry_failed", "run_now") if action == "sync_again" else (action,):
+        getattr(services, name)(job, actor="test", **arguments)
+    return None
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

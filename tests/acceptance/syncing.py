@@ -142,8 +142,9 @@ class Cluster:
         scan = self._scan(job)
         if scan.get("id", 0) <= last_scan or not scan["finished_at"]:
             return False
-        active = self.product.statuses(job).keys() & {"pending", "in_progress", "retrying"}
-        return bool(scan["error_code"]) or not active
+        if scan["errors"] and not scan["error_code"]:  # such a job is not completed but scanned again
+            return not self.product.statuses(job).keys() & {"pending", "in_progress", "retrying"}
+        return bool(scan["error_code"]) or self.product.job(job)["status"] == "completed"
 
     def _outcome(self, job: uuid.UUID, before: dict[str, int], seconds: float) -> Outcome:
         scan, totals = self._scan(job), self._totals(job)

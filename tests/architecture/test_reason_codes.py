@@ -11,9 +11,9 @@ def codes_written_by(package):
     """String constants that look like reason codes and are passed to something as a reason."""
     for file in (ROOT / package).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.keyword) and node.arg in ("reason_code", "error_code"):
-                if isinstance(node.value, ast.Constant) and node.value.value:
-                    yield node.value.value
+            is_reason = isinstance(node, ast.keyword) and node.arg in ("reason_code", "error_code")
+            if is_reason and isinstance(node.value, ast.Constant) and node.value.value:
+                yield node.value.value
 
 
 def test_every_code_of_the_engine_is_explained():

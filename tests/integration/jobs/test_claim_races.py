@@ -13,16 +13,20 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Beside(threading.Thread):
-    """Runs `action` on a connection of its own and keeps what it returned or raised."""
+    """Runs `action` on a connection of its own, open by now, and keeps what it returned or raised."""
 
     def __init__(self, action):
         super().__init__()
         self._action = action
         self.result = self.error = None
+        self._is_ready = threading.Event()
         self.start()
+        self._is_ready.wait(15)
 
     def run(self):
         try:
+            connection.ensure_connection()
+            self._is_ready.set()
             self.result = self._action()
         except Exception as error:
             self.error = error
@@ -44,7 +48,7 @@ def test_no_claim_succeeds_once_a_pause_or_kill_is_committed(verb):
     with transaction.atomic():
         assert len(builders.claim(slave, job, limit=1)) == 1
         beside = Beside(lambda: verb(Job.objects.get(pk=job.pk), actor="user:ann"))
-        beside.join(0.2)
+        beside.join(0.3)
         assert beside.is_alive(), "the verb waits for the claim under way, so nothing can slip in behind it"
     assert beside.get()
     assert builders.claim(slave, job) == []
@@ -56,7 +60,7 @@ def test_a_claim_that_waited_for_a_pause_finds_nothing():
     with transaction.atomic():
         services.pause_job(job, actor="user:ann")
         beside = Beside(lambda: builders.claim(slave, job))
-        beside.join(0.2)
+        beside.join(0.3)
         assert beside.is_alive()
     assert beside.get() == []
 

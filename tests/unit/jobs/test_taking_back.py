@@ -47,7 +47,7 @@ def test_only_the_dead_slaves_tasks_are_taken_back(job, slave):
 
 
 def test_reaping_goes_on_in_batches_until_nothing_is_left(job, slave, monkeypatch):
-    monkeypatch.setattr(transitions, "BATCH_TASKS", 2)
+    monkeypatch.setattr("jobs.transitions.reaping.BATCH_TASKS", 2)
     builders.discover(job, b"a", b"b", b"c")
     builders.claim(slave, job)
     assert [transitions.reap(slave) for _ in range(3)] == [2, 1, 0]
@@ -82,7 +82,7 @@ def test_nothing_of_a_living_job_is_cancelled(status):
 
 
 def test_a_cancellation_is_one_event_per_batch(job, monkeypatch):
-    monkeypatch.setattr(transitions, "BATCH_TASKS", 2)
+    monkeypatch.setattr("jobs.transitions.batches.BATCH_TASKS", 2)
     builders.discover(job, b"a", b"b", b"c")
     services.kill_job(job, actor="user:ann")
     assert [upkeep.cancel_killed() for _ in range(3)] == [2, 1, 0]

@@ -1,0 +1,38 @@
+"""Every move of a job or a task. Nothing else writes a status column (an architecture test says so).
+
+A move is one compare-and-set: rows in the expected status (and, for work under way, of this owner at this epoch)
+change and are returned; the others are somebody else's by now and are left alone. The totals and the history row
+are written in the same transaction.
+"""
+
+from jobs.transitions.batches import (
+    cancel_batch,
+    mark_back,
+    mark_gone,
+    retry_batch,
+    revisit_directories,
+)
+from jobs.transitions.discovery import Seen, discover, rediscover
+from jobs.transitions.reaping import reap
+from jobs.transitions.steering import lock_job_alone, move_job
+from jobs.transitions.work import Choose, Claimed, Settled, claim, claimable, settle
+
+__all__ = [
+    "Choose",
+    "Claimed",
+    "Seen",
+    "Settled",
+    "cancel_batch",
+    "claim",
+    "claimable",
+    "discover",
+    "lock_job_alone",
+    "mark_back",
+    "mark_gone",
+    "move_job",
+    "reap",
+    "rediscover",
+    "retry_batch",
+    "revisit_directories",
+    "settle",
+]

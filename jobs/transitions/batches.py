@@ -1,0 +1,110 @@
+"""Moves of many waiting or final tasks at once, a batch per transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import Counter as Multiset
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from jobs.counters import Tally
+from jobs.models import Job, JobEvent, JobId, Task, TaskKind
+from jobs.paths import parent_directory
+from jobs.states import WAITING, JobStatus, TaskStatus
+
+#: Tasks a bulk move takes per transaction.
+BATCH_TASKS = 500
+
+
+def cancel_batch(job: Job) -> int:
+    """Cancel a batch of waiting tasks of a killed job; returns how many. Work under way ends with its owner."""
+    waiting = Task.objects.filter(job=job, job__status=JobStatus.KILLED, status__in=WAITING)
+    reason = ("JOB_KILLED", "The job was killed before this file was copied.")
+    return len(_move_batch(waiting, TaskStatus.CANCELLED, actor="scheduler", action="cancel", reason=reason))
+
+
+def retry_batch(tasks: QuerySet[Task], *, actor: str) -> int:
+    """Operator's retry: a batch of failed or skipped tasks becomes pending with fresh attempts; returns how many.
+
+    What can't be copied at all (special files) and what is gone is left alone."""
+    wanted = tasks.filter(status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED], gone_at=None)
+    wanted = wanted.exclude(kind=TaskKind.SPECIAL)
+    with transaction.atomic():
+        rows = _move_batch(wanted, TaskStatus.PENDING, actor=actor, action="retry", attempts=0)
+        for job_id in {row.job_id for row in rows}:
+            parents = {parent_directory(bytes(row.path)) for row in rows if row.job_id == job_id}
+            revisit_directories(job_id, [hashlib.sha256(parent).digest() for parent in parents])
+    return len(rows)
+
+
+def revisit_directories(job_id: JobId, path_sha256s: Sequence[bytes]) -> int:
+    """Completed directories whose content changes once more get their times again; returns how many."""
+    wanted = Task.objects.filter(job_id=job_id, status=TaskStatus.COMPLETED)
+    count = 0
+    for start in range(0, len(path_sha256s), BATCH_TASKS):
+        batch = wanted.filter(path_sha256__in=path_sha256s[start : start + BATCH_TASKS])
+        count += len(_move_batch(batch, TaskStatus.PENDING, actor="", action="", attempts=0))
+    return count
+
+
+class _Moved(NamedTuple):
+    """A row of a batch as it was."""
+
+    id: int
+    job_id: uuid.UUID
+    kind: str
+    size: int
+    status: str
+    path: bytes | memoryview
+
+
+def _move_batch(
+    tasks: QuerySet[Task],
+    target: TaskStatus,
+    *,
+    actor: str,
+    action: str,
+    reason: tuple[str, str] = ("", ""),
+    **changes: object,
+) -> list[_Moved]:
+    """Move up to BATCH_TASKS of `tasks`; returns the rows as they were."""
+    with transaction.atomic():
+        locked = tasks.order_by("id").select_for_update(skip_locked=True, of=("self",))
+        rows = [_Moved(*row) for row in locked.values_list(*_Moved._fields)[:BATCH_TASKS]]
+        Task.objects.filter(id__in=[row[0] for row in rows]).update(
+            status=target, not_before=None, published_at=None, reason_code=reason[0], reason_text=reason[1], **changes
+        )
+        tally = Tally()
+        for _, job_id, kind, size, status, _ in rows:
+            tally.move(job_id, kind, size, status, target)
+        tally.write()
+        if action:
+            record_batch(Multiset(row[1] for row in rows), actor, action, reason)
+    return rows
+
+
+def record_batch(jobs: Multiset[uuid.UUID], actor: str, action: str, reason: tuple[str, str]) -> None:
+    """One history row per job for a batch move."""
+    JobEvent.objects.bulk_create(
+        JobEvent(job_id=job, actor=actor, action=action, count=count, reason_code=reason[0], text=reason[1])
+        for job, count in jobs.items()
+    )
+
+
+def mark_gone(job_id: JobId, ids: Sequence[int]) -> None:
+    """The paths are gone from the source: marked so; those still waiting are skipped. Work under way is left alone."""
+    Task.objects.filter(id__in=ids, gone_at=None).exclude(status=TaskStatus.IN_PROGRESS).update(gone_at=Now())
+    reason = ("SOURCE_GONE", "The file was gone from the source when the scan came by.")
+    waiting = Task.objects.filter(job_id=job_id, id__in=ids, status__in=WAITING)
+    while _move_batch(waiting, TaskStatus.SKIPPED, actor="scan", action="skip", reason=reason):
+        pass
+
+
+def mark_back(ids: Sequence[int]) -> None:
+    """The paths are at the source again, unchanged."""
+    Task.objects.filter(id__in=ids).update(gone_at=None)
