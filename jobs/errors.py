@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jobs.states import JobStatus
+
 
 class Refusal(Exception):
     """A request that can't be granted. Nothing was changed."""
@@ -19,13 +21,32 @@ class Conflict(Refusal):
     status = 409
 
 
+_IS = {
+    JobStatus.RUNNING: "is running",
+    JobStatus.PAUSED: "is paused",
+    JobStatus.COMPLETED: "has completed",
+    JobStatus.KILLED: "was killed",
+}
+_MADE = {
+    JobStatus.RUNNING: "set running again",
+    JobStatus.PAUSED: "paused",
+    JobStatus.COMPLETED: "completed",
+    JobStatus.KILLED: "killed",
+}
+_HINTS = {
+    (JobStatus.COMPLETED, JobStatus.PAUSED): "There is nothing left to pause.",
+    (JobStatus.COMPLETED, JobStatus.RUNNING): "Run it now instead: it is scanned again.",
+    (JobStatus.KILLED, JobStatus.RUNNING): "A kill is final; create a new job.",
+}
+
+
 class MoveRefused(Conflict):
     """A move that its state machine does not have. Names both states."""
 
     def __init__(self, move: str, current: str, target: str) -> None:
         super().__init__(
             f"JOB_IS_{current.upper()}",
-            f"The job is {current}; {move} would make it {target}, which is not possible from {current}.",
-            hint="See docs/states.md for the moves that are.",
+            f"The job {_IS[current]}; it can't be {_MADE[target]}.",
+            hint=_HINTS.get((current, target), ""),
         )
         self.move, self.current, self.target = move, current, target

@@ -30,7 +30,7 @@ def is_dead_here(identity: str) -> bool:
     pid, _, started = process.partition(":")
     if f"{identity.rpartition('/')[0]}/{namespace}" != _namespace() or not started.isdigit():
         return False
-    return _started(int(pid)) != int(started)
+    return _started(int(pid)) != int(started) and not _is_hidden(int(pid))
 
 
 @cache
@@ -46,6 +46,19 @@ def _started(pid: int) -> int:
     """Clock ticks from boot to the start of a process; 0 if there is none."""
     stat = _read(f"/proc/{pid}/stat")
     return int(stat.rpartition(")")[2].split()[19]) if stat else 0
+
+
+def _is_hidden(pid: int) -> bool:
+    """A live process of another user that /proc does not show (hidepid)."""
+    if _started(pid):
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _read(path: str) -> str:

@@ -35,7 +35,7 @@ INDEXED_PATH_BYTES = 1024
 class Verify(models.TextChoices):
     """How the sink is read back (the engine's words)."""
 
-    READBACK = "readback", "compare while writing"
+    READBACK = "readback", "read back and compared while writing (default)"
     DISK = "disk", "read again from the device"
     STORED = "stored", "trust the server's checksums (object stores)"
 
@@ -80,7 +80,12 @@ class Job(models.Model):
     interval = models.DurationField(null=True, blank=True, help_text="Time between scans; empty: run once.")
     status = models.CharField(max_length=12, choices=_choices(JobStatus), default=JobStatus.RUNNING, editable=False)
 
-    verify = models.CharField(max_length=10, choices=Verify, default=Verify.READBACK)
+    verify = models.CharField(
+        max_length=10,
+        choices=Verify,
+        default=Verify.READBACK,
+        help_text="How the sink's copy is proved equal to the source before it gets its name.",
+    )
     exclude = models.TextField(blank=True, help_text="gitignore rules, one per line: matching paths are left out.")
     include = models.TextField(blank=True, help_text="gitignore rules, one per line: only matching files are synced.")
     bytes_per_second = models.BigIntegerField(

@@ -6,7 +6,7 @@ task), and the scheduler or a slave does it.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 import pathspec
@@ -198,9 +198,12 @@ def _request_scan(job: Job, *, is_preview: bool) -> Scan:
         raise Conflict("SCAN_UNDER_WAY", "A scan of this job is requested or under way.", hint=hint) from None
 
 
-def retry_failed(job: Job, *, actor: str) -> int:
-    """Every failed or skipped task becomes pending with fresh attempts; returns how many."""
-    return _retry(job, Task.objects.filter(job=job), actor=actor)
+def retry_failed(job: Job, *, actor: str, failed_before: datetime | None = None) -> int:
+    """Failed and skipped tasks (that ended before a moment) become pending with fresh attempts; returns how many."""
+    tasks = Task.objects.filter(job=job)
+    if failed_before is not None:
+        tasks = tasks.filter(completed_at__lt=failed_before)
+    return _retry(job, tasks, actor=actor)
 
 
 def retry_task(task: Task, *, actor: str) -> int:

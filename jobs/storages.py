@@ -11,6 +11,7 @@ from django.conf import settings
 from jobs.errors import Refusal
 from jobs.models import Job
 from jobs.paths import parse_path
+from jobs.reasons import REASONS
 from storage_backends.base import Storage
 from storage_backends.errors import StorageError
 from storage_backends.registry import open_storage
@@ -59,8 +60,8 @@ def blaming(side: Side) -> Iterator[None]:
     try:
         yield
     except StorageError as error:
-        code, hint = f"{side.upper()}_{error.code}", "See docs/reasons.md."
-        raise Refusal(code, str(error), field=f"{side}_path", hint=hint) from error
+        code = f"{side.upper()}_{error.code}"
+        raise Refusal(code, f"{side.capitalize()}: {error}.", field=f"{side}_path", hint=REASONS[code].hint) from error
 
 
 @contextmanager

@@ -6,17 +6,17 @@ it changes, in the sink it would be listed as a stranger. So a sync of a whole h
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
 from urllib.parse import quote, unquote
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+
+from transfers.management.locking import try_lock
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -24,9 +24,12 @@ def main(arguments: Sequence[str]) -> None:
     trees = [Path(os.path.realpath(tree)) for tree in arguments[-2:]]
     try:
         os.environ.update(variables(os.environ, trees=trees))
-        lock = _lock(Path(os.environ["DATABASE_URL"].removeprefix("sqlite:///")))
+        lock = try_lock(Path(unquote(os.environ["DATABASE_URL"].removeprefix("sqlite:///")) + ".lock"))
     except (ImproperlyConfigured, OSError) as error:
         print(error, file=sys.stderr)
+        sys.exit(2)
+    if lock is None:
+        print("A sync of these two directories is already running.", file=sys.stderr)
         sys.exit(2)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "syncf_site.settings")
     with lock:
@@ -49,16 +52,6 @@ def _name(trees: Sequence[Path]) -> str:
     """Each pair of directories has a database of its own, so that two syncs never wait for each other."""
     pair = b"\0".join(os.fsencode(tree) for tree in trees)
     return f"sync-{hashlib.sha256(pair).hexdigest()[:16]}.sqlite3"
-
-
-def _lock(database: Path) -> TextIO:
-    file = Path(f"{unquote(str(database))}.lock").open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ImproperlyConfigured("A sync of these two directories is already running.") from None
-    return file
 
 
 def _state_directory(environment: Mapping[str, str], trees: Sequence[Path]) -> Path:

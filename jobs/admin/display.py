@@ -6,11 +6,15 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from jobs.states import JobStatus
+
 NOTHING = "–"
 
 
-def badge(state: str) -> SafeString:
-    """A state as a coloured word."""
+def badge(state: str, failed: int = 0) -> SafeString:
+    """A state as a coloured word. Green would hide that files of a completed job `failed`."""
+    if state == JobStatus.COMPLETED and failed:
+        return format_html('<span class="syncf-badge syncf-warning">completed, {} failed</span>', failed)
     return format_html('<span class="syncf-badge syncf-{}">{}</span>', state, state.replace("_", " "))
 
 

@@ -64,7 +64,7 @@ class JobAdmin(HistoryKeeper):
     search_fields = ("name", "source_path", "sink_path")
     sortable_by = ()
 
-    STATE = ("state", "progress", "tasks", "next_scan_at", "last_scan", "history", "owner", "created_at")
+    STATE = ("state", "progress", "tasks", "next_scan", "last_scan", "history", "owner", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """Only what this user may see, as in the API."""
@@ -141,8 +141,9 @@ class JobAdmin(HistoryKeeper):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """With a button for every verb the user may use."""
-        verbs = [verb for verb in VERBS.values() if may(request, verb)]
+        """With a button for every verb that the user may use and the job's state allows."""
+        job: Any = self.get_object(request, object_id)
+        verbs = [verb for verb in VERBS.values() if job and job.status in verb.possible_in and may(request, verb)]
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "verbs": verbs})
 
     # ── columns ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,10 +157,11 @@ class JobAdmin(HistoryKeeper):
     @admin.display(description="Status")
     def state(self, job: Job) -> SafeString:
         """As a badge, and why nothing is copied although the job is running."""
+        shown = badge(job.status, _overview(job).progress.by_status[TaskStatus.FAILED])
         if not job.parked_code:
-            return badge(job.status)
+            return shown
         why = (job.parked_code, job.parked_text)
-        return format_html('{} <span class="syncf-parked">{}: {}</span>', badge(job.status), *why)
+        return format_html('{} <span class="syncf-parked">{}: {}</span>', shown, *why)
 
     @admin.display(description="Interval")
     def every(self, job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Multiset
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -11,8 +12,7 @@ from django.http import HttpRequest
 from jobs import services
 from jobs.errors import Refusal
 from jobs.models import Job
-
-MAX_REFUSALS_SHOWN = 5
+from jobs.states import JOB_MOVES, JobStatus
 
 
 class Verb(NamedTuple):
@@ -27,18 +27,44 @@ class Verb(NamedTuple):
     """Ends the sentence "3 jobs …"."""
     idle: str
     """The same where there was nothing to do."""
+    refused: str
+    """Ends the sentence "3 jobs could not be …"."""
+    possible_in: frozenset[str]
+    """The job's states that have a button for it. A list's action is there for all; the service has the last word."""
     is_destructive: bool = False
 
+
+NOT_KILLED = frozenset(JobStatus) - {JobStatus.KILLED}
+SCANNABLE = frozenset({JobStatus.RUNNING, JobStatus.COMPLETED})
 
 VERBS = {
     verb.name: verb
     for verb in (
-        Verb("pause", "Pause", "pause_job", services.pause_job, "paused", "paused already"),
-        Verb("resume", "Resume", "pause_job", services.resume_job, "resumed", "running already"),
-        Verb("run", "Run now", "run_job", services.run_now, "to be scanned now", ""),
-        Verb("preview", "Preview", "run_job", services.preview, "to be previewed", ""),
-        Verb("retry", "Retry failed", "run_job", services.retry_failed, "tried again", "without failed files"),
-        Verb("kill", "Kill", "kill_job", services.kill_job, "killed", "killed already", is_destructive=True),
+        Verb(
+            *("pause", "Pause", "pause_job", services.pause_job),
+            *("paused", "paused already", "paused", JOB_MOVES["pause"].sources),
+        ),
+        Verb(
+            *("resume", "Resume", "pause_job", services.resume_job),
+            *("resumed", "running already", "resumed", JOB_MOVES["resume"].sources),
+        ),
+        Verb(
+            *("run", "Run now", "run_job", services.run_now),
+            *("to be scanned now", "", "scanned", SCANNABLE),
+        ),
+        Verb(
+            *("preview", "Preview", "run_job", services.preview),
+            *("to be previewed", "", "previewed", NOT_KILLED),
+        ),
+        Verb(
+            *("retry", "Retry failed", "run_job", services.retry_failed),
+            *("tried again", "without failed files", "tried again", NOT_KILLED),
+        ),
+        Verb(
+            *("kill", "Kill", "kill_job", services.kill_job),
+            *("killed", "killed already", "killed", JOB_MOVES["kill"].sources),
+            is_destructive=True,
+        ),
     )
 }
 
@@ -49,27 +75,37 @@ def may(request: HttpRequest, verb: Verb) -> bool:
 
 
 def perform(request: HttpRequest, verb: Verb, jobs: Iterable[Job]) -> None:
-    """Do it to each job and say what became of them: how many, how many needed nothing, who refused and why."""
-    done, idle, refused = 0, 0, []
+    """Do it to each job and say what became of them: how many, how many needed nothing, how many refused and why."""
+    done, idle = 0, 0
+    refused: list[tuple[Job, Refusal]] = []
     for job in jobs:
         try:
             worked = verb.perform(job, actor=services.actor_of(request.user))  # type: ignore[arg-type]
         except Refusal as refusal:
-            refused.append(f"{job}: {refusal.message} {refusal.hint}".strip())
+            refused.append((job, refusal))
         else:
             done, idle = (done + 1, idle) if worked else (done, idle + 1)
     _tell(request, verb, done, idle, refused)
 
 
-def _tell(request: HttpRequest, verb: Verb, done: int, idle: int, refused: list[str]) -> None:
+def _tell(request: HttpRequest, verb: Verb, done: int, idle: int, refused: list[tuple[Job, Refusal]]) -> None:
     if done:
         messages.success(request, f"{_jobs(done)} {verb.done}.")
     if idle:
         messages.info(request, f"{_jobs(idle)} {verb.idle}.")
-    for text in refused[:MAX_REFUSALS_SHOWN]:
-        messages.error(request, text)
-    if len(refused) > MAX_REFUSALS_SHOWN:
-        messages.error(request, f"… and {_jobs(len(refused) - MAX_REFUSALS_SHOWN)} more refused.")
+    if refused:
+        messages.error(request, _why(verb, refused))
+
+
+def _why(verb: Verb, refused: list[tuple[Job, Refusal]]) -> str:
+    """The full reason for a single job; for several, how many for which reason. Begins with a quote or a figure:
+    Django's pages make the first letter a capital, which would change a name."""
+    if len(refused) == 1:
+        [(job, refusal)] = refused
+        return f"“{job}”: {refusal.message} {refusal.hint}".strip()
+    reasons = Multiset(refusal.code.removeprefix("JOB_IS_").replace("_", " ").lower() for _, refusal in refused)
+    counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    return f"{_jobs(len(refused))} could not be {verb.refused}: {counts}."
 
 
 def _jobs(count: int) -> str:

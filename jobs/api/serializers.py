@@ -13,6 +13,7 @@ from jobs.api.fields import IntervalField, PathField, RulesField, TextField
 from jobs.errors import Refusal
 from jobs.models import Finding, Job, JobEvent, Scan, Slave, Task, Verify
 from jobs.selectors import task_percent
+from jobs.states import TaskStatus
 
 _MAX_BIGINT = (1 << 63) - 1
 #: What a browser's form sends besides the fields.
@@ -157,6 +158,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     include = RulesField()
     owner = serializers.CharField(allow_null=True, help_text="User name.")
     progress = serializers.SerializerMethodField(help_text="0 to 100.")
+    failed = serializers.SerializerMethodField(help_text="Files given up; a completed job may have some.")
     last_scan = serializers.SerializerMethodField()
 
     class Meta:
@@ -164,13 +166,19 @@ class JobOut(serializers.ModelSerializer[Job]):
         fields = (
             *("id", "name", "source_type", "source_path", "sink_type", "sink_path", "status", "interval"),
             *("verify", "exclude", "include", "bytes_per_second", "max_attempts", "owner"),
-            *("parked_code", "parked_text", "next_scan_at", "created_at", "updated_at", "progress", "last_scan"),
+            *("parked_code", "parked_text", "next_scan_at", "created_at", "updated_at", "progress"),
+            *("failed", "last_scan"),
         )
 
     def get_progress(self, job: Job) -> float:
         """Per cent."""
         percent: float = self.context["overviews"][str(job.pk)].progress.percent
         return percent
+
+    def get_failed(self, job: Job) -> int:
+        """From the counters."""
+        failed: int = self.context["overviews"][str(job.pk)].progress.by_status[TaskStatus.FAILED]
+        return failed
 
     @extend_schema_field(ScanOut(allow_null=True))
     def get_last_scan(self, job: Job) -> Any:

@@ -1,6 +1,6 @@
 """`python -m tests.acceptance.steer`: calls of the product's services, in the product's own settings.
 
-A line on stdin is `[ACTION, ARGUMENTS]` as JSON, the answer a line on stdout: `{"result": …}`, or `{"error": traceback}`.
+A line on stdin is `[ACTION, ARGUMENTS]` as JSON, the answer a line on stdout: `{"result": …}` or `{"error": text}`.
 `create_job` answers with the new job's id; any other ACTION is called for `{"job": id}`; `sync_again` is what the
 one-shot command does with a job it knows. No database connection outlives a call.
 """

@@ -142,9 +142,11 @@ class Cluster:
         scan = self._scan(job)
         if scan.get("id", 0) <= last_scan or not scan["finished_at"]:
             return False
-        if scan["errors"] and not scan["error_code"]:  # such a job is not completed but scanned again
-            return not self.product.statuses(job).keys() & {"pending", "in_progress", "retrying"}
-        return bool(scan["error_code"]) or self.product.job(job)["status"] == "completed"
+        if scan["error_code"]:
+            return True
+        row, active = self.product.job(job), self.product.statuses(job).keys() & {"pending", "in_progress", "retrying"}
+        # A job that is to be scanned again because of earlier errors is not completed before that.
+        return not active and (row["status"] == "completed" or row["next_scan_at"] is not None)
 
     def _outcome(self, job: uuid.UUID, before: dict[str, int], seconds: float) -> Outcome:
         scan, totals = self._scan(job), self._totals(job)

@@ -95,6 +95,7 @@ def test_owners_are_kept_as_root(syncing, person, trees):
     assert owners == [(1234, 5678), (4321, 8765)]
 
 
+@as_ourselves
 def test_links_and_empty_things_arrive_and_links_are_never_followed(sync, trees, assert_same):
     source, sink = trees
     plant(source, b"directory/file")
@@ -118,6 +119,7 @@ def test_links_and_empty_things_arrive_and_links_are_never_followed(sync, trees,
     assert sync().counts("files", "copied", "unchanged") == (2, 0, 2)
 
 
+@as_ourselves
 def test_special_files_and_our_own_partials_are_skipped_with_a_reason(syncing, sync, trees):
     source, sink = trees
     reserved = f".syncf-{'0' * 8}-{'1' * 20}-1.part"
@@ -137,6 +139,7 @@ def test_special_files_and_our_own_partials_are_skipped_with_a_reason(syncing, s
     assert tasks[reserved.encode()]["reason_code"] == "RESERVED_NAME"
 
 
+@as_ourselves
 def test_a_directory_where_a_file_was_is_refused_by_name_and_the_rest_goes_on(syncing, sync, trees, assert_same):
     source, sink = trees
     plant(source, b"turns/file", b"once a file")
@@ -160,6 +163,7 @@ def test_a_directory_where_a_file_was_is_refused_by_name_and_the_rest_goes_on(sy
     assert_same(source, sink)
 
 
+@as_ourselves
 def test_a_file_where_a_directory_was_is_refused_by_name_until_it_is_moved_away(syncing, sync, trees, assert_same):
     source, sink = trees
     plant(source, b"turns/below")

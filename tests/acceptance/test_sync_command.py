@@ -186,6 +186,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(oneshot, trees):
     assert (plan["files"], plan["new"], plan["bytes_to_copy"]) == (3, 3, 15)
     assert "directory/b" in process.err and "Nothing was touched" in process.err
     assert snapshot(source) == before and not sink.exists()
+    assert oneshot.tasks() == {}
 
     assert oneshot.run(*trees).code == 0
     (sink / "a").write_bytes(b"damaged")
@@ -194,6 +195,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(oneshot, trees):
     plan = json_of(oneshot.run(*trees, "--dry-run", "--json"))
     assert (plan["files"], plan["drifted"], plan["changed"], plan["unchanged"]) == (3, 1, 1, 1)
     assert (snapshot(source), snapshot(sink)) == before
+    assert {row["status"] for row in oneshot.tasks().values()} == {"completed"}
     assert json_of(oneshot.run(*trees, "--json"))["copied"] == 2
 
 

@@ -42,11 +42,11 @@ def test_the_file_of_a_killed_worker_is_tried_again_by_the_same_slave(product):
 
 
 class Poison:
-    """Kills every worker of the slave that has the file open."""
+    """Kills every worker of the slave that has the file open and has written the first of it."""
 
-    def __init__(self, slave, path):
+    def __init__(self, slave, path, sink):
         self.kills = 0
-        self._slave, self._path = slave, str(path)
+        self._slave, self._path, self._sink = slave, str(path), sink
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="poison")
 
@@ -61,7 +61,7 @@ class Poison:
     def _watch(self):
         while not self._over.wait(0.005):
             for pid in self._slave.children():
-                if self._has_open(pid):
+                if self._has_open(pid) and self._is_begun():
                     os.kill(pid, signal.SIGKILL)
                     self.kills += 1
                     eventually(lambda pid=pid: not is_alive(pid), 5, "its end", every=0.001)
@@ -69,6 +69,11 @@ class Poison:
     def _has_open(self, pid):
         with suppress(OSError):
             return any(self._is_it(link) for link in Path(f"/proc/{pid}/fd").iterdir())
+        return False
+
+    def _is_begun(self):
+        with suppress(FileNotFoundError):
+            return any(path.stat().st_size for path in partials(self._sink))
         return False
 
     def _is_it(self, link):
@@ -89,7 +94,7 @@ def test_a_file_whose_worker_dies_each_time_ends_failed_and_its_neighbours_compl
     job = product.create_job("source", "sink", bytes_per_second=8 * MIB, max_attempts=ATTEMPTS)
     product.start_scheduler()
     slave = product.start_slave(concurrency=1)
-    with Poison(slave, source / "a-poison") as poison:
+    with Poison(slave, source / "a-poison", sink) as poison:
         product.wait_for_job(job, seconds=60)
     assert poison.kills == ATTEMPTS
     assert slave.code is None

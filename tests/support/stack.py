@@ -14,13 +14,16 @@ PRODUCT_VARIABLES = re.compile(
     r"SECRET_KEY|DEBUG|ALLOWED_HOSTS|CSRF_TRUSTED_ORIGINS|SECURE|DATABASE_URL|BROKER_URL|BASE_PATH|API_TOKEN_DAYS|LOG_\w+"
     r"|STORAGE_\w+|SYNCF_ENV_FILE"
 )
-#: Directories whose tests touch neither Django's database nor the broker of the stack: one pass is enough.
+#: Directories (and files) whose tests touch neither Django's database nor the broker of the stack: one pass is enough.
 ONE_STACK_DIRECTORIES = (
     "tests/architecture/",
     "tests/conformance/",
     "tests/unit/broker/",
     "tests/unit/engine/",
     "tests/unit/storage_backends/",
+    # The one-shot command has an SQLite database of its own on either stack.
+    "tests/acceptance/test_sync_command.py",
+    "tests/acceptance/test_compare.py",
 )
 
 

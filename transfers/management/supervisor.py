@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 from transfers.engine.worker import die_with_parent
 
-#: A process that ends by itself is started again after this.
-RESTART_SECONDS = 2.0
+#: A process that ends by itself is started again after this, and after twice as long each time it ends soon again.
+RESTART_SECONDS, MOST_RESTART_SECONDS = 2.0, 60.0
+SOON_SECONDS = 30.0
 POLL_SECONDS = 0.2
 #: A slave releases its work within 30 s.
 STOP_SECONDS = 40.0
@@ -24,11 +25,13 @@ class Child:
         self.name = name
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
-        self._restart_at = 0.0
+        self._started_at = self._restart_at = 0.0
+        self._pause = RESTART_SECONDS
 
     def start(self) -> None:
         """Start it in a session of its own: Ctrl-C is for the supervisor, which ends the others in order."""
         parent = os.getpid()
+        self._started_at = time.monotonic()
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.DEVNULL,
@@ -44,8 +47,10 @@ class Child:
         """Start it again, a little later."""
         now = time.monotonic()
         if (code := self.exit_code()) is not None and self._process is not None:
-            complain(f"{self.name} ended with exit code {code}; it is started again")
-            self._process, self._restart_at = None, now + RESTART_SECONDS
+            was_short = now - self._started_at < SOON_SECONDS
+            self._pause = min(MOST_RESTART_SECONDS, self._pause * 2) if was_short else RESTART_SECONDS
+            complain(f"{self.name} ended with exit code {code}; it is started again in {self._pause:.0f} s")
+            self._process, self._restart_at = None, now + self._pause
         elif self._process is None and now >= self._restart_at:
             self.start()
 

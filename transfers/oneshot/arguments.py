@@ -12,6 +12,7 @@ from jobs.errors import Refusal
 from jobs.storages import configured
 
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_ALIAS = re.compile(r"[a-z][a-z0-9_]*")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -22,6 +23,9 @@ def parse_place(text: str, *, field: str) -> tuple[str, str]:
     alias, colon, rest = text.partition(":")
     if colon and alias in configured():
         return alias, rest or "/"
+    if colon and _ALIAS.fullmatch(alias) and not os.path.lexists(text):
+        hint = f"Configured are: {', '.join(sorted(configured()))}. A path with a colon in it begins with ./"
+        raise Refusal("UNKNOWN_STORAGE", f"There is no storage called {alias!r}.", field=field, hint=hint)
     real = Path(os.path.realpath(text))
     base = Path(os.path.realpath(settings.BASE_PATH))
     if not real.is_relative_to(base):

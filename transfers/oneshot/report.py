@@ -48,6 +48,7 @@ class Report:
             "errors": scan.errors,
             "error": scan.error_code,
             "job_id": str(self._session.job.pk),
+            "failures": [_facts(task) for task in self._wrong[:NAMED]],
         }
 
     def plan(self) -> dict[str, object]:
@@ -61,7 +62,7 @@ class Report:
         """For people."""
         if self._session.request.is_dry_run:
             self._write_plan(stream)
-        else:
+        elif not self._session.scan.error_code:
             self._write_numbers(stream)
         self._write_findings(stream)
         self._write_failures(stream, failures_file)
@@ -70,8 +71,8 @@ class Report:
         numbers = self.numbers()
         stream.write(
             ", ".join(f"{numbers[name]:,} {name}" for name in ("files", "copied", "unchanged", "failed", "skipped"))
-            + f"; {human_bytes(float(str(numbers['bytes_copied'])))} sent in {self._seconds:.1f} s; "
-            "every copied file was read back and compared.\n"
+            + f"; {human_bytes(float(str(numbers['bytes_copied'])))} sent in {self._seconds:.1f} s"
+            + ("; every copied file was read back and compared.\n" if numbers["copied"] else ".\n")
         )
         if dropped := self._delta.get("dropped_bits", 0):
             stream.write(f"{dropped:,} files lost their setuid or setgid bit: only root can give those.\n")
@@ -103,4 +104,8 @@ class Report:
 
 
 def _line(task: Task) -> str:
-    return f"{task.status}: {task.path_display}: {task.reason_code}: {task.reason_text}"
+    return f"not copied: {task.path_display}: {task.reason_code}: {task.reason_text}"
+
+
+def _facts(task: Task) -> dict[str, str]:
+    return {"path": task.path_display, "code": task.reason_code, "text": task.reason_text}

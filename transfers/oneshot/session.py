@@ -11,8 +11,10 @@ from django.db import connection
 
 from jobs import counters, services
 from jobs.models import Job, Scan, Task, TaskKind
+from jobs.paths import parse_path
 from jobs.services import Options
 from jobs.states import ACTIVE, JobStatus, TaskStatus
+from jobs.storages import job_root
 from transfers.queue import open_queue
 from transfers.scheduler.scheduler import Scheduler
 from transfers.slave.process import draw_name, run_slave
@@ -47,6 +49,8 @@ class Session:
     before: dict[str, int] = field(init=False)
     _next_check: float = 0.0
     _is_finished: bool = False
+    _has_retried: bool = False
+    """What failed in earlier runs is tried again once the scan has told what of it is still there."""
 
     def run(self) -> None:
         """To the end, or until interrupted (checkpoints saved, work released)."""
@@ -75,8 +79,6 @@ class Session:
         if self.request.is_dry_run:
             return services.preview(self.job, actor="sync")
         Job.objects.filter(pk=self.job.pk).update(next_scan_at=None)
-        services.retry_failed(self.job, actor="sync")
-        self.job.refresh_from_db()
         return services.run_now(self.job, actor="sync")
 
     def _wait_for_scan(self) -> None:
@@ -99,6 +101,9 @@ class Session:
             return False
         if self.request.is_dry_run or self.scan.error_code:
             return True
+        if not self._has_retried:
+            self._has_retried = True
+            services.retry_failed(self.job, actor="sync", failed_before=self.scan.started_at)
         if Job.objects.filter(pk=self.job.pk, status__in=[JobStatus.KILLED, JobStatus.PAUSED]).exists():
             return True
         active = Task.objects.filter(job=self.job, status__in=ACTIVE)
@@ -120,10 +125,10 @@ def _schedule(stop: threading.Event) -> None:
 def _find_or_create(request: Request) -> Job:
     """The job of an earlier run over the same two places goes on; its rows are what makes the second run fast."""
     (source_type, source_path), (sink_type, sink_path) = request.source, request.sink
-    same = Job.objects.filter(
-        source_type=source_type, source_path=source_path, sink_type=sink_type, sink_path=sink_path, interval=None
-    ).exclude(status=JobStatus.KILLED)
-    job = same.order_by("-created_at").first()
+    places = (parse_path(source_path, field="source"), parse_path(sink_path, field="sink"))
+    alike = Job.objects.filter(source_type=source_type, sink_type=sink_type, interval=None)
+    jobs = alike.exclude(status=JobStatus.KILLED).order_by("-created_at")
+    job = next((job for job in jobs if (job_root(job, "source").path, job_root(job, "sink").path) == places), None)
     if job is None:
         return services.create_job(
             actor="sync",

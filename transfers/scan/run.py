@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections import Counter as Multiset
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from jobs import transitions
-from jobs.models import Finding, Scan
+from jobs.models import Finding, Scan, Task, TaskKind
 from jobs.sql.rows import NewTask, Row, SeenTask
 from jobs.states import JobStatus, TaskStatus
 from jobs.storages import Side, blaming
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 #: Paths whose changes are written in one transaction.
 BATCH_PATHS = 1000
+#: How long directories may stay in a slave's hand before the scan ends without them; a pass takes well under a second.
+IN_HAND_SECONDS = 60.0
 
 #: A directory that only gets its mode and times again changes nothing in the one above it.
 _MAKING = frozenset({Verdict.NEW, Verdict.MISSING})
@@ -194,7 +197,7 @@ class ScanRun:
         if self._findings_left and (code or self._scan.is_preview):
             self._findings_left -= 1
             finding = Finding(scan=self._scan, verdict=verdict, size=size, reason_code=code, reason_text=text)
-            finding.path_display = display_path(path)
+            finding.path_display = display_path(path) or "."
             self._findings.append(finding)
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -214,11 +217,20 @@ class ScanRun:
             batch.clear()
 
     def _revisit(self) -> None:
-        """Directories that got their times while we were looking get them again, by now that they are done."""
-        with transaction.atomic():
-            self._hold()
-            if not self._scan.is_preview:
+        """Directories that got their times while we were looking get them again, once their slave is done with them."""
+        end = time.monotonic() + IN_HAND_SECONDS
+        while self._in_hand and not self._scan.is_preview:
+            is_last = time.monotonic() >= end or not self._are_in_hand()
+            with transaction.atomic():
+                self._hold()
                 transitions.revisit_directories(self._job.pk, self._in_hand)
+            if is_last:
+                return
+            time.sleep(0.1)
+
+    def _are_in_hand(self) -> bool:
+        owned = Task.objects.filter(job_id=self._job.pk, owner__isnull=False, kind=TaskKind.DIRECTORY)
+        return owned.filter(path_sha256__in=self._in_hand[:BATCH_PATHS]).exists()
 
     def _hold(self) -> None:
         """Fence: the counters are written only while the scan is ours and its job alive."""

@@ -102,6 +102,7 @@ class SlaveLoop:
         self._persist(lambda: self._release_backlog())
         for worker in self._workers:
             worker.ask_to_stop(Stop.RELEASE)
+        self._persist(lambda: remove_abandoned(self._slave))
         end = time.monotonic() + GRACE_SECONDS
         while any(worker.is_busy for worker in self._workers) and time.monotonic() < end:
             self._turn(is_feeding=False)

@@ -117,4 +117,4 @@ def test_it_turns_until_it_is_told_to_stop(tree, scheduler):
         return len(pauses) > 3
 
     scheduler.run(should_stop)
-    assert len(pauses) == 4 and max(pauses) <= 1.0 and Lease.objects.get().holder == ""
+    assert 0 < max(pauses) <= 1.0 and Lease.objects.get().holder == ""

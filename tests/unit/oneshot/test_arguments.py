@@ -33,7 +33,7 @@ def base(tmp_path, settings, monkeypatch):
         ("it's $HOME", "/it's $HOME"),
         ("näh", "/näh"),
         ("C:x", "/C:x"),
-        ("unknown:docs", "/unknown:docs"),
+        ("./unknown:docs", "/unknown:docs"),
         ("-", "/-"),
     ],
 )
@@ -112,3 +112,10 @@ def test_anything_else_is_refused(text):
     with pytest.raises(Refusal) as refused:
         parse_rate(text)
     assert (refused.value.code, refused.value.field) == ("INVALID_RATE", "bwlimit")
+
+
+def test_what_looks_like_a_storage_nobody_configured_is_refused(base):
+    with pytest.raises(Refusal) as refused:
+        parse_place("nowhere:in", field="source")
+    assert refused.value.code == "UNKNOWN_STORAGE"
+    assert "local" in refused.value.hint

@@ -50,7 +50,11 @@ def test_files_are_copied_unchanged_or_failed():
     work(one, b"bad directory/", "failed")
     expected = {"copied": 1, "unchanged": 6, "failed": 1, "files": 8, "skipped": 2, "gone": 1, "errors": 0}
     expected |= {"bytes_copied": 7, "bytes_resumed": 3, "seconds": 1.235, "error": "", "job_id": str(one.job.pk)}
-    assert numbers(one) == expected
+    told = numbers(one)
+    failures = told.pop("failures")
+    assert told == expected
+    assert [failure["path"] for failure in failures] == ["failed", "bad directory/"]
+    assert all(failure["code"] and failure["text"] for failure in failures)
 
 
 def test_what_an_earlier_run_did_is_not_counted_again():
@@ -80,7 +84,7 @@ def test_people_read_the_same_numbers_and_every_failure_with_its_reason(tmp_path
     )
     text = written(one, tmp_path / "failures")
     assert "1,235 files, 0 copied, 1,234 unchanged, 1 failed, 0 skipped" in text
-    assert "failed: bad\\nname: SINK_IO_ERROR: why" in text
+    assert "not copied: bad\\nname: SINK_IO_ERROR: why" in text
     assert "not listed: d/: SOURCE_PERMISSION_DENIED: no" in text
     assert not (tmp_path / "failures").exists()
 

@@ -80,7 +80,7 @@ def test_a_second_sync_of_the_same_directories_is_refused(tmp_path, monkeypatch,
     monkeypatch.setattr(os, "environ", {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")})
     trees = [tmp_path / "source", tmp_path / "sink"]
     url = oneshot.variables(os.environ, trees=trees)["DATABASE_URL"]
-    with oneshot._lock(Path(url.removeprefix("sqlite:///"))), pytest.raises(SystemExit) as exit:
+    with try_lock(Path(url.removeprefix("sqlite:///") + ".lock")), pytest.raises(SystemExit) as exit:
         oneshot.main(["--", *map(str, trees)])
     assert exit.value.code == 2
     assert "already running" in capsys.readouterr().err

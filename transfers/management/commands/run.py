@@ -14,12 +14,15 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.accounts import FirstLogin, first_login
+from transfers.management.locking import try_lock
+from transfers.management.numbers import whole_number
 from transfers.management.signals import StopFlag
 from transfers.management.supervisor import Child, Supervisor, manage
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
-WEB_WORKERS = 2
+WEB_WORKERS, WEB_THREADS = 2, 16
+WEB_GRACE_SECONDS = 3
 
 
 class Command(BaseCommand):
@@ -29,13 +32,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""
-        parser.add_argument("--port", type=int, default=8080, help="of the web site, on 127.0.0.1 (default 8080)")
+        parser.add_argument("--port", type=whole_number(1, 65535), default=8080, help="on 127.0.0.1 (default 8080)")
         parser.add_argument("--no-slave", action="store_true", help="web and scheduler only")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start, say where to go, run until SIGTERM or Ctrl-C."""
         port: int = options["port"]
         os.chdir(settings.ROOT)
+        lock = try_lock(_private_folder() / "run.lock")
+        if lock is None:  # two of them would start two slaves of one name
+            raise CommandError("SyncF runs here already; end that one first (Ctrl-C in its terminal).")
         _refuse_taken(port)
         Path(settings.BASE_PATH).mkdir(parents=True, exist_ok=True)
         login = first_login(_private_folder())
@@ -48,7 +54,8 @@ class Command(BaseCommand):
         except BaseException:
             supervisor.stop()
             raise
-        supervisor.run(flag.wait)
+        with lock:
+            supervisor.run(flag.wait)
 
     def _is_up(self, port: int, flag: StopFlag) -> bool:
         for _ in range(START_SECONDS * 5):
@@ -74,7 +81,9 @@ class Command(BaseCommand):
 
 def _children(port: int, *, with_slave: bool) -> list[Child]:
     web = [sys.executable, "-m", "gunicorn", "syncf_site.wsgi", "--bind", f"{HOST}:{port}"]
-    web += ["--workers", str(WEB_WORKERS), "--log-level", "warning", "--no-control-socket"]
+    # Threads: an idle connection, as browsers open them ahead of need, must not keep a worker from the others.
+    web += ["--workers", str(WEB_WORKERS), "--worker-class", "gthread", "--threads", str(WEB_THREADS)]
+    web += ["--graceful-timeout", str(WEB_GRACE_SECONDS), "--log-level", "warning", "--no-control-socket"]
     children = [Child("web", web), Child("scheduler", manage("runscheduler"))]
     if with_slave:
         children.append(Child("slave-001", manage("runslave", "slave-001")))

@@ -60,15 +60,16 @@ class Command(BaseCommand):
             session.run()
         except Refusal as refusal:
             progress.close()
-            self.stderr.write(f"{refusal.message} {refusal.hint}".strip())
+            sys.stderr.write(f"{refusal.message} {refusal.hint}".strip() + "\n")
             return USAGE
         progress.close()
         report = Report(session, time.monotonic() - begun)
-        report.write(self.stderr, failures_file=_failures_file(session))  # type: ignore[arg-type]
+        if flag.is_set():
+            sys.stderr.write("Interrupted; run it again to go on where it stopped.\n")
+        report.write(sys.stderr, failures_file=_failures_file(session))
         if options["json"]:
             self.stdout.write(report.json())
         if flag.is_set():
-            self.stderr.write("Interrupted; run it again to go on where it stopped.")
             return INTERRUPTED
         return OK if report.is_clean else FAILURES
 
