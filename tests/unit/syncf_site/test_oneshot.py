@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from syncf_site import databases, env, oneshot
+from transfers.management.locking import try_lock
 
 VAR_TMP = Path(f"/var/tmp/syncf-{os.geteuid()}")
 
