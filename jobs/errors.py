@@ -21,19 +21,19 @@ class Conflict(Refusal):
     status = 409
 
 
-_IS = {
+_IS: dict[str, str] = {
     JobStatus.RUNNING: "is running",
     JobStatus.PAUSED: "is paused",
     JobStatus.COMPLETED: "has completed",
     JobStatus.KILLED: "was killed",
 }
-_MADE = {
+_MADE: dict[str, str] = {
     JobStatus.RUNNING: "set running again",
     JobStatus.PAUSED: "paused",
     JobStatus.COMPLETED: "completed",
     JobStatus.KILLED: "killed",
 }
-_HINTS = {
+_HINTS: dict[tuple[str, str], str] = {
     (JobStatus.COMPLETED, JobStatus.PAUSED): "There is nothing left to pause.",
     (JobStatus.COMPLETED, JobStatus.RUNNING): "Run it now instead: it is scanned again.",
     (JobStatus.KILLED, JobStatus.RUNNING): "A kill is final; create a new job.",

@@ -134,7 +134,7 @@ class Scan(models.Model):
     """One comparison of source, catalogue and sink. The web asks for one by inserting a row without `started_at`."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="scans")
-    is_preview = models.BooleanField(default=False)
+    is_preview = models.BooleanField("preview", default=False)
     """Records what would be done and writes no task."""
     owner = models.CharField(max_length=64, blank=True)
     """The scheduler incarnation that runs it."""
@@ -167,7 +167,7 @@ class Scan(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"scan {self.pk} of {self.job_id}"
+        return f"scan #{self.pk}"
 
     @property
     def phase(self) -> str:
@@ -185,7 +185,7 @@ class Finding(models.Model):
 
     scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="findings")
     verdict = models.CharField(max_length=12)
-    path_display = models.TextField()
+    path_display = models.TextField("path")
     size = models.BigIntegerField(default=0)
     reason_code = models.CharField(max_length=40, blank=True)
     reason_text = models.TextField(blank=True)
@@ -243,7 +243,7 @@ class Task(models.Model):
     path = models.BinaryField()
     """Raw bytes, relative to the job's roots; a directory's ends in a slash."""
     path_sha256 = models.BinaryField(max_length=32)
-    path_display = models.TextField()
+    path_display = models.TextField("path")
     """Escaped and injective; what people see and search. Never parsed back."""
     status = models.CharField(max_length=12, choices=_choices(TaskStatus), default=TaskStatus.PENDING)
 
@@ -271,7 +271,7 @@ class Task(models.Model):
     reason_text = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
-    slave_name = models.CharField(max_length=63, blank=True)
+    slave_name = models.CharField("slave", max_length=63, blank=True)
     """Who worked on it last, for people."""
 
     class Meta:

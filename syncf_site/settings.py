@@ -74,6 +74,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "syncf_site.formats"
 
 STATIC_URL = "static/"
 STATIC_ROOT = env.ROOT / "staticfiles"

@@ -8,3 +8,5 @@ __all__ = ["history", "job", "tokens"]
 
 admin.site.site_header = admin.site.site_title = "SyncF"
 admin.site.index_title = "Overview"
+#: Wide tables need its room.
+admin.site.enable_nav_sidebar = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -108,8 +108,8 @@ class ScanAdmin(OfJobs):
     """One comparison of source, catalogue and sink."""
 
     list_display = (
-        *("__str__", "of_job", "state", "is_preview", "requested_at", "finished_at", "files_seen"),
-        *("new", "changed", "unchanged", "drifted", "skipped", "gone", "errors"),
+        *("number", "of_job", "state", "requested_at"),
+        *("errors", "new", "changed", "unchanged", "skipped", "gone", "files_seen"),
     )
     list_filter = ("is_preview", ("finished_at", admin.EmptyFieldListFilter))
     search_fields = ("job__name", "error_text")
@@ -121,10 +121,15 @@ class ScanAdmin(OfJobs):
     readonly_fields = fields
     inlines = (FindingInline,)
 
+    @admin.display(description="Scan")
+    def number(self, scan: Scan) -> str:
+        """#12"""
+        return f"#{scan.pk}"
+
     @admin.display(description="Phase")
     def state(self, scan: Scan) -> SafeString:
-        """As a badge."""
-        return badge(scan.phase)
+        """As a badge, with a second one for a preview."""
+        return format_html("{} {}", badge(scan.phase), badge("preview")) if scan.is_preview else badge(scan.phase)
 
 
 @admin.register(JobEvent)
@@ -147,10 +152,12 @@ class JobEventAdmin(OfJobs):
 
 @admin.register(Slave)
 class SlaveAdmin(ReadOnly):
-    """Who copies, and who did."""
+    """Who copies, and who did; the live ones first."""
 
-    list_display = ("name", "health", "host", "pid", "version", "concurrency", "speed", "heartbeat_at", "started_at")
+    list_display = ("name", "health", "host", "pid", "concurrency", "speed", "heartbeat_at", "started_at")
     list_filter = ("state", "host")
+    sortable_by = ()
+    ordering = (Case(When(state=Slave.State.OFFLINE, then=1), default=0).asc(), "-started_at")
     search_fields = ("name", "host")
     fields = (
         *("name", "id", "health", "host", "machine_id", "pid", "version", "concurrency", "speed", "aliases"),

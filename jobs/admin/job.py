@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -170,7 +171,7 @@ class JobAdmin(HistoryKeeper):
 
     @admin.display(description="Next scan")
     def next_scan(self, job: Job) -> str:
-        """How long until then."""
+        """How long until then; nothing where none will come."""
         if job.next_scan_at is None or job.status != JobStatus.RUNNING:
             return NOTHING
         return "due" if job.next_scan_at <= timezone.now() else f"in {timeuntil(job.next_scan_at)}"
@@ -179,7 +180,7 @@ class JobAdmin(HistoryKeeper):
     def progress(self, job: Job) -> SafeString:
         """By bytes."""
         progress = _overview(job).progress
-        return bar(progress.percent, f"{progress.files} files, {size(progress.bytes_total)}")
+        return bar(progress.percent, f"{progress.files} file{pluralize(progress.files)}, {size(progress.bytes_total)}")
 
     @admin.display(description="Failed")
     def failed(self, job: Job) -> SafeString | str:

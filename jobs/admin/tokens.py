@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import knox.admin  # noqa: F401  (registers its own page, which is replaced below)
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
@@ -11,6 +12,7 @@ from knox.models import AuthToken
 from jobs.admin.base import AnyModelAdmin
 
 admin.site.unregister(AuthToken)
+apps.get_app_config("knox").verbose_name = "API tokens"
 
 
 @admin.register(AuthToken)

@@ -41,6 +41,7 @@ _HINTS = {
     401: "Send the header 'Authorization: Token <key>'; `manage.py apitoken USER` makes a key.",
     415: "Send 'Content-Type: application/json'.",
 }
+_LOGIN_HINT = "In a browser: log in with the link at the top right. Anywhere else: send 'Authorization: Token <key>'."
 _NOT_FOUND = Answer(404, "NOT_FOUND", "There is nothing of that name, or nothing that you may see.")
 
 
@@ -49,6 +50,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     answer = _answer(error)
     if answer is None:
         return None
+    if answer.status == 401 and "text/html" in context["request"].headers.get("Accept", ""):
+        answer = answer._replace(hint=_LOGIN_HINT)
     body = {"code": answer.code, "message": answer.message, "field": answer.field, "hint": answer.hint}
     serializer = _serializer_of(error)
     return Response(

@@ -1,5 +1,8 @@
 """What the admin's pages show, what they cost, and what they never offer."""
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.db.models import Model
 from django.urls import reverse
@@ -70,6 +73,48 @@ def test_a_row_shows_status_progress_and_why_it_is_parked(browser, make_job):
     assert '<progress max="100" value="75">75 %</progress>' in page
     assert "ROOT_CHANGED: unmounted?" in page
     assert f'<a href="/admin/jobs/task/?job__exact={job.pk}&amp;status__exact=failed">1</a>' in page
+
+
+def test_a_completed_job_with_failed_files_is_not_shown_as_a_success(browser, make_job):
+    broken, sound = make_job(status="completed"), make_job(status="completed")
+    tally = Tally()
+    for number in range(15):
+        tally.move(broken.pk, "file", number, None, "failed")
+    tally.write()
+    shown = '<span class="syncf-badge syncf-warning">completed, 15 failed</span>'
+    success = '<span class="syncf-badge syncf-completed">completed</span>'
+    page = browser.get(LIST).content.decode()
+    assert page.count(shown) == 1 and page.count(success) == 1
+    assert shown in browser.get(url(broken, "change", broken.pk)).content.decode()
+    assert success in browser.get(url(sound, "change", sound.pk)).content.decode()
+
+
+def test_a_jobs_history_button_leads_to_its_events(browser, one_of_each):
+    job = one_of_each["job"]
+    page = browser.get(url(job, "change", job.pk)).content.decode()
+    [link] = re.findall(r'<a href="([^"]*)" class="historylink">', page)
+    assert "user:x" in browser.get(link).content.decode()
+
+
+def test_times_are_shown_to_the_second_with_their_zone(browser, one_of_each):
+    at = datetime(2026, 11, 22, 13, 44, 5, tzinfo=UTC)
+    JobEvent.objects.update(at=at)
+    for page, args in (("changelist", []), ("change", [one_of_each["jobevent"].pk])):
+        assert "2026-11-22 13:44:05 UTC" in browser.get(url(one_of_each["jobevent"], page, *args)).content.decode()
+
+
+@pytest.mark.parametrize("status", ["paused", "completed", "killed"])
+def test_a_job_that_is_not_running_has_no_next_scan(browser, make_job, status):
+    job = make_job(status=status, next_scan_at=timezone.now() + timedelta(days=3))
+    for page in (browser.get(LIST), browser.get(url(job, "change", job.pk))):
+        assert "in 2\xa0days" not in page.content.decode()
+
+
+def test_live_slaves_come_first(browser, one_of_each):
+    fields = {"host": "here", "machine_id": "m", "pid": 1, "concurrency": 2, "lease_expires_at": timezone.now()}
+    Slave.objects.create(name="slave-gone", state="offline", **fields)
+    page = browser.get(url(one_of_each["slave"], "changelist")).content.decode()
+    assert page.index("slave-001") < page.index("slave-gone")
 
 
 def test_the_link_from_a_job_leads_to_its_files_of_that_status(browser, make_job):

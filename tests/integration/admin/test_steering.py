@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from jobs.admin.verbs import VERBS
 from jobs.models import JobEvent, Scan, Task
 
 LIST = "/admin/jobs/job/"
@@ -36,7 +37,7 @@ def test_the_list_pauses_and_says_how_many(browser, make_job):
     jobs = [make_job(), make_job(), make_job(status="paused"), make_job(status="killed", name="old one")]
     told = said(choose(browser, "pause", *jobs))
     assert told[:2] == ["2 jobs paused.", "1 job paused already."]
-    assert told[2].startswith("old one: The job is killed")
+    assert told[2:] == ["“old one”: The job was killed; it can't be paused."]
     assert [status(job) for job in jobs] == ["paused", "paused", "paused", "killed"]
 
 
@@ -55,8 +56,40 @@ def test_every_button_does_what_it_says(browser, make_job, user):
     assert [event.actor for event in JobEvent.objects.all()] == [f"user:{user.username}"] * 4
     assert Scan.objects.get().is_preview is False
     assert said(press(browser, "preview", job)) == [
-        f"{job}: A scan of this job is requested or under way. Wait until it has finished."
+        f"“{job}”: A scan of this job is requested or under way. Wait until it has finished."
     ]
+
+
+def test_the_list_says_in_one_line_how_many_jobs_refused_and_why(browser, make_job):
+    jobs = [make_job(status=status) for status in ("completed", "completed", "killed", "running")]
+    assert said(choose(browser, "pause", *jobs)) == [
+        "1 job paused.",
+        "3 jobs could not be paused: 2 completed, 1 killed.",
+    ]
+
+
+def test_a_message_does_not_change_the_jobs_name(browser, make_job):
+    page = choose(browser, "pause", make_job(name="ro job", status="killed")).content.decode()
+    assert "“ro job”: The job was killed" in page and "Ro job" not in page
+
+
+@pytest.mark.parametrize(
+    ("state", "verbs"),
+    [
+        ("running", {"pause", "run", "preview", "retry", "kill"}),
+        ("paused", {"resume", "preview", "retry", "kill"}),
+        ("completed", {"run", "preview", "retry", "kill"}),
+        ("killed", set()),
+    ],
+)
+def test_a_job_has_buttons_for_what_its_state_allows_and_the_others_do_nothing(browser, make_job, state, verbs):
+    job = make_job(status=state)
+    page = browser.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
+    assert {verb for verb in VERBS if f"/do/{verb}/" in page} == verbs
+    for verb in VERBS.keys() - verbs:
+        press(browser, verb, job, confirmed="yes")
+        assert status(job) == state
+    assert not JobEvent.objects.exists() and not Scan.objects.exists()
 
 
 def test_the_list_retries_failed_files(browser, make_job):

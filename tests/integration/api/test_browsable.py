@@ -116,3 +116,16 @@ def test_odd_names_are_escaped_on_the_page(browser, make_job):
     job = make_job(name="<script>alert(1)</script>", source_path='/"><img src=x>')
     page = browser.get(f"/api/jobs/{job.pk}", **HTML).content.decode()
     assert "<script>alert" not in page and "<img src=x" not in page
+
+
+@pytest.mark.django_db
+def test_a_browser_without_login_is_told_to_log_in():
+    answer = Client().get("/api/jobs", **HTML)
+    page = answer.content.decode()
+    assert answer.status_code == 401
+    assert "log in with the link at the top right" in page
+    assert 'href="/admin/login/?next=/api/jobs"' in page
+
+
+def test_browsers_find_no_icon_without_a_warning():
+    assert Client().get("/favicon.ico").status_code == 204

@@ -45,6 +45,15 @@ def test_a_job_shows_everything_about_itself(api, storage):
     assert {"created_at", "updated_at", "next_scan_at"} <= shown.keys()
 
 
+def test_a_job_says_how_many_of_its_files_failed(api, job):
+    tally = Tally()
+    tally.move(job.pk, "file", 1, None, "failed")
+    tally.move(job.pk, "file", 1, None, "failed")
+    tally.write()
+    assert api.get(f"/api/jobs/{job.pk}").json()["failed"] == 2
+    assert [row["failed"] for row in api.get("/api/jobs").json()["results"]] == [2]
+
+
 def test_the_list_is_a_page(api, make_job):
     jobs = [make_job() for _ in range(3)]
     first = api.get("/api/jobs", {"page_size": 2}).json()

@@ -1,0 +1,1 @@
+"""How Django writes things for people; see FORMAT_MODULE_PATH in the settings."""
