@@ -312,7 +312,8 @@ class Task(models.Model):
 
 
 class Upload(models.Model):
-    """The unfinished upload of one task, written before its first byte leaves. Deleted when the task is final."""
+    """The unfinished upload of one task, written before its first byte leaves. Deleted when the task is completed; of
+    one that ended otherwise, when a slave has removed its partial."""
 
     task = models.OneToOneField(Task, primary_key=True, on_delete=models.CASCADE, related_name="upload")
     token = models.TextField()
@@ -364,7 +365,7 @@ class JobEvent(models.Model):
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
     task = models.ForeignKey(Task, null=True, on_delete=models.SET_NULL, related_name="events", db_index=False)
     at = models.DateTimeField(db_default=Now())
-    actor = models.CharField(max_length=150)
+    actor = models.CharField(max_length=160)
     """user:NAME, slave:NAME, scheduler, or sync (the one-shot command)."""
     action = models.CharField(max_length=30)
     count = models.BigIntegerField(default=1)

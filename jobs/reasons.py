@@ -1,7 +1,7 @@
 """Why a file, a scan or a job is not where it should be: every reason code, what it means and what to do.
 
-The code says which side it happened at (SOURCE_, SINK_) or that neither was to blame. The documentation and the
-admin print this table; an architecture test compares it with what the engine can emit.
+The code says which side it happened at (SOURCE_, SINK_) or that neither was to blame. docs/reasons.md prints this
+table; an architecture test compares it with what the engine can emit.
 """
 
 from __future__ import annotations
@@ -128,12 +128,13 @@ REASONS: dict[str, Reason] = {
         "Mount the disk; SyncF goes on by itself.",
     ),
     "ROOT_MISSING": Reason("The source's root is missing.", "Bring it back; SyncF looks again at the next scan."),
-    "OTHER_MACHINE": Reason(
-        "The job's directories belong to another machine.",
-        "Start scheduler and slave there, or share them (?shared=1).",
+    "PATHS_OVERLAP": Reason(
+        "Source and sink overlap, or another job has the sink.", "Choose directories that do not contain each other."
     ),
-    "UNSERVED": Reason("No live slave can serve both storages of the job.", "Start a slave that can."),
-    "SCAN_DIED": Reason("The scheduler died during the scan.", "Nothing; the scan is repeated."),
+    "JOBS_FORM_A_CYCLE": Reason("The jobs would copy in a circle.", "Take one of them out; chains are fine."),
+    "UNKNOWN_STORAGE": Reason(
+        "The job's storage is no longer configured.", "Set STORAGE_<ALIAS> again where the scheduler runs."
+    ),
     "SCAN_FAILED": Reason("The scan could not be finished.", "Read its text."),
 }
 

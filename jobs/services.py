@@ -212,12 +212,20 @@ def retry_task(task: Task, *, actor: str) -> int:
 
 
 def _retry(job: Job, tasks: QuerySet[Task], *, actor: str) -> int:
-    if job.status == JobStatus.KILLED:
-        raise Conflict("JOB_IS_KILLED", "The job is killed; nothing of it can be retried.")
     count = 0
-    with transaction.atomic():
-        while moved := transitions.retry_batch(tasks, actor=actor):
-            count += moved
-        if count and job.status == JobStatus.COMPLETED:
-            transitions.move_job(job, "rerun", actor=actor, text="retry")
+    while moved := _retry_batch(job, tasks, actor):
+        count += moved
     return count
+
+
+def _retry_batch(job: Job, tasks: QuerySet[Task], actor: str) -> int:
+    """A batch and, in the same transaction, the return from completion, which the scheduler may bring at any time."""
+    with transaction.atomic():
+        transitions.lock_job_alone(job.pk)
+        job.refresh_from_db()
+        if job.status == JobStatus.KILLED:
+            raise Conflict("JOB_IS_KILLED", "The job is killed; nothing of it can be retried.")
+        moved = transitions.retry_batch(tasks, actor=actor)
+        if moved and job.status == JobStatus.COMPLETED:
+            transitions.move_job(job, "rerun", actor=actor, text="retry")
+    return moved

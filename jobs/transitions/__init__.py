@@ -13,7 +13,7 @@ from jobs.transitions.batches import (
     revisit_directories,
 )
 from jobs.transitions.discovery import Seen, discover, rediscover
-from jobs.transitions.reaping import reap
+from jobs.transitions.reaping import let_go, reap
 from jobs.transitions.steering import lock_job_alone, move_job
 from jobs.transitions.work import Choose, Claimed, Settled, claim, claimable, settle
 
@@ -26,6 +26,7 @@ __all__ = [
     "claim",
     "claimable",
     "discover",
+    "let_go",
     "lock_job_alone",
     "mark_back",
     "mark_gone",

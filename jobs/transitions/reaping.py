@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter as Multiset
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 from django.db.models import F
@@ -55,3 +55,20 @@ def _record_reaped(
     tally.write()
     text = f"{slave.name} on {slave.host} (pid {slave.pid}) stopped renewing its lease"
     record_batch(Multiset(row[1] for row in rows), "scheduler", "reap", ("LEASE_EXPIRED", text))
+
+
+def let_go(slave: Slave, held: Collection[int]) -> int:
+    """Tasks of this slave that it does not hold (a claim whose answer was lost) wait again, with their attempt given
+    back; returns how many of a batch."""
+    with transaction.atomic():
+        owned = Task.objects.filter(owner=slave).select_for_update(of=("self",))
+        rows = list(owned.values_list("id", "job_id", "kind", "size"))
+        strays = [row for row in rows if row[0] not in held][:BATCH_TASKS]
+        Task.objects.filter(id__in=[row[0] for row in strays]).update(
+            status=TaskStatus.PENDING, owner=None, epoch=F("epoch") + 1, attempts=F("attempts") - 1, published_at=None
+        )
+        tally = Tally()
+        for _, job_id, kind, size in strays:
+            tally.move(job_id, kind, size, TaskStatus.IN_PROGRESS, TaskStatus.PENDING)
+        tally.write()
+    return len(strays)

@@ -102,7 +102,6 @@ class Settled(NamedTuple):
     job_id: JobId
     kind: str
     old_size: int
-    path_display: str
     has_upload: bool
     copied: int
     resumed: int

@@ -6,6 +6,7 @@ that died (the socket closes: WorkerDied) nor for one that froze in the middle o
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import struct
@@ -126,7 +127,8 @@ class WorkerProcess:
 
 
 def _start(socket_fd: int, control_fd: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "transfers.engine.worker", str(socket_fd), str(control_fd), str(os.getpid())]
+    numbers = (socket_fd, control_fd, os.getpid(), logging.getLogger().getEffectiveLevel())
+    command = [sys.executable, "-m", "transfers.engine.worker", *map(str, numbers)]
     paths = os.pathsep.join(path or os.curdir for path in sys.path)  # it imports from where we do
     return subprocess.Popen(
         command,

@@ -120,13 +120,13 @@ def die_with_parent(parent_pid: int) -> None:
 
 def main(arguments: list[str]) -> None:
     """Set the process up and serve."""
-    socket_fd, control_fd, parent_pid = map(int, arguments)
+    socket_fd, control_fd, parent_pid, log_level = map(int, arguments)
     die_with_parent(parent_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s worker[{os.getpid()}] %(message)s")
+    logging.basicConfig(level=log_level, format=f"%(asctime)s %(levelname)s worker[{os.getpid()}] %(message)s")
     serve(Connection(socket_fd), ControlPage(control_fd))
 
 

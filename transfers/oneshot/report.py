@@ -9,7 +9,7 @@ from typing import TextIO
 from jobs import counters
 from jobs.models import Finding, Task, TaskKind
 from transfers.oneshot.progress import human_bytes
-from transfers.oneshot.session import Session, failed_tasks
+from transfers.oneshot.session import Session, failed_tasks, unfinished_tasks
 
 NAMED = 20
 
@@ -22,12 +22,14 @@ class Report:
         now, before = counters.totals(session.job.pk), session.before
         self._delta = {name: total - before.get(name, 0) for name, total in now.items()}
         self._wrong = [] if session.request.is_dry_run else failed_tasks(session.job)
+        self._left = 0 if session.request.is_dry_run else unfinished_tasks(session.job)
         self._seconds = seconds
 
     @property
     def is_clean(self) -> bool:
         """All completed and verified, and the scan saw everything."""
-        return not self._wrong and not self._session.scan.errors and not self._session.scan.error_code
+        scan = self._session.scan
+        return not (self._wrong or self._left or scan.errors or scan.error_code or scan.finished_at is None)
 
     def numbers(self) -> dict[str, object]:
         """`files` = regular files = copied + unchanged + failed."""
@@ -64,6 +66,9 @@ class Report:
             self._write_plan(stream)
         elif not self._session.scan.error_code:
             self._write_numbers(stream)
+        if self._left:
+            status = self._session.job.status
+            stream.write(f"{self._left:,} files, links or directories are left to do; the job is {status}.\n")
         self._write_findings(stream)
         self._write_failures(stream, failures_file)
 

@@ -47,6 +47,7 @@ class Session:
     job: Job = field(init=False)
     scan: Scan = field(init=False)
     before: dict[str, int] = field(init=False)
+    _scheduler: threading.Thread = field(init=False)
     _next_check: float = 0.0
     _is_finished: bool = False
     _has_retried: bool = False
@@ -58,8 +59,8 @@ class Session:
         self.before = counters.totals(self.job.pk)
         self.scan = self._ask_for_scan()
         stop = threading.Event()
-        scheduler = threading.Thread(target=_schedule, args=(stop,), name="scheduler")
-        scheduler.start()
+        self._scheduler = threading.Thread(target=_schedule, args=(stop,), name="scheduler")
+        self._scheduler.start()
         try:
             if self.request.is_dry_run:
                 self._wait_for_scan()
@@ -68,7 +69,7 @@ class Session:
                 run_slave(name, concurrency=size, should_stop=self._should_stop, look_seconds=LOOK_SECONDS)
         finally:
             stop.set()
-            scheduler.join()
+            self._scheduler.join()
         self.job.refresh_from_db()
         self.scan.refresh_from_db()
 
@@ -86,7 +87,7 @@ class Session:
             time.sleep(CHECK_SECONDS)
 
     def _should_stop(self) -> bool:
-        if self._is_finished or self.is_interrupted():
+        if self._is_finished or self.is_interrupted() or not self._scheduler.is_alive():
             return True
         if time.monotonic() < self._next_check:
             return False
@@ -150,3 +151,9 @@ def failed_tasks(job: Job) -> list[Task]:
     """What did not arrive and is still at the source, in the order of the catalogue."""
     wrong = Task.objects.filter(job=job, gone_at=None, status__in=[TaskStatus.FAILED, TaskStatus.RETRYING])
     return list(wrong.order_by("id"))
+
+
+def unfinished_tasks(job: Job) -> int:
+    """How many were not even tried to their end: the job was paused or killed, or the sync interrupted."""
+    unfinished = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.CANCELLED)
+    return Task.objects.filter(job=job, status__in=unfinished).count()

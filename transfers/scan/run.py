@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 #: Paths whose changes are written in one transaction.
 BATCH_PATHS = 1000
+#: At least so often the counters are written, and a kill or shutdown noticed, however little there is to change.
+FLUSH_SECONDS = 1.0
 #: How long directories may stay in a slave's hand before the scan ends without them; a pass takes well under a second.
 IN_HAND_SECONDS = 60.0
 
@@ -75,6 +77,7 @@ class ScanRun:
         self._back: list[int] = []
         self._in_hand: list[bytes] = []
         """Directories in a slave's hand while something directly inside them is about to change."""
+        self._flush_at = time.monotonic() + FLUSH_SECONDS
         self._findings: list[Finding] = []
         self._findings_left = Finding.LIMIT
 
@@ -85,7 +88,7 @@ class ScanRun:
             for left in self._trail.leave(path):
                 self._take(*left)
             self._visit(source, row, sink)
-            if self._pending() >= BATCH_PATHS:
+            if self._pending() >= BATCH_PATHS or time.monotonic() >= self._flush_at:
                 self._flush()
         for left in self._trail.leave(b""):
             self._take(*left)
@@ -215,6 +218,7 @@ class ScanRun:
             Finding.objects.bulk_create(self._findings)
         for batch in (self._new, self._seen, self._gone, self._back, self._findings):
             batch.clear()
+        self._flush_at = time.monotonic() + FLUSH_SECONDS
 
     def _revisit(self) -> None:
         """Directories that got their times while we were looking get them again, once their slave is done with them."""
@@ -224,7 +228,7 @@ class ScanRun:
             with transaction.atomic():
                 self._hold()
                 transitions.revisit_directories(self._job.pk, self._in_hand)
-            if is_last:
+            if is_last or self._should_stop():
                 return
             time.sleep(0.1)
 

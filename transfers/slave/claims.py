@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -37,12 +37,20 @@ class Batch(NamedTuple):
 
 
 def claim_hint(slave: Slave, ids: Sequence[int]) -> list[Batch]:
-    """Claim what a hint names, as far as it is waiting and ours to serve; one batch per job."""
+    """Claim what a hint names, as far as it is waiting and ours to serve, cut as if it were cut now."""
     named = Task.objects.filter(id__in=ids).exclude(kind=TaskKind.DIRECTORY).order_by("id")
     jobs = {job.pk: job for job in servable_jobs(slave).filter(pk__in=named.order_by().values("job_id"))}
     claimed = transitions.claim(slave, named, job_ids=[str(pk) for pk in jobs], limit=len(ids))
     ordered = sorted(claimed, key=lambda task: (str(task.job_id), task.id))
-    return [Batch(jobs[job_id], list(tasks)) for job_id, tasks in groupby(ordered, key=lambda task: task.job_id)]
+    grouped = groupby(ordered, key=lambda task: task.job_id)
+    return [Batch(jobs[job_id], piece) for job_id, tasks in grouped for piece in _pieces(list(tasks))]
+
+
+def _pieces(tasks: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
+    """The hint may be old: a file that failed since is taken alone."""
+    by_id = {task.id: task for task in tasks}
+    for ids in batches.cut(batches.Waiting(task.id, task.size, task.attempts - 1) for task in tasks):
+        yield [by_id[task_id] for task_id in ids]
 
 
 def claim_next(slave: Slave, idle_workers: int) -> Batch | None:
@@ -115,5 +123,7 @@ def assignment(batch: Batch, *, number: int, installation: str) -> Assignment:
 def _place(job: Job, side: Side) -> Place:
     root = job_root(job, side)
     device = job.sink_device if side == "sink" else job.source_device
-    # Another machine may give the same shared storage another device number.
-    return Place(root.url, root.path, create=side == "sink", device=device if job.machine_id else "")
+    # Another machine may give the same shared storage another device number, so there the scan alone makes the
+    # directory: where it is missing, the storage is not mounted.
+    is_bound = bool(job.machine_id)
+    return Place(root.url, root.path, create=side == "sink" and is_bound, device=device if is_bound else "")

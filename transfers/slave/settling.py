@@ -10,7 +10,6 @@ from jobs.models import Job
 from jobs.sql.rows import Settlement
 from jobs.states import TaskStatus
 from jobs.transitions import Claimed, Settled
-from storage_backends.names import display_path
 from transfers.engine.contracts import Identity, Outcome, Result
 
 #: A source file younger than this when it was copied may change again without its times showing it.
@@ -38,7 +37,6 @@ def settled(job: Job, task: Claimed, outcome: Outcome, *, has_upload: bool, begu
         job_id=job.pk,
         kind=task.kind,
         old_size=task.size,
-        path_display=display_path(task.path),
         has_upload=has_upload or task.attempts > 1,
         copied=outcome.bytes_copied,
         resumed=outcome.bytes_resumed,

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from jobs import selectors, services, transitions, uploads
+from jobs import selectors, services, slaves, transitions, uploads
 from jobs.models import Job, Slave
 from jobs.states import JobStatus
 from jobs.transitions import Claimed
@@ -78,6 +78,8 @@ class SlaveLoop:
         self._next_look = self._next_control = self._next_housekeeping = 0.0
         self._is_consuming = False
         self._expects_hints = False
+        self._may_own_more = False
+        """A claim may have been committed without our hearing of it."""
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -98,6 +100,7 @@ class SlaveLoop:
             worker.process.set_lease_deadline(deadline)
 
     def _drain(self) -> None:
+        self._persist(lambda: slaves.set_draining(self._slave))
         self._broker.pause_consuming()
         self._persist(lambda: self._release_backlog())
         for worker in self._workers:
@@ -150,6 +153,7 @@ class SlaveLoop:
                 return action()
             except (OperationalError, InterfaceError) as error:
                 connection.close()
+                self._may_own_more = True
                 if boottime() + pause > self._heartbeat.deadline:
                     raise IncarnationOver(f"the database is gone: {error}") from error
                 log.warning("the database does not answer, trying again: %s", str(error).strip())
@@ -283,7 +287,16 @@ class SlaveLoop:
 
     # ── once a second ─────────────────────────────────────────────────────────────────────────────────────────
 
+    def _let_go_of_strays(self) -> None:
+        """Give back what is ours by the database and in nobody's hand."""
+        held = {task_id for worker in self._workers for task_id in worker.open}
+        held |= {task.id for batch in self._backlog for task in batch.tasks}
+        if not transitions.let_go(self._slave, held):
+            self._may_own_more = False
+
     def _control(self) -> None:
+        if self._may_own_more:
+            self._let_go_of_strays()
         busy = [worker for worker in self._workers if worker.batch is not None]
         if not busy:
             return

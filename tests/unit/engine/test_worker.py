@@ -175,7 +175,7 @@ def test_a_worker_dies_with_its_parent():
 
 
 def test_a_worker_whose_parent_is_gone_already_does_not_start():
-    command = [sys.executable, "-m", "transfers.engine.worker", "0", "0", "1"]
+    command = [sys.executable, "-m", "transfers.engine.worker", "0", "0", "1", "20"]
     assert subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0
 
 

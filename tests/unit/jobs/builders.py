@@ -82,7 +82,7 @@ def ending(task: Claimed, status: str = "completed", **fields) -> Settled:
         values |= {"checksum": DIGEST, "size": task.size}
     if status in ("failed", "retrying", "skipped"):
         values |= {"reason_code": "SINK_IO_ERROR", "reason_text": "why"}
-    frame = {"job_id": task.job_id, "kind": task.kind, "old_size": task.size, "path_display": display_path(task.path)}
+    frame = {"job_id": task.job_id, "kind": task.kind, "old_size": task.size}
     frame |= {"has_upload": False, "copied": 0, "resumed": 0, "adopted": False, "dropped_bits": False}
     frame |= {name: fields.pop(name) for name in list(fields) if name in frame}
     return Settled(settlement=Settlement(**values | fields), **frame)

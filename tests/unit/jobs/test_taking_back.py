@@ -155,3 +155,22 @@ def test_a_row_that_moved_on_meanwhile_is_not_taken_back(job, slave):
     Task.objects.update(epoch=F("epoch"))
     assert transitions.reap(slave) == 0
     assert Task.objects.get().status == "completed"
+
+
+def test_a_slave_lets_go_of_a_claim_whose_answer_it_never_heard(job, slave):
+    held, lost = builders.claim_one(slave, job, b"held"), builders.claim_one(slave, job, b"lost")
+    assert transitions.let_go(slave, {held.id}) == 1
+    row = Task.objects.get(pk=lost.id)
+    assert (row.status, row.owner, row.epoch, row.attempts) == ("pending", None, lost.epoch + 1, 0)
+    assert Task.objects.get(pk=held.id).owner == slave
+    assert transitions.let_go(slave, {held.id}) == 0
+
+
+def test_a_retry_takes_a_job_along_that_was_completed_in_the_meantime(job, slave):
+    """The caller's job object is older than its row."""
+    task = builders.claim_one(slave, job)
+    transitions.settle(slave, [builders.ending(task, "failed", reason_code="SINK_IO_ERROR")])
+    assert job.status == "running"
+    Job.objects.filter(pk=job.pk).update(status="completed")
+    assert services.retry_failed(job, actor="user:x") == 1
+    assert Job.objects.get(pk=job.pk).status == "running"

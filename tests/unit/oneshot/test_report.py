@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from django.utils import timezone
 
 from jobs import counters, transitions
 from jobs.models import Finding, Scan
@@ -21,7 +22,7 @@ def session(*, is_dry_run: bool = False, **scan) -> Session:
     made = Session(request, lambda: False, lambda session: None)
     made.job = builders.new_job()
     made.before = counters.totals(made.job.pk)
-    made.scan = Scan.objects.create(job=made.job, **scan)
+    made.scan = Scan.objects.create(job=made.job, **{"finished_at": timezone.now(), **scan})
     return made
 
 
@@ -71,9 +72,17 @@ def test_only_a_run_without_failures_or_scan_errors_is_clean():
     assert Report(session(), 1).is_clean
     assert not Report(session(errors=1), 1).is_clean
     assert not Report(session(error_code="SCAN_FAILED"), 1).is_clean
+    assert not Report(session(finished_at=None), 1).is_clean
     one = session()
     work(one, b"failed", "retrying")
     assert not Report(one, 1).is_clean
+
+
+def test_a_run_that_left_work_is_not_clean_and_says_so(tmp_path):
+    one = session()
+    builders.discover(one.job, b"left")
+    assert not Report(one, 1).is_clean
+    assert "1 files, links or directories are left to do; the job is running" in written(one, tmp_path / "failures")
 
 
 def test_people_read_the_same_numbers_and_every_failure_with_its_reason(tmp_path):

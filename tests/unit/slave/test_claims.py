@@ -45,6 +45,12 @@ def test_a_hint_that_comes_twice_or_late_or_was_made_up_claims_nothing(job, slav
     assert Task.objects.get().epoch == 1
 
 
+def test_an_old_hint_is_cut_anew_so_that_a_poisonous_file_comes_alone(job, slave):
+    ids = builders.discover(job, b"a", b"b", b"c")
+    Task.objects.filter(pk=ids[1]).update(attempts=3)
+    assert [paths(batch) for batch in claim_hint(slave, ids)] == [[b"a"], [b"b"], [b"c"]]
+
+
 def test_of_a_hint_only_what_the_slave_may_serve_is_claimed(slave):
     served, foreign = builders.new_job(), builders.new_job(sink_type="archive")
     elsewhere = builders.new_job(machine_id="another machine")
@@ -162,10 +168,18 @@ def test_an_assignment_says_all_that_a_worker_has_to_know(job, slave, settings):
     assert (work.number, work.job_id, work.installation, work.verify) == (4, str(job.pk), "12345678", "readback")
     sides = [(side.url, side.path, side.create) for side in (work.source, work.sink)]
     source, sink = job.source_path[1:].encode(), job.sink_path[1:].encode()
-    assert sides == [("file:///data", source, False), ("file:///data", sink, True)]
+    assert sides == [("file:///data", source, False), ("file:///data", sink, False)]
     [one] = work.works
     assert (one.epoch, one.attempts, one.kind, one.path, one.size) == (1, 1, "file", b"\xff", 7) and one.compare_first
     assert (one.digest, one.token, one.checkpoints, one.intent_sha256) == (task_digest(job.pk, b"\xff"), "", (), b"")
+
+
+def test_a_sink_of_this_machine_is_made_anew_but_only_on_the_device_the_scan_saw(job, slave, settings):
+    settings.STORAGES_CONFIGURED = {"local": "file:///data"}
+    type(job).objects.filter(pk=job.pk).update(machine_id=slave.machine_id, source_device="s", sink_device="d")
+    builders.discover(job, b"x")
+    work = assignment(claim_next(slave, 1), number=1, installation="12345678")
+    assert [(side.create, side.device) for side in (work.source, work.sink)] == [(False, "s"), (True, "d")]
 
 
 def test_an_assignment_carries_what_an_earlier_attempt_left(job, slave, settings):
