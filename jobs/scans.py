@@ -121,6 +121,8 @@ def _plan_next(scan: Scan, error_code: str) -> None:
         jobs.update(next_scan_at=later)
     elif Scan.objects.filter(pk=scan.pk, errors__gt=0).exists():
         jobs.filter(interval=None).update(next_scan_at=later)
+    else:
+        Job.objects.filter(pk=scan.job_id, interval=None).update(next_scan_at=None)
 
 
 def park(job: Job, code: str, text: str) -> None:

@@ -166,6 +166,7 @@ def kill_job(job: Job, *, actor: str) -> bool:
 def run_now(job: Job, *, actor: str) -> Scan:
     """Scan as soon as the scheduler comes by; a completed run-once job runs again."""
     with transaction.atomic():
+        _lock(job)
         _rerun_if_completed(job, actor)
         scan = _request_scan(job, is_preview=False)
         JobEvent.objects.create(job=job, actor=actor, action="run_now")
@@ -175,9 +176,16 @@ def run_now(job: Job, *, actor: str) -> Scan:
 def preview(job: Job, *, actor: str) -> Scan:
     """A dry run: a scan that records what it would do and writes no task."""
     with transaction.atomic():
+        _lock(job)
         scan = _request_scan(job, is_preview=True)
         JobEvent.objects.create(job=job, actor=actor, action="preview")
     return scan
+
+
+def _lock(job: Job) -> None:
+    """Hold the job and see it as it is now: the scheduler completes it at any time."""
+    transitions.lock_job_alone(job.pk)
+    job.refresh_from_db()
 
 
 def _rerun_if_completed(job: Job, actor: str) -> None:
@@ -221,8 +229,7 @@ def _retry(job: Job, tasks: QuerySet[Task], *, actor: str) -> int:
 def _retry_batch(job: Job, tasks: QuerySet[Task], actor: str) -> int:
     """A batch and, in the same transaction, the return from completion, which the scheduler may bring at any time."""
     with transaction.atomic():
-        transitions.lock_job_alone(job.pk)
-        job.refresh_from_db()
+        _lock(job)
         if job.status == JobStatus.KILLED:
             raise Conflict("JOB_IS_KILLED", "The job is killed; nothing of it can be retried.")
         moved = transitions.retry_batch(tasks, actor=actor)

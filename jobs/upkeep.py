@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from jobs import counters, transitions
-from jobs.errors import MoveRefused
 from jobs.models import Job, JobEvent, Slave, Task
 from jobs.selectors import finished_run_once_jobs
 from jobs.states import WAITING, JobStatus
@@ -21,10 +21,10 @@ def complete_finished() -> int:
     """Run-once jobs of which nothing is left to do."""
     count = 0
     for job in finished_run_once_jobs():
-        try:
-            count += transitions.move_job(job, "complete", actor="scheduler")
-        except MoveRefused:
-            continue  # paused or killed in the same moment
+        with transaction.atomic():
+            transitions.lock_job_alone(job.pk)
+            if finished_run_once_jobs().filter(pk=job.pk).exists():  # still, now that nobody can change it
+                count += transitions.move_job(job, "complete", actor="scheduler")
     return count
 
 

@@ -8,7 +8,7 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker
 
 from tests.acceptance.faults import assert_same_files, fill_many
-from tests.acceptance.processes import eventually
+from tests.acceptance.processes import Processes, eventually
 from tests.acceptance.product import Product
 from tests.servers import private_rabbitmq
 from tests.support import stack
@@ -27,9 +27,12 @@ def node():
 
 
 @pytest.fixture
-def product(fresh_database, processes, tmp_path, node):
+def product(fresh_database, tmp_path, node):
     """The product on that node."""
-    return Product(processes, database_url=fresh_database, base=tmp_path / "base", BROKER_URL=node.url)
+    with Processes(tmp_path / "logs") as processes:
+        product = Product(processes, database_url=fresh_database, base=tmp_path / "base", BROKER_URL=node.url)
+        yield product
+    product.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from tests.acceptance.faults import MIB, assert_no_upload_is_remembered, assert_same_files, fill, fill_many
-from tests.acceptance.processes import eventually
+from tests.acceptance.processes import Processes, eventually
 from tests.acceptance.product import Product
 from tests.servers import private_postgres
 from tests.support import stack
@@ -24,9 +24,12 @@ def server():
 
 
 @pytest.fixture
-def product(server, processes, tmp_path):
+def product(server, tmp_path):
     """The product on that server."""
-    return Product(processes, database_url=server.url, base=tmp_path / "base")
+    with Processes(tmp_path / "logs") as processes:
+        product = Product(processes, database_url=server.url, base=tmp_path / "base")
+        yield product
+    product.close()
 
 
 def test_after_a_fast_and_an_immediate_restart_the_same_processes_finish_the_work(product, server):
