@@ -94,12 +94,12 @@ def _mine(scan: Scan) -> QuerySet[Scan]:
     return Scan.objects.filter(pk=scan.pk, owner=scan.owner, epoch=scan.epoch, finished_at=None)
 
 
-def finish(scan: Scan, *, error_code: str = "", error_text: str = "") -> bool:
-    """The scan is over; False if it was no longer ours. One that failed is due again soon."""
+def finish(scan: Scan, *, error_code: str = "", error_text: str = "", must_look_again: bool = False) -> bool:
+    """The scan is over; False if it was no longer ours. One that failed, or could not tell all, is due again soon."""
     with transaction.atomic():
         won = _mine(scan).update(finished_at=Now(), error_code=error_code, error_text=error_text)
         if won and not scan.is_preview:
-            _plan_next(scan, error_code)
+            _plan_next(scan, must_come_soon=bool(error_code) or must_look_again)
         if won:
             scan.refresh_from_db()
             JobEvent.objects.create(
@@ -113,11 +113,11 @@ def finish(scan: Scan, *, error_code: str = "", error_text: str = "") -> bool:
     return bool(won)
 
 
-def _plan_next(scan: Scan, error_code: str) -> None:
+def _plan_next(scan: Scan, *, must_come_soon: bool) -> None:
     """A scan that failed is repeated soon; a run-once job whose scan saw single errors as well, a little later."""
-    later = Now() + timedelta(seconds=RETRY_SECONDS if error_code else RETRY_PARTIAL_SECONDS)
+    later = Now() + timedelta(seconds=RETRY_SECONDS if must_come_soon else RETRY_PARTIAL_SECONDS)
     jobs = Job.objects.filter(Q(next_scan_at=None) | Q(next_scan_at__gt=later), pk=scan.job_id)
-    if error_code:
+    if must_come_soon:
         jobs.update(next_scan_at=later)
     elif Scan.objects.filter(pk=scan.pk, errors__gt=0).exists():
         jobs.filter(interval=None).update(next_scan_at=later)

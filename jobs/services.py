@@ -19,6 +19,7 @@ from jobs import transitions
 from jobs.errors import Conflict, Refusal
 from jobs.models import Installation, Job, JobEvent, Scan, Task, Verify
 from jobs.overlaps import identify, refuse_clash, refuse_overlap
+from jobs.selectors import visible_jobs
 from jobs.states import JobStatus
 from jobs.storages import Side, blaming, job_root, opened
 from storage_backends.base import RootIdentity
@@ -69,7 +70,7 @@ def create_job(
     _apply(job, options)
     with transaction.atomic():
         _lock_installation()
-        check_roots(job)
+        check_roots(job, asker=owner)
         job.next_scan_at = Now() if is_due else None
         job.save(force_insert=True)
         JobEvent.objects.create(job=job, actor=actor, action="create", text=str(job))
@@ -126,14 +127,21 @@ def _lock_installation() -> None:
     Installation.objects.select_for_update().get(pk=installation().pk)
 
 
-def check_roots(job: Job, *, ignore: Job | None = None) -> None:
-    """Refuse a missing source, a source or sink that is not a directory, and every overlap."""
+def check_roots(job: Job, *, ignore: Job | None = None, asker: AbstractBaseUser | None = None) -> None:
+    """Refuse a missing source, a source or sink that is not a directory, and every overlap. Another job in the way is
+    named only if `asker` may see it (None: whoever sits at the shell)."""
     source, sink = _identify(job, "source"), _identify(job, "sink")
     if not source.exists:
         message = f"The source {job.source_path!r} does not exist on {job.source_type!r}."
         raise Refusal("SOURCE_NOT_FOUND", message, field="source_path", hint="Make it first, or correct the path.")
     refuse_overlap(source, sink)
-    refuse_clash(source, sink, ignore=ignore)
+    refuse_clash(source, sink, ignore=ignore, name=lambda other: _name_for(asker, other))
+
+
+def _name_for(asker: AbstractBaseUser | None, job: Job) -> str:
+    if asker is None or visible_jobs(asker).filter(pk=job.pk).exists():
+        return f"job {job.pk} ({job})"
+    return "somebody else's job"
 
 
 def _identify(job: Job, side: Side) -> RootIdentity:

@@ -9,16 +9,19 @@ from django.db.models import Q
 
 from jobs.models import Checkpoint, Slave, Task, Upload
 from jobs.selectors import reachable
-from jobs.states import FINAL
+from jobs.states import FINAL, JobStatus
+
+_ALIVE = ~Q(job__status=JobStatus.KILLED)
 
 Key = tuple[int, int]
 """(task id, epoch)"""
 
 
 def owned(slave: Slave, keys: Collection[Key]) -> set[int]:
-    """Ids of the tasks that are still this slave's at the epoch it knows, unless it was declared offline."""
+    """Ids of the tasks that may be published: still this slave's at the epoch it knows, unless it was declared offline
+    or the job was killed."""
     wanted = dict(keys)
-    rows = Task.objects.filter(id__in=list(wanted), owner=slave).exclude(owner__state=Slave.State.OFFLINE)
+    rows = Task.objects.filter(_ALIVE, id__in=list(wanted), owner=slave).exclude(owner__state=Slave.State.OFFLINE)
     return {task_id for task_id, epoch in rows.values_list("id", "epoch") if wanted[task_id] == epoch}
 
 
@@ -47,9 +50,9 @@ def save_checkpoint(slave: Slave, key: Key, offset: int, sha256: bytes) -> bool:
 
 
 def save_intent(slave: Slave, key: Key, sha256: bytes, token: str) -> bool:
-    """The partial is about to get its real name."""
+    """The partial is about to get its real name; not any more once the job is killed."""
     with transaction.atomic():
-        if not _hold(slave, key):
+        if not _hold(slave, key) or not Task.objects.filter(_ALIVE, id=key[0]).exists():
             return False
         Upload.objects.update_or_create(task_id=key[0], defaults={"token": token, "intent_sha256": sha256})
     return True
@@ -70,6 +73,7 @@ def _hold(slave: Slave, key: Key) -> bool:
 def abandoned(slave: Slave, limit: int) -> list[Upload]:
     """Unfinished uploads of tasks that are final (killed jobs, mostly), whose partials this slave can remove."""
     final = Upload.objects.filter(reachable(slave, "task__job__"), task__status__in=FINAL)
+    final = final.order_by("?")  # one that can't be removed must not keep the others waiting
     return list(final.select_related("task__job")[:limit])
 
 

@@ -60,10 +60,13 @@ def _record_reaped(
 def let_go(slave: Slave, held: Collection[int]) -> int:
     """Tasks of this slave that it does not hold (a claim whose answer was lost) wait again, with their attempt given
     back; returns how many of a batch."""
+    owned = Task.objects.filter(owner=slave)
+    ids = [task_id for task_id in owned.values_list("id", flat=True) if task_id not in held][:BATCH_TASKS]
+    if not ids:
+        return 0
     with transaction.atomic():
-        owned = Task.objects.filter(owner=slave).select_for_update(of=("self",))
-        rows = list(owned.values_list("id", "job_id", "kind", "size"))
-        strays = [row for row in rows if row[0] not in held][:BATCH_TASKS]
+        locked = owned.filter(id__in=ids).order_by("id").select_for_update(of=("self",))
+        strays = list(locked.values_list("id", "job_id", "kind", "size"))
         Task.objects.filter(id__in=[row[0] for row in strays]).update(
             status=TaskStatus.PENDING, owner=None, epoch=F("epoch") + 1, attempts=F("attempts") - 1, published_at=None
         )

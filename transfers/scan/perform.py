@@ -30,7 +30,7 @@ class Parked(Exception):
 def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool]) -> None:
     """Perform `scan`, claimed by this process. Never raises for what belongs to the job: that is written to its row."""
     try:
-        _scan(scan, machine, should_stop)
+        must_look_again = _scan(scan, machine, should_stop)
     except ScanLost as lost:
         log.info("scan %s of job %s given up: %s", scan.pk, scan.job_id, lost)
         scans.give_back(scan)
@@ -42,10 +42,11 @@ def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool]) -> Non
     except (StorageError, OutOfOrder) as error:
         scans.finish(scan, error_code="SCAN_FAILED", error_text=str(error))
     else:
-        scans.finish(scan)
+        scans.finish(scan, must_look_again=must_look_again)
 
 
-def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> None:
+def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> bool:
+    """Scan to the end; returns whether another scan has to come soon."""
     job = scan.job
     with ExitStack() as stack:
         source, source_root = _open(stack, job, "source")
@@ -59,7 +60,9 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> None:
             source.probe()
         # A storage's root itself belongs to the operator; a directory below it to the job.
         with_root = bool(job_root(job, "sink").path)
-        ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop).run()
+        run = ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop)
+        run.run()
+        return run.must_look_again
 
 
 def _open(stack: ExitStack, job: Job, side: Side, *, create: bool = False) -> tuple[Storage, RootIdentity]:

@@ -30,7 +30,7 @@ from jobs.transitions import Seen
 from storage_backends.base import FileInfo, Kind, ListError, RootIdentity, Storage
 from storage_backends.names import display_path
 from transfers.scan import merge
-from transfers.scan.decide import COPYING, Decision, Verdict, decide
+from transfers.scan.decide import COPYING, Decision, Verdict, decide, is_same_source
 from transfers.scan.directories import Trail
 from transfers.scan.rules import Rules
 
@@ -64,6 +64,9 @@ class ScanRun:
     ) -> None:
         """`with_root`: the job's own directory gets the source's mode and times like any other."""
         self._scan, self._job = scan, scan.job
+        self.must_look_again = False
+        """A slave had a file in hand that looks newer than when it was claimed, or settled it under our eyes: what it
+        copied may be the older version, and only another scan can tell."""
         self._source, self._sink = source, sink
         self._should_stop = should_stop
         self._with_root = with_root and sink.capabilities.has_directories and source.capabilities.has_directories
@@ -159,6 +162,7 @@ class ScanRun:
             self._counts["unchanged"] += source.kind is Kind.FILE
         elif verdict is Verdict.WAITING:
             self._counts["skipped"] += bool(decision.reason_code)
+            self.must_look_again |= _is_outdated_in_hand(source, row)
         else:
             self._take_changed(source, row, decision)
             return
@@ -244,8 +248,14 @@ class ScanRun:
 
     def _write_tasks(self) -> None:
         transitions.discover(self._job.pk, self._new)
-        transitions.rediscover(self._job.pk, self._seen)
+        if transitions.rediscover(self._job.pk, self._seen) < len(self._seen):
+            self.must_look_again = True
         if self._gone:
             transitions.mark_gone(self._job.pk, self._gone)
         if self._back:
             transitions.mark_back(self._back)
+
+
+def _is_outdated_in_hand(source: FileInfo, row: Row | None) -> bool:
+    is_in_hand = row is not None and row.status == TaskStatus.IN_PROGRESS and source.kind is not Kind.DIRECTORY
+    return is_in_hand and row is not None and not is_same_source(source, row)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 
 from jobs import uploads
+from jobs.errors import Refusal
 from jobs.models import Slave, Upload
 from jobs.paths import task_digest
 from jobs.services import installation
 from jobs.storages import job_root, opened
 from storage_backends.base import AlreadyCommitted, PartialId, UploadToken
-from storage_backends.errors import PartialBusy, StorageError, UploadGone
+from storage_backends.errors import NotFound, PartialBusy, StorageError, UploadGone
 from storage_backends.names import display_path
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def remove_abandoned(slave: Slave) -> int:
             _abort(upload)
         except PartialBusy:
             continue  # its last owner still lets go; the next round finds it free
-        except StorageError as error:
+        except (StorageError, Refusal) as error:
             log.warning("the partial of %s could not be removed: %s", display_path(bytes(upload.task.path)), error)
             continue
         uploads.forget(upload)
@@ -41,7 +42,10 @@ def _abort(upload: Upload) -> None:
     with opened(job_root(task.job, "sink")) as sink:
         try:
             session = sink.resume_upload(UploadToken.from_json(upload.token), partial)
-        except (UploadGone, AlreadyCommitted):
+        except (UploadGone, AlreadyCommitted, NotFound):
+            return
+        except (ValueError, KeyError, TypeError):  # written by another version: all that is left is its name
+            sink.discard_partials(path, partial)
             return
         session.abort()
         session.close()

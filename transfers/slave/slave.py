@@ -78,8 +78,6 @@ class SlaveLoop:
         self._next_look = self._next_control = self._next_housekeeping = 0.0
         self._is_consuming = False
         self._expects_hints = False
-        self._may_own_more = False
-        """A claim may have been committed without our hearing of it."""
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -133,7 +131,11 @@ class SlaveLoop:
             self._persist(self._control)
         if is_feeding and now >= self._next_housekeeping:
             self._next_housekeeping = now + HOUSEKEEPING_SECONDS
-            self._persist(lambda: remove_abandoned(self._slave))
+            self._persist(self._keep_house)
+
+    def _keep_house(self) -> None:
+        self._let_go_of_strays()
+        remove_abandoned(self._slave)
 
     def _wait(self, is_feeding: bool) -> Sequence[Worker | Broker]:
         sources: list[Worker | Broker] = list(self._workers)
@@ -153,7 +155,6 @@ class SlaveLoop:
                 return action()
             except (OperationalError, InterfaceError) as error:
                 connection.close()
-                self._may_own_more = True
                 if boottime() + pause > self._heartbeat.deadline:
                     raise IncarnationOver(f"the database is gone: {error}") from error
                 log.warning("the database does not answer, trying again: %s", str(error).strip())
@@ -282,8 +283,9 @@ class SlaveLoop:
     def _bury(self, worker: Worker, death: WorkerDied) -> None:
         log.error("%s; what it had in hand is tried again", death)
         self._give_up(worker, settling.died(worker.open.values(), death.exit_code))
-        worker.process.kill()
+        # First out of the list, which the heartbeat's thread goes through to set deadlines.
         self._workers[self._workers.index(worker)] = Worker(self._heartbeat.deadline)
+        worker.process.kill()
 
     # ── once a second ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -291,12 +293,10 @@ class SlaveLoop:
         """Give back what is ours by the database and in nobody's hand."""
         held = {task_id for worker in self._workers for task_id in worker.open}
         held |= {task.id for batch in self._backlog for task in batch.tasks}
-        if not transitions.let_go(self._slave, held):
-            self._may_own_more = False
+        if count := transitions.let_go(self._slave, held):
+            log.warning("%d tasks were claimed without our hearing of it; they wait again", count)
 
     def _control(self) -> None:
-        if self._may_own_more:
-            self._let_go_of_strays()
         busy = [worker for worker in self._workers if worker.batch is not None]
         if not busy:
             return
