@@ -112,11 +112,11 @@ class RacingSlave:
 def settled(task):
     """The end of the work on a task, at random."""
     status = random.choices(["completed", "pending", "retrying", "failed"], [1, 8, 8, 1])[0]
-    reason = "RACED" if status in ("retrying", "failed") else ""
-    end = Settlement(
-        task.id, task.epoch, status, b"0" * 32 if status == "completed" else None, *[None] * 7, reason, "", 0, 0.0, None
-    )
-    return Settled(end, task.job_id, task.kind, task.size, "", random.random() < 0.5, 1, 0, False, False)
+    end = dict.fromkeys(Settlement._fields) | {"id": task.id, "epoch": task.epoch, "status": status}
+    end |= {"reason_code": "RACED" if status in ("retrying", "failed") else "", "reason_text": "", "attempts_back": 0}
+    end |= {"checksum": b"0" * 32 if status == "completed" else None}
+    row = dict.fromkeys(Settled._fields, 0) | {"job_id": task.job_id, "kind": task.kind, "old_size": task.size}
+    return Settled(**row | {"settlement": Settlement(**end), "has_upload": random.random() < 0.5})
 
 
 class Reaper:

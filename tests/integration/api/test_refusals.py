@@ -107,6 +107,13 @@ def test_a_sink_in_another_jobs_way_is_a_conflict_that_names_the_job(api, storag
     assert other in answer.json()["message"]
 
 
+def test_somebody_elses_job_in_the_way_is_not_named(api, storage, client_of, make_user):
+    other = submit(client_of(make_user("add_job")), {**NEW, "name": "secret plan"}).json()["job_id"]
+    answer = submit(api, {**NEW, "sink_path": "/out/below"})
+    assert refusal(answer) == (409, "PATHS_OVERLAP", "sink_path")
+    assert other not in answer.content.decode() and "secret plan" not in answer.content.decode()
+
+
 @pytest.mark.parametrize(
     "interval", ["1e3", "5", "-5m", "5d", "999ms", "8785h", "5M", "m", "9" * 400 + "h", 5, True, ["5m"], "5\0m"]
 )

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs import scans, services, transitions
-from jobs.models import Finding, Task
+from jobs.models import Finding, Job, Task
 from storage_backends.base import PartialId
 from tests.integration.scan.tree import counts, locked
 from tests.unit.jobs import builders
@@ -243,6 +243,24 @@ def test_a_scan_leaves_alone_what_a_slave_has_in_hand(tree):
     with CaptureQueriesContext(connection) as queries:
         assert counts(tree.scan()) == {"files_seen": 1}
     assert task_writes(queries) == []
+
+
+def test_a_run_once_job_is_scanned_again_when_a_file_changed_in_a_slaves_hand(tree):
+    """The slave may have read the older version; without another scan the job would complete with it."""
+    tree.write("a")
+    tree.scan()
+    builders.claim(builders.new_slave(), tree.job)
+    tree.write("a", "changed meanwhile")
+    tree.scan()
+    assert Job.objects.get().next_scan_at is not None
+
+
+def test_a_run_once_job_is_not_scanned_again_for_what_is_only_in_hand(tree):
+    tree.write("a")
+    tree.scan()
+    builders.claim(builders.new_slave(), tree.job)
+    tree.scan()
+    assert Job.objects.get().next_scan_at is None
 
 
 def test_a_directory_in_a_slaves_hand_gets_its_times_again_after_something_in_it_changed(tree):

@@ -107,6 +107,19 @@ def test_only_the_tasks_that_are_still_ours_are_owned(job, slave, task, key):
     assert uploads.owned(slave, [key, (lost.id, lost.epoch), (99_999, 1)]) == {task.id}
 
 
+def test_a_killed_job_publishes_nothing_more(job, slave, task, key):
+    """Another job may own the sink by now."""
+    services.kill_job(job, actor="user:x")
+    assert uploads.owned(slave, [key]) == set()
+    assert not uploads.save_intent(slave, key, DIGEST, "token")
+
+
+def test_a_killed_jobs_upload_can_still_be_forgotten(job, slave, key):
+    uploads.save_token(slave, key, "token")
+    services.kill_job(job, actor="user:x")
+    assert uploads.save_token(slave, key, "") and not Upload.objects.exists()
+
+
 def test_progress_is_for_the_owner_at_its_epoch(slave, task, key):
     uploads.save_progress(slave, {key: 30, (task.id, task.epoch - 1): 99})
     uploads.save_progress(builders.new_slave(), {key: 98})
