@@ -119,13 +119,16 @@ start-rabbitmq: ## Start RabbitMQ with its management page on 127.0.0.1:15672
 
 # ── work on it ───────────────────────────────────────────────────────────────────────────────────────────────
 
-# Both stacks are run even if the first fails; the servers that were started for the tests end with them.
+# Both stacks at once (their processes mostly wait), the second one's output after the first's. The servers that were
+# started for the tests end with them.
 test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (brought up if they are not there)
 	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
 	servers=$$($(PY) -m tests.servers up) || exit 1; \
 	for server in $$servers; do export "$$server"; done; \
-	failed=0; \
-	for stack in sqlite postgres; do SYNCF_TEST_STACK=$$stack $(PY) -m pytest $(ARGS) || failed=1; done; \
+	failed=0; mkdir -p var; \
+	SYNCF_TEST_STACK=postgres $(PY) -m pytest $(ARGS) > var/test-postgres.log 2>&1 & other=$$!; \
+	SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(ARGS) || failed=1; \
+	wait $$other || failed=1; cat var/test-postgres.log; \
 	exit $$failed
 
 lint: $(DEV) ## Check style and import directions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter as Multiset
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from django.db import transaction
@@ -13,9 +13,9 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs.counters import Tally
-from jobs.models import Job, JobEvent, JobId, Task, TaskKind
+from jobs.models import Job, JobEvent, JobId, Task, TaskKind, Upload
 from jobs.paths import parent_directory
-from jobs.states import WAITING, JobStatus, TaskStatus
+from jobs.states import FINAL, WAITING, JobStatus, TaskStatus
 
 #: Tasks a bulk move takes per transaction.
 BATCH_TASKS = 500
@@ -61,6 +61,7 @@ class _Moved(NamedTuple):
     size: int
     status: str
     path: bytes | memoryview
+    epoch: int
 
 
 def _move_batch(
@@ -80,12 +81,20 @@ def _move_batch(
             status=target, not_before=None, published_at=None, reason_code=reason[0], reason_text=reason[1], **changes
         )
         tally = Tally()
-        for _, job_id, kind, size, status, _ in rows:
-            tally.move(job_id, kind, size, status, target)
+        for row in rows:
+            tally.move(row.job_id, row.kind, row.size, row.status, target)
         tally.write()
+        if target in FINAL:
+            leave_to_housekeeping(row.id for row in rows if row.epoch and row.kind != TaskKind.DIRECTORY)
         if action:
             record_batch(Multiset(row[1] for row in rows), actor, action, reason)
     return rows
+
+
+def leave_to_housekeeping(task_ids: Iterable[int]) -> None:
+    """These tasks end without having been settled by their last owner: a partial of theirs may stand at the sink. An
+    upload without token makes a slave look for it by its name."""
+    Upload.objects.bulk_create([Upload(task_id=task_id, token="") for task_id in task_ids], ignore_conflicts=True)
 
 
 def record_batch(jobs: Multiset[uuid.UUID], actor: str, action: str, reason: tuple[str, str]) -> None:

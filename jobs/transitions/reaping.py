@@ -11,9 +11,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs.counters import Tally
-from jobs.models import Slave, Task
+from jobs.models import Slave, Task, TaskKind
 from jobs.states import TaskStatus
-from jobs.transitions.batches import BATCH_TASKS, record_batch
+from jobs.transitions.batches import BATCH_TASKS, leave_to_housekeeping, record_batch
 
 
 def reap(slave: Slave) -> int:
@@ -28,6 +28,7 @@ def reap(slave: Slave) -> int:
         exhausted = {row[0] for row in rows if row[4] >= row[5]}
         _take_back([row[0] for row in rows if row[0] not in exhausted], TaskStatus.RETRYING)
         _take_back(list(exhausted), TaskStatus.FAILED)
+        leave_to_housekeeping(row[0] for row in rows if row[0] in exhausted and row[2] != TaskKind.DIRECTORY)
         _record_reaped(slave, rows, exhausted)
     return len(rows)
 

@@ -105,7 +105,6 @@ def put_refused(api, job, verb):
     return status == 409 and "killed" in answer["message"] and "running" in answer["message"]
 
 
-@pytest.mark.xfail(strict=True, reason="housekeeping knows uploads, and small files have none", raises=AssertionError)
 def test_a_job_that_is_killed_after_its_slave_died_leaves_none_of_the_small_files_that_were_staged(product):
     source, sink = product.base / "source", product.base / "sink"
     fill_many(source, 100, 64 << 10)

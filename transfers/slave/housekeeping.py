@@ -40,6 +40,9 @@ def _abort(upload: Upload) -> None:
     path = bytes(task.path)
     partial = PartialId(installation().identifier, task_digest(task.job_id, path), task.epoch + 1)
     with opened(job_root(task.job, "sink")) as sink:
+        if not upload.token:
+            sink.discard_partials(path, partial)
+            return
         try:
             session = sink.resume_upload(UploadToken.from_json(upload.token), partial)
         except (UploadGone, AlreadyCommitted, NotFound):

@@ -44,7 +44,7 @@ from transfers.engine.pool import WorkerDied
 from transfers.slave import claims, settling
 from transfers.slave.claims import Batch
 from transfers.slave.heartbeat import Heartbeat
-from transfers.slave.housekeeping import remove_abandoned
+from transfers.slave.housekeeping import UPLOADS_AT_ONCE, remove_abandoned
 from transfers.slave.throughput import Throughput
 from transfers.slave.worker import Worker
 
@@ -135,7 +135,8 @@ class SlaveLoop:
 
     def _keep_house(self) -> None:
         self._let_go_of_strays()
-        remove_abandoned(self._slave)
+        if remove_abandoned(self._slave) == UPLOADS_AT_ONCE:
+            self._next_housekeeping = 0.0  # there is more; a turn comes in between
 
     def _wait(self, is_feeding: bool) -> Sequence[Worker | Broker]:
         sources: list[Worker | Broker] = list(self._workers)
