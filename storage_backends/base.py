@@ -277,11 +277,12 @@ class UploadSession(ABC):
 
     @abstractmethod
     def commit(self) -> FileInfo:
-        """Give it its real name, durably. Nothing is visible before."""
+        """Give it its real name, durably. Nothing is visible before. Returns the identity of what was written; raises
+        PreconditionFailed when somebody changed it, or moved its directory away, in that very moment."""
 
     @abstractmethod
     def abort(self) -> None:
-        """Remove the partial. Idempotent; missing is success."""
+        """Remove the partial, and never that of another attempt. Idempotent; missing is success."""
 
     @abstractmethod
     def close(self) -> None:
@@ -307,8 +308,9 @@ class WriteBatch(ABC):
 
     @abstractmethod
     def publish(self, wanted: Collection[bytes]) -> dict[bytes, FileInfo | StorageError]:
-        """Give the staged paths in `wanted` their names, durably; the others are discarded. Per path: what now
-        stands there, or why it does not."""
+        """Give the staged paths in `wanted` their names, durably; the others are discarded. Per path: the
+        identity of what was staged (an edit afterwards has another), or why it does not stand there:
+        PreconditionFailed when somebody changed it, or moved its directory away, in that very moment."""
 
     @abstractmethod
     def discard(self) -> None:
@@ -395,7 +397,8 @@ class Storage(ABC):
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         """Open the upload of `token` for the epoch of `partial`, alone (PartialBusy if another process holds it).
 
-        Raises UploadGone (begin again) or AlreadyCommitted. Local: an older epoch's partial is first renamed to the
+        Raises UploadGone (begin again; also where the directory of a resumed one is missing: it is not made again) or
+        AlreadyCommitted. Local: an older epoch's partial is first renamed to the
         new epoch's name, so that a zombie's rename finds nothing."""
 
     @abstractmethod
@@ -420,8 +423,11 @@ class Storage(ABC):
         """Make the directory if it is missing (parents too) and give it its attributes, durably. b"" is the root."""
 
     @abstractmethod
-    def set_attributes(self, path: bytes, attributes: Attributes) -> FileInfo:
-        """Mode, times and owner of an existing file or link (adopted content with other metadata)."""
+    def set_attributes(self, path: bytes, attributes: Attributes, expected: FileInfo) -> FileInfo:
+        """Mode, times and owner of an existing file or link (adopted content with other metadata).
+
+        Raises VersionChanged when what stands at `path` is not (any more) the `expected` one, PreconditionFailed when
+        other names (hard links) would get these attributes as well: nothing was touched then."""
 
     def sync_file(self, path: bytes) -> None:  # noqa: B027
         """What stands at `path`, its attributes and its directory entry are durable when this returns: asked before a

@@ -202,9 +202,11 @@ class MemoryStorage(Storage):
         """Nothing to do: a prefix is there as soon as a key has it."""
         return FileInfo(b"/".join(check_path(path)) + b"/" if path else b"", Kind.DIRECTORY, 0, None, "")
 
-    def set_attributes(self, path: bytes, attributes: Attributes) -> FileInfo:
+    def set_attributes(self, path: bytes, attributes: Attributes, expected: FileInfo) -> FileInfo:
         with self._bucket.lock:
             found = self._find(path)
+            if str(found.generation) != expected.version:
+                raise VersionChanged(f"'{display_path(path)}' was written by somebody else in the meantime")
             mtime_ns = found.mtime_ns if attributes.mtime_ns is None else attributes.mtime_ns
             new = _Object(found.data, next(self._bucket.generations), mtime_ns, found.sha256, found.nonce)
             self._bucket.objects[self._prefix + path] = new

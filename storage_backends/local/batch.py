@@ -27,8 +27,8 @@ class _Staged(NamedTuple):
     folder: bytes
     name: bytes
     partial: bytes
-    device: int
-    inode: int
+    seen: tuple[int, int, int, int]
+    """See `_seen`: as it was when everything had been given to it."""
 
 
 class LocalBatch(WriteBatch):
@@ -50,6 +50,7 @@ class LocalBatch(WriteBatch):
             fd = _create(directory, partial.name)
             status = _fill(fd, data if isinstance(data, bytes) else bytes(data), path)
             give(fd, attributes, status, file_mode())
+            seen = _seen(system.fstat(fd))
             self._sync_later(fd)
         except OSError as error:
             _drop(directory, partial.name, fd)
@@ -57,7 +58,7 @@ class LocalBatch(WriteBatch):
         except StorageError:
             _drop(directory, partial.name, fd)
             raise
-        self._staged[path] = _Staged(folder, name, partial.name, status.st_dev, status.st_ino)
+        self._staged[path] = _Staged(folder, name, partial.name, seen)
 
     def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:
         folder, name, directory = self._place(path, attributes, partial)
@@ -75,7 +76,7 @@ class LocalBatch(WriteBatch):
             _drop(directory, partial.name)
             raise
         self._is_durable = False
-        self._staged[path] = _Staged(folder, name, partial.name, status.st_dev, status.st_ino)
+        self._staged[path] = _Staged(folder, name, partial.name, _seen(status))
 
     def flush(self) -> None:
         try:
@@ -95,23 +96,21 @@ class LocalBatch(WriteBatch):
         if not self._is_durable:
             raise StorageError("a batch is published only after it was flushed without an error")
         results: dict[bytes, FileInfo | StorageError] = {}
-        published: dict[bytes, _Staged] = {}
+        renamed: dict[bytes, list[bytes]] = {}
         for path in wanted:
             staged = self._staged.pop(path, None)
             if staged is None:
                 results[path] = UploadGone(f"{show(path)} was not staged")
                 continue
             try:
-                self._rename(path, staged)
-                published[path] = staged
+                directory = self._rename(path, staged)
             except StorageError as error:
                 results[path] = error
+                continue
+            results[path] = _look(directory, path, staged)  # at once: what is edited later is drift, and seen as such
+            renamed.setdefault(staged.folder, []).append(path)
         self._discard_staged()
-        try:
-            self._folders.sync_changed()
-        except StorageError as error:
-            return results | dict.fromkeys(published, error)
-        return results | {path: self._look(path, staged) for path, staged in published.items()}
+        return results | self._settle(renamed)
 
     def discard(self) -> None:
         self._discard_staged()
@@ -143,8 +142,22 @@ class LocalBatch(WriteBatch):
             self._is_crowded = True
             os.close(fd)
 
-    def _rename(self, path: bytes, staged: _Staged) -> None:
-        directory = self._folders.get(staged.folder)
+    def _settle(self, renamed: dict[bytes, list[bytes]]) -> dict[bytes, StorageError]:
+        """Make the names given in each folder durable; returns the paths for which that can't be said."""
+        errors: dict[bytes, StorageError] = {}
+        for folder, paths in renamed.items():
+            error = self._folders.moved_away(folder)
+            if error is not None:
+                errors |= dict.fromkeys(paths, error)
+        try:
+            self._folders.sync_changed()
+        except StorageError as error:
+            return {path: error for paths in renamed.values() for path in paths}
+        return errors
+
+    def _rename(self, path: bytes, staged: _Staged) -> int:
+        """Give it its name; returns the folder's descriptor."""
+        directory = self._folders.get(staged.folder, None)
         try:
             system.rename(staged.partial, staged.name, src_dir_fd=directory, dst_dir_fd=directory)
         except FileNotFoundError as error:
@@ -153,24 +166,12 @@ class LocalBatch(WriteBatch):
             _drop(directory, staged.partial)
             raise failure(error, path) from error
         self._folders.changed(staged.folder)
-
-    def _look(self, path: bytes, staged: _Staged) -> FileInfo | StorageError:
-        """What stands at `path` now; it has to be the inode that was staged."""
-        try:
-            directory = self._folders.get(staged.folder)
-            status = system.stat(staged.name, dir_fd=directory, follow_symlinks=False)
-        except OSError as error:
-            return failure(error, path)
-        except StorageError as error:
-            return error
-        if (status.st_dev, status.st_ino) != (staged.device, staged.inode):
-            return PreconditionFailed(f"{show(path)} was replaced by somebody else right after it was published")
-        return describe(path, status)
+        return directory
 
     def _discard_staged(self) -> None:
         for staged in self._staged.values():
             try:
-                _drop(self._folders.get(staged.folder), staged.partial)
+                _drop(self._folders.get(staged.folder, None), staged.partial)
             except StorageError:
                 continue  # its directory is gone; whatever is left belongs to the janitor
         self._staged.clear()
@@ -200,6 +201,22 @@ def _fill(fd: int, data: bytes, path: bytes) -> os.stat_result:
     if system.pread(fd, len(data) + 1, 0) != data:
         raise ChecksumMismatch(f"{show(path)} reads back differently from what was written")
     return system.fstat(fd)
+
+
+def _seen(status: os.stat_result) -> tuple[int, int, int, int]:
+    """What a rename leaves as it was and an edit does not (a rename changes ctime)."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _look(directory: int, path: bytes, staged: _Staged) -> FileInfo | StorageError:
+    """What stands at `path` now; it has to be what was staged, untouched."""
+    try:
+        status = system.stat(staged.name, dir_fd=directory, follow_symlinks=False)
+    except OSError as error:
+        return failure(error, path)
+    if _seen(status) != staged.seen:
+        return PreconditionFailed(f"{show(path)} was changed by somebody else right after it was published")
+    return describe(path, status)
 
 
 def _drop(directory: int, name: bytes, fd: int = -1) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from storage_backends.errors import KindConflict
+from storage_backends.errors import KindConflict, PreconditionFailed, StorageError
 from storage_backends.local import system
 from storage_backends.local.attributes import ensure_owner_bits
 from storage_backends.local.beneath import HANDLE, READ_DIRECTORY, explain, open_beneath
@@ -16,9 +16,10 @@ PRIVATE = 0o700
 """The mode of a directory made on the way, until the job gives it its own."""
 
 
-def open_for_writing(root: int, path: bytes, made: list[bytes], mode: int = PRIVATE) -> int:
+def open_for_writing(root: int, path: bytes, made: list[bytes], mode: int | None = PRIVATE) -> int:
     """The directory `path` below `root`, made with `mode` where it is missing, and writable if it is ours.
 
+    With None for a mode nothing is made: NotFound where it is missing, for those who only want to clean up.
     Appends to `made` each directory that got a new entry; raises StorageError. A directory that is ours but lost its
     permission (0555 copied from the source) is given u+rwx; the directory pass restores its mode at the end.
     """
@@ -41,7 +42,7 @@ def _unlock(fd: int) -> None:
         ensure_owner_bits(fd, PRIVATE)
 
 
-def _make_and_open(root: int, path: bytes, made: list[bytes], mode: int) -> int:
+def _make_and_open(root: int, path: bytes, made: list[bytes], mode: int | None) -> int:
     parent, seen = os.dup(root), b""
     try:
         _unlock(root)
@@ -59,17 +60,40 @@ def _make_and_open(root: int, path: bytes, made: list[bytes], mode: int) -> int:
         os.close(parent)
 
 
-def _enter(parent: int, name: bytes, mode: int) -> tuple[int, bool]:
+def _enter(parent: int, name: bytes, mode: int | None) -> tuple[int, bool]:
     """A handle of the directory `name`, with our own permissions restored, and whether it was made just now."""
     is_new = False
     try:
         handle = system.open(name, HANDLE | os.O_DIRECTORY, dir_fd=parent)
     except FileNotFoundError:
+        if mode is None:
+            raise
         system.mkdir(name, mode, dir_fd=parent)
         is_new = True
         handle = system.open(name, HANDLE | os.O_DIRECTORY, dir_fd=parent)
     _unlock(handle)
     return handle, is_new
+
+
+def moved_away(root: int, path: bytes, identity: tuple[int, int]) -> StorageError | None:
+    """Why `path` below `root` no longer leads to the directory of that device and inode; None while it does."""
+    try:
+        fd = open_beneath(root, path, HANDLE | os.O_DIRECTORY)
+    except OSError as error:
+        return explain(error, root, path)
+    try:
+        found = identity_of(fd)
+    finally:
+        os.close(fd)
+    if found == identity:
+        return None
+    return PreconditionFailed(f"{show(path)} was moved away while files were written into it; they are copied again")
+
+
+def identity_of(fd: int) -> tuple[int, int]:
+    """Device and inode."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def sync_directory(root: int, path: bytes) -> None:

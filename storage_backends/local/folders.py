@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from storage_backends.errors import StorageError
 from storage_backends.local import system
-from storage_backends.local.directories import PRIVATE, open_for_writing, sync_directory
+from storage_backends.local.directories import PRIVATE, identity_of, moved_away, open_for_writing, sync_directory
 from storage_backends.local.failures import failure
 
 _OPEN_AT_ONCE = 32
@@ -20,14 +21,18 @@ class Folders:
         self._root = root
         self._open: dict[bytes, int] = {}
         self._changed: set[bytes] = set()
+        self._identities: dict[bytes, tuple[int, int]] = {}
+        """Device and inode of each directory when it was first opened."""
         self._devices: dict[int, int] = {}
         """Device → a descriptor on it, opened before anything was written, so that syncfs reports what went wrong."""
 
     def __contains__(self, folder: bytes) -> bool:
         return folder in self._open
 
-    def get(self, folder: bytes, mode: int = PRIVATE) -> int:
-        """A descriptor, valid until the next call; the directory is made with `mode` where it is missing."""
+    def get(self, folder: bytes, mode: int | None = PRIVATE) -> int:
+        """A descriptor, valid until the next call; the directory is made with `mode` where it is missing.
+
+        None makes nothing: NotFound."""
         fd = self._open.get(folder)
         if fd is not None:
             return fd
@@ -36,14 +41,22 @@ class Folders:
         made: list[bytes] = []
         fd = self._open[folder] = open_for_writing(self._root, folder, made, mode)
         self._changed.update(made)
-        device = os.fstat(fd).st_dev
-        if device not in self._devices:
-            self._devices[device] = os.dup(fd)
+        identity = identity_of(fd)
+        self._identities.setdefault(folder, identity)
+        if identity[0] not in self._devices:
+            self._devices[identity[0]] = os.dup(fd)
         return fd
 
     def changed(self, folder: bytes) -> None:
         """An entry of `folder` was given its name."""
         self._changed.add(folder)
+
+    def moved_away(self, folder: bytes) -> StorageError | None:
+        """Why the path `folder` leads somewhere else than when it was first opened; its entries are then not synced."""
+        error = moved_away(self._root, folder, self._identities[folder])
+        if error is not None:
+            self._changed.discard(folder)
+        return error
 
     def sync_changed(self) -> None:
         """Entries of every changed directory are durable when this returns."""

@@ -50,8 +50,8 @@ def create(folder_fd: int, partial: PartialId) -> int:
 def take_over(folder_fd: int, partial: PartialId) -> int | None:
     """The partial this epoch or an older one left, under this epoch's name, opened and locked; None if there is none.
 
-    Raises PartialBusy while another process holds it, OSError. One that can't be trusted to be ours alone (another
-    hard link, a name that means another inode, no locks on this file system) is removed and counts as none.
+    Raises PartialBusy while another process holds it or when another one began it anew meanwhile, OSError. One that
+    can't be trusted to be ours alone (another hard link, no locks on this file system) is removed and counts as none.
     """
     if not _exists(folder_fd, partial.name):
         _claim_older(folder_fd, partial)
@@ -68,8 +68,13 @@ def take_over(folder_fd: int, partial: PartialId) -> int | None:
     is_locked = _lock_or_close(fd, partial.name)
     if is_locked and is_sole(fd, folder_fd, partial.name):
         return fd
-    os.close(fd)
-    remove(folder_fd, partial.name)
+    try:
+        if is_named(fd, folder_fd, partial.name):
+            remove(folder_fd, partial.name)
+        elif _exists(folder_fd, partial.name):
+            raise PartialBusy(f"another attempt began {show(partial.name)} anew")
+    finally:
+        os.close(fd)
     return None
 
 
@@ -107,12 +112,17 @@ def remove(folder_fd: int, name: bytes) -> bool:
 def is_sole(fd: int, folder_fd: int, name: bytes) -> bool:
     """Whether `fd` is a regular file with one name, and `name` is that name."""
     status = system.fstat(fd)
+    return is_named(fd, folder_fd, name) and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def is_named(fd: int, folder_fd: int, name: bytes) -> bool:
+    """Whether `name` stands for the inode of `fd`."""
+    status = system.fstat(fd)
     try:
         named = system.stat(name, dir_fd=folder_fd, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    same = (status.st_dev, status.st_ino) == (named.st_dev, named.st_ino)
-    return same and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    return (status.st_dev, status.st_ino) == (named.st_dev, named.st_ino)
 
 
 def lock(fd: int, name: bytes) -> bool:

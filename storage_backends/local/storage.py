@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
@@ -24,10 +23,11 @@ from storage_backends.base import (
 )
 from storage_backends.errors import KindConflict, NotFound
 from storage_backends.local import partials, system, upload
-from storage_backends.local.attributes import describe, directory_mode, give, give_link, open_own
+from storage_backends.local.attributes import describe, directory_mode, give
 from storage_backends.local.batch import LocalBatch
 from storage_backends.local.beneath import open_directory, split_path
 from storage_backends.local.directories import open_for_writing, sync_directory
+from storage_backends.local.existing import give_existing
 from storage_backends.local.failures import failure, show
 from storage_backends.local.identity import root_identity
 from storage_backends.local.listing import walk
@@ -124,16 +124,11 @@ class LocalStorage(Storage):
         finally:
             os.close(fd)
 
-    def set_attributes(self, path: bytes, attributes: Attributes) -> FileInfo:
+    def set_attributes(self, path: bytes, attributes: Attributes, expected: FileInfo) -> FileInfo:
         directory, name = split_path(path)
         parent = open_directory(self._root_fd, directory)
         try:
-            status = system.stat(name, dir_fd=parent, follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode):
-                give_link(parent, name, attributes)
-            else:
-                _give_by_name(parent, name, attributes)
-            return describe(path, system.stat(name, dir_fd=parent, follow_symlinks=False))
+            return give_existing(parent, name, attributes, expected)
         except OSError as error:
             raise failure(error, path) from error
         finally:
@@ -232,11 +227,3 @@ def _open_plainly(root: bytes) -> int:
         return system.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise failure(error, root) from error
-
-
-def _give_by_name(parent: int, name: bytes, attributes: Attributes) -> None:
-    fd = open_own(parent, name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o400)
-    try:
-        give(fd, attributes, system.fstat(fd), None)
-    finally:
-        os.close(fd)

@@ -7,11 +7,18 @@ import stat
 from dataclasses import replace
 
 from storage_backends.base import AlreadyCommitted, FileInfo, PartialId, UploadSession, UploadToken
-from storage_backends.errors import InputOutputError, StorageError, UploadGone
+from storage_backends.errors import InputOutputError, NotFound, PreconditionFailed, StorageError, UploadGone
 from storage_backends.local import partials, system
 from storage_backends.local.attributes import describe, directory_mode, file_mode, give
 from storage_backends.local.beneath import split_path
-from storage_backends.local.directories import PRIVATE, open_for_writing, refuse_directory, sync_directory
+from storage_backends.local.directories import (
+    PRIVATE,
+    identity_of,
+    moved_away,
+    open_for_writing,
+    refuse_directory,
+    sync_directory,
+)
 from storage_backends.local.failures import failure, show
 
 
@@ -19,23 +26,41 @@ def resume(root: int, token: UploadToken, partial: PartialId) -> LocalUpload:
     """See `Storage.resume_upload`.
 
     `token.state` has `inode` once a session was opened and `mtime_ns` once one was prepared. A token without `inode`
-    is fresh: whatever older epochs left is of no use to it and is removed.
+    is fresh: whatever older epochs left is of no use to it and is removed. Directories are made only for a fresh one:
+    where they are missing, so is the partial.
     """
     folder, name = split_path(token.path)
-    made: list[bytes] = []
-    mode = directory_mode() if token.attributes.mode is None else PRIVATE
-    directory = open_for_writing(root, folder, made, mode)
+    directory = _open_folder(root, folder, token)
     try:
-        for path in made:
-            sync_directory(root, path)
         refuse_directory(directory, name, token.path)
-        return LocalUpload(directory, _partial(directory, name, token, partial), name, token, partial)
+        return LocalUpload(root, directory, _partial(directory, name, token, partial), token, partial)
     except OSError as error:
         os.close(directory)
         raise failure(error, token.path) from error
     except BaseException:
         os.close(directory)
         raise
+
+
+def _open_folder(root: int, folder: bytes, token: UploadToken) -> int:
+    if "inode" in token.state:
+        try:
+            return open_for_writing(root, folder, [], None)
+        except NotFound as error:
+            raise _gone(token) from error
+    made: list[bytes] = []
+    directory = open_for_writing(root, folder, made, directory_mode() if token.attributes.mode is None else PRIVATE)
+    try:
+        for path in made:
+            sync_directory(root, path)
+    except BaseException:
+        os.close(directory)
+        raise
+    return directory
+
+
+def _gone(token: UploadToken) -> UploadGone:
+    return UploadGone(f"the partial of {show(token.path)} is gone; the upload begins again")
 
 
 def _partial(directory: int, name: bytes, token: UploadToken, partial: PartialId) -> int:
@@ -47,7 +72,7 @@ def _partial(directory: int, name: bytes, token: UploadToken, partial: PartialId
     info = _committed(directory, name, token)
     if info is not None:
         raise AlreadyCommitted(info)
-    raise UploadGone(f"the partial of {show(token.path)} is gone; the upload begins again")
+    raise _gone(token)
 
 
 def _committed(directory: int, name: bytes, token: UploadToken) -> FileInfo | None:
@@ -59,17 +84,22 @@ def _committed(directory: int, name: bytes, token: UploadToken) -> FileInfo | No
         status = system.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
+    return describe(token.path, status) if _is_as_prepared(status, token) else None
+
+
+def _is_as_prepared(status: os.stat_result, token: UploadToken) -> bool:
+    """A rename leaves all of this as it was; an edit does not."""
     found = {"inode": str(status.st_ino), "mtime_ns": str(status.st_mtime_ns)}
-    is_ours = stat.S_ISREG(status.st_mode) and status.st_size == token.size and found == token.state
-    return describe(token.path, status) if is_ours else None
+    return stat.S_ISREG(status.st_mode) and status.st_size == token.size and found == token.state
 
 
 class LocalUpload(UploadSession):
     """Parts are written at their offsets; what is held is what the partial's length covers."""
 
-    def __init__(self, directory: int, fd: int, name: bytes, token: UploadToken, partial: PartialId) -> None:
-        self._directory, self._fd = directory, fd
-        self._name, self._partial = name, partial.name
+    def __init__(self, root: int, directory: int, fd: int, token: UploadToken, partial: PartialId) -> None:
+        self._root, self._directory, self._fd = root, directory, fd
+        self._folder, self._name = split_path(token.path)
+        self._partial = partial.name
         status = system.fstat(fd)
         self.token = replace(token, state={"inode": str(status.st_ino)})
         self._failed: StorageError | None = None
@@ -151,18 +181,25 @@ class LocalUpload(UploadSession):
             if not partials.is_sole(self._fd, self._directory, self._partial):
                 raise FileNotFoundError
             system.rename(self._partial, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+            status = system.fstat(self._fd)  # at once: what is edited later is drift, and seen as such
             system.fsync(self._directory)
-            return describe(self.token.path, system.fstat(self._fd))
         except FileNotFoundError as error:
             raise UploadGone(f"the partial of {show(self.token.path)} went to a younger attempt") from error
         except OSError as error:
             raise failure(error, self.token.path) from error
+        if not _is_as_prepared(status, self.token):
+            path = show(self.token.path)
+            raise PreconditionFailed(f"{path} was changed by somebody else right after it was published")
+        moved = moved_away(self._root, self._folder, identity_of(self._directory))
+        if moved is not None:
+            raise moved
+        return describe(self.token.path, status)
 
     def abort(self) -> None:
         if self._directory < 0:
             return
         try:
-            partials.remove(self._directory, self._partial)
+            self._remove()
         except OSError as error:
             raise failure(error, self.token.path) from error
         finally:
@@ -173,6 +210,11 @@ class LocalUpload(UploadSession):
             if fd >= 0:
                 os.close(fd)
         self._fd = self._directory = -1
+
+    def _remove(self) -> None:
+        """Take our name away, unless it means the inode of another attempt by now."""
+        if partials.is_named(self._fd, self._directory, self._partial):
+            partials.remove(self._directory, self._partial)
 
     def _resized(self, size: int) -> None:
         self._size = size
@@ -187,7 +229,7 @@ class LocalUpload(UploadSession):
         """After a failed fsync the kernel may call lost pages clean: nothing in this inode can be trusted any more."""
         self._failed = failure(error, self.token.path)
         try:
-            partials.remove(self._directory, self._partial)
+            self._remove()
         except OSError as second:
             self._failed.add_note(f"and the partial could not be removed: {second}")
         return self._failed

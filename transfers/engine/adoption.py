@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from storage_backends.base import Attributes, FileInfo, Kind, OpenFile
-from storage_backends.errors import NotFound, NotRegular, VersionChanged
+from storage_backends.errors import NotFound, NotRegular, PreconditionFailed, VersionChanged
 from transfers.engine import outcomes
 from transfers.engine.context import Context, read_source, was_tried_before
 from transfers.engine.contracts import Outcome, Work
@@ -83,11 +83,15 @@ def _common_digest(context: Context, source: OpenFile, sink: OpenFile) -> bytes 
     return digest.digest()
 
 
-def _adopt(context: Context, work: Work, source: FileInfo, sink: FileInfo, sha256: bytes) -> Outcome:
+def _adopt(context: Context, work: Work, source: FileInfo, sink: FileInfo, sha256: bytes) -> Outcome | None:
+    """None if it can't get the attributes of the source: replaced since it was compared, or known by other names."""
     context.control.stop()  # the lease, before the sink is touched
     with at_sink:
         if _attributes_differ(context, source, sink):
-            sink = context.sink.set_attributes(work.path, Attributes.of(source))
+            try:
+                sink = context.sink.set_attributes(work.path, Attributes.of(source), sink)
+            except (*LOOKS_DIFFERENT, PreconditionFailed):
+                return None
         if was_tried_before(work):  # perhaps published a moment ago by a worker that died before it was durable
             context.sink.sync_file(work.path)
     return outcomes.adopted(work, source, sink, sha256)

@@ -13,7 +13,8 @@
     read the sink back                  storages that can't be read before the commit
 
 First run and resume are the same path. A partial that can't be trusted any more (source changed, I/O error, wrong
-bytes read back) is removed and its token forgotten; after other errors both stay for the next attempt.
+bytes read back) is removed and its token forgotten, and so is one that a full sink let grow no further; after other
+errors both stay for the next attempt.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from storage_backends.base import AlreadyCommitted, FileInfo, OpenFile
 from storage_backends.errors import (
     ChecksumMismatch,
     InputOutputError,
+    NoSpace,
     PreconditionFailed,
     UploadGone,
     VersionChanged,
@@ -87,6 +89,8 @@ class LargeCopy:
         self.upload = Upload(context, work, source.info)
         self.digest: HASH = hashlib.sha256()
         self.parts_done = 0
+        self.parts_found = 0
+        """Whole parts the sink held when this attempt began, proved or not."""
         self.offset = 0
         self.bytes_copied = 0
         self.bytes_resumed = 0
@@ -100,7 +104,7 @@ class LargeCopy:
                 self.upload.abandon()
             return self._with_counts(outcomes.stopped(self.work, interrupted.stop))
         except Failure as failure:
-            if _spoils_the_partial(failure) or failures.result_of(failure) is not Result.RETRY:
+            if self._is_of_no_use_after(failure):
                 self.upload.abandon()
             return self._with_counts(failures.failed(self.work, failure))
         finally:
@@ -123,6 +127,7 @@ class LargeCopy:
                 return self._completed(committed.info, self.work.intent_sha256)
             self.upload.start_over("what stands at the sink is not what was about to be published")
             self.upload.open()
+        self.parts_found = len(self.upload.session.held_parts)
         self._keep_what_is_proven()
         self._copy_parts()
         self._check_source()
@@ -203,6 +208,13 @@ class LargeCopy:
     def _must_equal(self, sha256: bytes) -> None:
         if sha256 != self.digest.digest():
             raise Failure(Side.SINK, ChecksumMismatch("what was read back has another SHA-256 than what was written"))
+
+    def _is_of_no_use_after(self, failure: Failure) -> bool:
+        """Whether the partial is to be removed. On a full sink partials that don't grow would for ever hold the space
+        that one of them needs to become whole."""
+        if failure.is_at(Side.SINK, NoSpace) and self.parts_done <= self.parts_found:
+            return True
+        return _spoils_the_partial(failure) or failures.result_of(failure) is not Result.RETRY
 
     def _completed(self, sink: FileInfo, sha256: bytes) -> Outcome:
         return self._with_counts(outcomes.completed(self.work, self.source.info, sink, sha256))

@@ -3,7 +3,7 @@
 import pytest
 
 from storage_backends.base import Attributes, FileInfo, Kind
-from storage_backends.errors import KindConflict, NotFound, PreconditionFailed, StorageError, UploadGone
+from storage_backends.errors import KindConflict, NotFound, PreconditionFailed, StorageError, UploadGone, VersionChanged
 from tests.conformance.storage.places import MTIME_NS, PLAIN, Place, content, needs, partial, put
 
 MANY = 40
@@ -87,15 +87,24 @@ class BatchConformance(Place):
 
     def test_attributes_of_a_file_are_set_without_its_content(self, storage):
         before = put(storage, b"f")
-        info = storage.set_attributes(b"f", Attributes(mtime_ns=MTIME_NS + 5_000_000_000, mode=0o600))
+        info = storage.set_attributes(b"f", Attributes(mtime_ns=MTIME_NS + 5_000_000_000, mode=0o600), before)
         assert info == storage.get_file_info(b"f")
         assert info.mtime_ns == MTIME_NS + 5_000_000_000
         assert info.version != before.version
         assert content(storage, b"f") == b"data"
 
     def test_attributes_of_a_missing_file_are_not_set(self, storage):
+        before = put(storage, b"f")
+        storage.delete_file(b"f")
         with pytest.raises(NotFound):
-            storage.set_attributes(b"f", PLAIN)
+            storage.set_attributes(b"f", PLAIN, before)
+
+    def test_attributes_of_a_file_that_is_not_the_expected_one_are_not_set(self, storage):
+        before = put(storage, b"f", b"data")
+        there = put(storage, b"f", b"DATA")
+        with pytest.raises(VersionChanged):
+            storage.set_attributes(b"f", Attributes(mtime_ns=MTIME_NS + 5_000_000_000, mode=0o600), before)
+        assert storage.get_file_info(b"f") == there
 
     def test_a_zombies_staged_file_cannot_be_published_over_its_successor(self, storage, open_place, batch):
         batch.stage(b"f", b"of the zombie", PLAIN, partial(1, "7" * 20))

@@ -74,6 +74,20 @@ def log_sync_file(bench):
     return synced
 
 
+def replace_before_attributes(bench, name, data):
+    """Somebody replaces the sink's file `name` after it was compared and before it is adopted."""
+
+    def around_sink(storage):
+        def set_attributes(*args):
+            (bench.at_sink / "other").write_bytes(data)
+            (bench.at_sink / "other").replace(bench.at_sink / name)
+            return storage.set_attributes(*args)
+
+        return Around(storage, set_attributes=set_attributes)
+
+    bench.around_sink = around_sink
+
+
 def stop_after_parts(bench, parts, stop):
     """The control says `stop` before part number `parts` is sent."""
     before = bench.control.asked
@@ -404,6 +418,25 @@ def test_a_full_sink_keeps_what_arrived_and_costs_no_attempt(bench, big, monkeyp
     assert outcome.bytes_resumed == max((offset for offset, _ in work.checkpoints), default=0)
 
 
+@pytest.mark.parametrize("proved", [0, 1, 99])
+def test_a_partial_that_a_full_sink_lets_grow_no_further_gives_its_space_back(bench, big, monkeypatch, proved):
+    """Two of them would hold each other's space for ever. To copy again what was not proved is no growth."""
+    with monkeypatch.context() as patch:
+        fail(patch, "pwrite", errno.ENOSPC, after=6)
+        bench.run(big)
+    assert bench.partials()
+    work = bench.again(big)
+    work = replace(work, checkpoints=work.checkpoints[:proved])
+    resumed = max((offset for offset, _ in work.checkpoints), default=0) // PART
+    with monkeypatch.context() as patch:
+        fail(patch, "pwrite", errno.ENOSPC, after=6 - resumed)
+        (outcome,) = bench.run(work)
+    assert (outcome.result, outcome.reason_code, outcome.costs_attempt) == (Result.RETRY, "SINK_NO_SPACE", False)
+    assert (bench.partials(), bench.journal.tokens[1]) == ([], "")
+    (outcome,) = bench.run(bench.again(work))
+    assert (outcome.result, outcome.bytes_resumed) == (Result.COMPLETED, 0)
+
+
 def test_a_source_that_can_not_be_read_keeps_the_upload(bench, big):
     work, _ = interrupted(bench, big, parts=2)
 
@@ -512,6 +545,14 @@ def test_equal_content_at_the_sink_is_adopted_with_the_source_s_attributes(bench
     assert outcome.sha256 == sha256(pattern(BIG))
     assert (copy.st_ino, copy.st_mode & 0o777) == (inode, 0o600)
     assert copy.st_mtime_ns == (bench.at_source / "big").stat().st_mtime_ns
+
+
+def test_content_replaced_after_it_was_compared_is_not_adopted(bench, big):
+    (bench.at_sink / "big").write_bytes(pattern(BIG))
+    replace_before_attributes(bench, "big", b"?" * BIG)
+    (outcome,) = bench.run(replace(big, compare_first=True))
+    assert (outcome.result, outcome.adopted, outcome.bytes_copied) == (Result.COMPLETED, False, BIG)
+    assert (bench.at_sink / "big").read_bytes() == pattern(BIG)
 
 
 @pytest.mark.parametrize("other", [pattern(BIG)[:-1] + b"?", pattern(BIG) + b"?", b""])

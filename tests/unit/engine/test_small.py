@@ -199,6 +199,45 @@ def test_equal_files_and_links_are_adopted_with_the_source_s_attributes(bench):
     assert outcomes[0].sink.version == f"{theirs_version(bench, 'file')}"
 
 
+def test_a_file_replaced_after_it_was_compared_is_not_adopted(bench):
+    bench.write("file", b"same")
+    (bench.at_sink / "file").write_bytes(b"same")
+
+    def around_sink(storage):
+        def read_whole(*args):
+            content = storage.read_whole(*args)
+            (bench.at_sink / "other").write_bytes(b"EVIL")
+            (bench.at_sink / "other").replace(bench.at_sink / "file")
+            return content
+
+        return Around(storage, read_whole=read_whole)
+
+    bench.around_sink = around_sink
+    (outcome,) = bench.run(bench.work(1, "file", compare_first=True))
+    assert (outcome.result, outcome.adopted, outcome.bytes_copied) == (Result.COMPLETED, False, 4)
+    assert (bench.at_sink / "file").read_bytes() == b"same"
+
+
+def test_a_file_with_other_names_is_copied_rather_than_given_attributes(bench):
+    """They may lie outside the root, or be the very source of another file."""
+    first, second = bench.write("first", b"same"), bench.write("second", b"same")
+    first.chmod(0o600)
+    second.chmod(0o644)
+    os.link(first, bench.at_sink / "second")
+    before = first.stat()
+    (outcome,) = bench.run(bench.work(1, "second", compare_first=True))
+    assert (outcome.result, outcome.adopted) == (Result.COMPLETED, False)
+    assert (bench.at_sink / "second").stat().st_mode & 0o777 == 0o644
+    assert (first.stat().st_mode, first.stat().st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+
+
+def test_a_file_with_other_names_is_adopted_when_nothing_has_to_be_changed(bench):
+    path = bench.write("file", b"same")
+    os.link(path, bench.at_sink / "file")
+    (outcome,) = bench.run(bench.work(1, "file", compare_first=True))
+    assert (outcome.result, outcome.adopted) == (Result.COMPLETED, True)
+
+
 def theirs_version(bench, name):
     status = (bench.at_sink / name).lstat()
     return f"{status.st_ino}.{status.st_ctime_ns}"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from storage_backends.base import Attributes, ListError, PartialId
+from storage_backends.base import Attributes, FileInfo, Kind, ListError, PartialId
 from storage_backends.errors import BadPath, NotFound, NotRegular, StorageError, SymlinkRefused
 from storage_backends.local import LocalStorage, beneath
 
@@ -124,7 +124,8 @@ def test_a_partial_that_is_a_link_is_never_written_through(storage, trap, tmp_pa
 
 def test_attributes_are_never_set_through_a_link(storage, trap, tmp_path):
     before = (tmp_path / "secret").stat()
-    storage.set_attributes(b"to_file", Attributes(mtime_ns=5, mode=0o777, uid=1, gid=1))
+    link = storage.get_file_info(b"to_file")
+    storage.set_attributes(b"to_file", Attributes(mtime_ns=5, mode=0o777, uid=1, gid=1), link)
     assert (tmp_path / "secret").stat() == before
 
 
@@ -249,7 +250,9 @@ def calls(storage, path):
         "stage_symlink": write_link,
         "upload": upload,
         "write_directory": lambda: storage.write_directory(path, Attributes(mode=0o700)),
-        "set_attributes": lambda: storage.set_attributes(path, Attributes(mode=0o777)),
+        "set_attributes": lambda: storage.set_attributes(
+            path, Attributes(mode=0o777), FileInfo(path, Kind.FILE, 1, 1, "")
+        ),
         "discard_partials": lambda: storage.discard_partials(path, WHO),
         "delete_file": lambda: storage.delete_file(path),
     }

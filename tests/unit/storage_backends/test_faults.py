@@ -1,6 +1,7 @@
 """What happens when the system says no: at a write, a sync or a rename."""
 
 import os
+import shutil
 
 import pytest
 
@@ -265,6 +266,169 @@ def test_a_file_replaced_right_after_it_was_published_is_told(storage, faults, r
     faults.replace("rename", rename)
     assert isinstance(batch.publish({b"f"})[b"f"], errors.PreconditionFailed)
     batch.discard()
+
+
+def edit_once(path, faults, function):
+    """The file at `path`, once it is there, is edited just before the next call of `function`."""
+    edits = []
+
+    def edit_before(real, *args, **kwargs):
+        if path.exists() and not edits:
+            edits.append(path)
+            path.write_bytes(b"EDIT")
+        return real(*args, **kwargs)
+
+    faults.replace(function, edit_before)
+    return edits
+
+
+def test_a_file_of_a_batch_that_is_edited_before_anybody_looked_is_told(storage, faults, root):
+    batch = storage.write_batch()
+    batch.stage(b"f", b"data", PLAIN, partial(0))
+    batch.flush()
+    edits = edit_once(root / "f", faults, "stat")
+    assert isinstance(batch.publish({b"f"})[b"f"], errors.PreconditionFailed)
+    batch.discard()
+    assert edits
+
+
+def test_a_file_of_a_batch_that_is_edited_while_names_become_durable_has_another_identity(storage, faults, root):
+    batch = storage.write_batch()
+    batch.stage(b"f", b"data", PLAIN, partial(0))
+    batch.flush()
+    edits = edit_once(root / "f", faults, "fsync")
+    info = batch.publish({b"f"})[b"f"]
+    batch.discard()
+    now = storage.get_file_info(b"f")
+    assert edits and (info.mtime_ns, info.version) != (now.mtime_ns, now.version)
+
+
+def test_an_upload_that_is_edited_before_anybody_looked_is_told(session, faults, root):
+    send(session)
+    session.prepare(b"")
+    edits = edit_once(root / "d" / "f", faults, "fstat")
+    with pytest.raises(errors.PreconditionFailed):
+        session.commit()
+    assert edits
+
+
+def test_an_upload_that_is_edited_while_its_name_becomes_durable_has_another_identity(storage, session, faults, root):
+    send(session)
+    session.prepare(b"")
+    edits = edit_once(root / "d" / "f", faults, "fsync")
+    info, now = session.commit(), storage.get_file_info(b"d/f")
+    assert edits and (info.size, info.mtime_ns, info.version) != (now.size, now.mtime_ns, now.version)
+
+
+@pytest.mark.parametrize("in_place", ["link", "directory", "nothing"])
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_a_directory_moved_out_while_a_batch_is_written_into_it_is_told(storage, root, tmp_path, in_place, count):
+    batch = storage.write_batch()
+    paths = [b"d%d/f" % number for number in range(count)]
+    for number, path in enumerate(paths):
+        batch.stage(path, b"data", PLAIN, partial(number))
+    batch.flush()
+    move_out(root / "d0", tmp_path / "moved", in_place)
+    results = batch.publish(paths)
+    batch.discard()
+    assert isinstance(results.pop(b"d0/f"), errors.StorageError)
+    assert all(isinstance(result, FileInfo) for result in results.values())
+
+
+@pytest.mark.parametrize("in_place", ["link", "directory", "nothing"])
+def test_a_directory_moved_out_while_an_upload_is_written_into_it_is_told(session, root, tmp_path, in_place):
+    send(session)
+    session.prepare(b"")
+    move_out(root / "d", tmp_path / "moved", in_place)
+    with pytest.raises(errors.StorageError):
+        session.commit()
+
+
+def move_out(directory, to, in_place):
+    directory.rename(to)
+    if in_place == "link":
+        directory.symlink_to(to)
+    if in_place == "directory":
+        directory.mkdir()
+
+
+def test_discarding_a_batch_makes_no_directory_again(storage, root):
+    batch = storage.write_batch()
+    for number in range(40):  # more than are kept open
+        batch.stage(b"d%d/f" % number, b"data", PLAIN, partial(number))
+    for number in range(40):
+        shutil.rmtree(root / f"d{number}")
+    batch.discard()
+    assert os.listdir(root) == []
+
+
+@pytest.mark.parametrize("function", ["fchmod", "utime"])
+@pytest.mark.parametrize("how", ["edited", "replaced"])
+def test_a_file_changed_while_it_gets_its_attributes_is_told(storage, root, faults, function, how):
+    info = storage.write_file(b"f", b"data", PLAIN, partial(0))
+
+    def change(real, *args, **kwargs):
+        result = real(*args, **kwargs)
+        (root / "g").write_bytes(b"longer" if how == "edited" else b"DATA")
+        if how == "edited":
+            (root / "f").write_bytes(b"longer")
+        else:
+            (root / "g").replace(root / "f")
+        return result
+
+    faults.replace(function, change)
+    with pytest.raises(errors.VersionChanged):
+        storage.set_attributes(b"f", Attributes(mtime_ns=5, mode=0o600), info)
+
+
+def test_a_file_edited_right_after_it_got_its_time_is_told(storage, root, faults):
+    info = storage.write_file(b"f", b"data", PLAIN, partial(0))
+
+    def edit(real, *args, **kwargs):
+        real(*args, **kwargs)
+        (root / "f").write_bytes(b"DATA")
+
+    faults.replace("utime", edit)
+    with pytest.raises(errors.VersionChanged):
+        storage.set_attributes(b"f", Attributes(mtime_ns=5), info)
+
+
+def test_a_file_edited_right_before_it_gets_its_attributes_is_left_alone(storage, root, faults):
+    """Its new time would hide the edit."""
+    info = storage.write_file(b"f", b"data", PLAIN, partial(0))
+
+    def edit(real, name, flags, *args, **kwargs):
+        if name == b"f" and not flags & os.O_PATH:
+            (root / "f").write_bytes(b"DATA")
+        return real(name, flags, *args, **kwargs)
+
+    faults.replace("open", edit)
+    with pytest.raises(errors.VersionChanged):
+        storage.set_attributes(b"f", Attributes(mtime_ns=5, mode=0o600), info)
+    assert ((root / "f").stat().st_mode & 0o777, (root / "f").stat().st_mtime_ns == 5) == (0o640, False)
+
+
+def test_a_link_replaced_while_it_gets_its_attributes_is_told(storage, root, faults):
+    (root / "l").symlink_to("x")
+    info = storage.get_file_info(b"l")
+
+    def replace(real, *args, **kwargs):
+        real(*args, **kwargs)
+        (root / "m").symlink_to("y")
+        (root / "m").replace(root / "l")
+
+    faults.replace("utime", replace)
+    with pytest.raises(errors.VersionChanged):
+        storage.set_attributes(b"l", Attributes(mtime_ns=5), info)
+
+
+def test_attributes_are_never_set_through_a_hard_link(storage, root, tmp_path):
+    (tmp_path / "outside").write_bytes(b"data")
+    os.link(tmp_path / "outside", root / "f")
+    before = (tmp_path / "outside").stat()
+    with pytest.raises(errors.PreconditionFailed, match="hard links"):
+        storage.set_attributes(b"f", Attributes(mtime_ns=5, mode=0o777), storage.get_file_info(b"f"))
+    assert (tmp_path / "outside").stat() == before
 
 
 def test_a_file_that_grows_while_it_is_read_whole_is_noticed(storage, root, faults):

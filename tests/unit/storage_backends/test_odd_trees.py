@@ -122,7 +122,7 @@ def test_an_ordinary_user_drops_setuid_and_setgid_and_keeps_its_own_files():
             storage = LocalStorage(os.fsencode(root))
             info = storage.write_file(b"f", b"data", Attributes(mode=0o6755, uid=0, gid=0), partial())
             assert (info.mode, info.uid) == (0o755, os.geteuid())
-            assert storage.set_attributes(b"f", Attributes(mode=0o4700)).mode == 0o700
+            assert storage.set_attributes(b"f", Attributes(mode=0o4700), info).mode == 0o700
             assert storage.write_directory(b"d/", Attributes(mode=0o2750)).mode == 0o750
 
         as_nobody(check)
@@ -136,8 +136,9 @@ def test_an_ordinary_user_copies_files_without_write_permission(mode):
             storage = LocalStorage(os.fsencode(root))
             attributes = Attributes(mode=mode)
             assert storage.write_file(b"f", b"data", attributes, partial()).mode == mode
-            assert storage.write_file(b"f", b"newer", attributes, partial()).mode == mode
-            assert storage.set_attributes(b"f", Attributes(mtime_ns=TIME, mode=mode)).mtime_ns == TIME
+            info = storage.write_file(b"f", b"newer", attributes, partial())
+            assert info.mode == mode
+            assert storage.set_attributes(b"f", Attributes(mtime_ns=TIME, mode=mode), info).mtime_ns == TIME
             token = storage.begin_upload(b"g", size=4, attributes=attributes, source_version="", partial=partial())
             session = storage.resume_upload(token, partial())
             session.write_part(0, memoryview(b"data"))

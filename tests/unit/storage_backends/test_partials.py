@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 
 import pytest
 
@@ -282,3 +283,42 @@ def seen_before(storage) -> UploadToken:
     """A token whose upload had been opened by an earlier attempt."""
     token = begin(storage)
     return UploadToken(**{**vars(token), "state": {"inode": "1"}})
+
+
+def test_aborting_leaves_alone_the_partial_that_another_attempt_began_under_the_same_name(storage, other, root):
+    """Housekeeping works at the epoch that a retry is going to have: its lock is on the old inode only."""
+    first = storage.resume_upload(begin(storage), who(1))
+    first.close()
+    housekeeping = storage.resume_upload(first.token, who(2))
+    retry = other.resume_upload(begin(other, 2), who(2))
+    housekeeping.abort()
+    finish(retry)
+    assert (root / "f").read_bytes() == DATA
+
+
+def test_taking_over_leaves_alone_the_partial_that_another_attempt_began_meanwhile(storage, other, root, faults):
+    first = storage.resume_upload(begin(storage), who(1))
+    first.close()
+    retries = []
+
+    def freeze(real, fd, operation):
+        if not retries:
+            retries.append(None)
+            retries[0] = other.resume_upload(begin(other, 2), who(2))
+        return real(fd, operation)
+
+    faults.replace("flock", freeze)
+    with pytest.raises(PartialBusy):
+        storage.resume_upload(first.token, who(2))
+    finish(retries[0])
+    assert (root / "f").read_bytes() == DATA
+
+
+def test_a_directory_that_was_taken_away_is_not_made_again_to_resume_in(storage, root):
+    token = storage.begin_upload(b"d/e/f", size=len(DATA), attributes=PLAIN, source_version="v", partial=who(1))
+    session = storage.resume_upload(token, who(1))
+    session.close()
+    shutil.rmtree(root / "d")
+    with pytest.raises(UploadGone):
+        storage.resume_upload(session.token, who(2))
+    assert names(root) == []

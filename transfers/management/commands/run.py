@@ -44,13 +44,14 @@ class Command(BaseCommand):
             raise CommandError("SyncF runs here already; end that one first (Ctrl-C in its terminal).")
         _refuse_taken(port)
         Path(settings.BASE_PATH).mkdir(parents=True, exist_ok=True)
-        login = first_login(_private_folder())
+        folder = _private_folder()
+        login = first_login(folder)
         flag = StopFlag()
         supervisor = Supervisor(_children(port, with_slave=not options["no_slave"]), self.stderr.write)
         supervisor.start()
         try:
             if self._is_up(port, flag):
-                self._greet(port, login)
+                self._greet(port, login, folder)
         except BaseException:
             supervisor.stop()
             raise
@@ -68,11 +69,11 @@ class Command(BaseCommand):
             return True
         raise CommandError(f"The web site did not answer on port {port} within {START_SECONDS} s; its log is above.")
 
-    def _greet(self, port: int, login: FirstLogin) -> None:
+    def _greet(self, port: int, login: FirstLogin, folder: Path) -> None:
         self.stdout.write(
             f"\nSyncF runs at   http://{HOST}:{port}\n"
             f"  admin login   {login.user} / {login.password}\n"
-            f"  API token     {login.token}   (also in var/api-token)\n"
+            f"  API token     {login.token}   (also in {folder / 'api-token'})\n"
             f"  directories   jobs see what lies below {settings.BASE_PATH}\n"
             "Ctrl-C ends it.\n"
         )
@@ -91,7 +92,10 @@ def _children(port: int, *, with_slave: bool) -> list[Child]:
 
 
 def _private_folder() -> Path:
-    folder = Path(settings.ROOT) / "var"
+    """Where the login is kept: beside an SQLite database, which it belongs to, else in var/."""
+    database = settings.DATABASES["default"]
+    is_file = database["ENGINE"].endswith("sqlite3")
+    folder = Path(database["NAME"]).parent if is_file else Path(settings.ROOT) / "var"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
