@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-from jobs import counters, services
+from jobs import counters, services, upkeep
 from jobs.models import Job, Scan, Task, TaskKind
 from jobs.paths import parse_path
 from jobs.services import Options
@@ -70,6 +70,7 @@ class Session:
         finally:
             stop.set()
             self._scheduler.join()
+        upkeep.complete_finished()  # its last turn may have come before the last task ended
         self.job.refresh_from_db()
         self.scan.refresh_from_db()
 
