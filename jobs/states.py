@@ -91,8 +91,8 @@ TASK_MOVES = {
         _move("settle_cancelled", "slave", "in_progress", "cancelled"),
         _move("reap", "scheduler", "in_progress", "retrying"),
         _move("reap_exhausted", "scheduler", "in_progress", "failed"),
-        _move("cancel", "scheduler", "pending retrying in_progress", "cancelled"),
+        _move("cancel", "scheduler", "pending retrying", "cancelled"),
         _move("retry", "operator", "failed skipped", "pending"),
-        _move("revisit", "scan", "completed", "pending"),
+        _move("revisit", "scan", "completed", "pending"),  # or an operator's retry of a file in the directory
     )
 }

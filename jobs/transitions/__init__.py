@@ -1,8 +1,8 @@
 """Every move of a job or a task. Nothing else writes a status column (an architecture test says so).
 
 A move is one compare-and-set: rows in the expected status (and, for work under way, of this owner at this epoch)
-change and are returned; the others are somebody else's by now and are left alone. The totals and the history row
-are written in the same transaction.
+change and are returned; the others are somebody else's by now and are left alone. The totals, and the history row
+of what a person asked for or of what went wrong, are written in the same transaction.
 """
 
 from jobs.transitions.batches import (
