@@ -6,6 +6,8 @@ import pytest
 
 from tests.support import stack
 from tests.support.databases import Template
+from tests.support.queues import delete_queues
+from transfers.broker.registry import open_broker
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,3 +38,19 @@ def fresh_database(database_template):
     """The DATABASE_URL of a migrated database of this test's own, for the processes it starts; dropped afterwards."""
     with database_template.copy() as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def queues_end_with_the_test(monkeypatch):
+    """What a test declares on the stack's broker from within this process is deleted afterwards."""
+    prefixes = {}
+
+    def remember(url, *, queue_prefix):
+        prefixes[queue_prefix] = url
+        return open_broker(url, queue_prefix=queue_prefix)
+
+    monkeypatch.setattr("transfers.queue.open_broker", remember)
+    yield
+    for prefix, url in prefixes.items():
+        if url.startswith("amqp"):
+            delete_queues(url, prefix)

@@ -16,17 +16,14 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
-from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
-
-from pika import BlockingConnection, URLParameters
-from pika.exceptions import AMQPError
 
 from tests.acceptance.processes import ROOT, Process, Processes, eventually
 from tests.acceptance.rows import rows
 from tests.servers.processes import free_ports
 from tests.support.databases import product_environment
+from tests.support.queues import delete_queues
 
 START_SECONDS = 30.0
 
@@ -140,9 +137,7 @@ class Product:
         url = self.environment["BROKER_URL"]
         identifier = self.value("SELECT identifier FROM jobs_installation")
         if url.startswith("amqp") and identifier:
-            with suppress(AMQPError, OSError), closing(BlockingConnection(URLParameters(url))) as connection:
-                for name in ("tasks", "dead"):
-                    connection.channel().queue_delete(f"syncf.{identifier}.{name}")
+            delete_queues(url, f"syncf.{identifier}")
 
 
 class Api:
