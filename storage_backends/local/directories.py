@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 
 from storage_backends.errors import KindConflict, PreconditionFailed, StorageError
 from storage_backends.local import system
@@ -68,7 +69,8 @@ def _enter(parent: int, name: bytes, mode: int | None) -> tuple[int, bool]:
     except FileNotFoundError:
         if mode is None:
             raise
-        system.mkdir(name, mode, dir_fd=parent)
+        with suppress(FileExistsError):  # another worker made it in the same moment, and may not have synced it yet
+            system.mkdir(name, mode, dir_fd=parent)
         is_new = True
         handle = system.open(name, HANDLE | os.O_DIRECTORY, dir_fd=parent)
     _unlock(handle)

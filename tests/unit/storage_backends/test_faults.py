@@ -154,6 +154,15 @@ def test_directories_made_on_the_way_are_durable_before_the_upload_begins(storag
     assert calls == ["mkdir", "mkdir", "fsync", "fsync"]
 
 
+def test_a_directory_that_another_worker_makes_in_the_same_moment_is_shared_with_it(storage, faults):
+    def made_by_the_other_first(real, *args, **kwargs):
+        real(*args, **kwargs)
+        return real(*args, **kwargs)
+
+    faults.replace("mkdir", made_by_the_other_first)
+    assert storage.write_file(b"a/b/f", b"x", PLAIN, WHO).size == 1
+
+
 @pytest.mark.parametrize("count", [2, 20])
 def test_a_batch_is_durable_before_it_is_published_and_its_names_after(storage, faults, count):
     batch = storage.write_batch()
