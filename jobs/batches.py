@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 BATCH_FILES, BATCH_BYTES = 500, 256 << 20
+#: A slave that looks for itself takes up to so many, by how much is waiting (docs/adr/0008).
+MOST_BATCH_FILES = 1000
+#: So little is done before two workers had shared it.
+LIGHT_FILES, LIGHT_BYTES = 100, 4 << 20
 #: A file from this size on travels alone, so that it can be resumed, and nothing waits behind it.
 BIG_FILE_BYTES = 16 << 20
 #: By attempts made so far: one poisonous file must not take its neighbours along.
-FILES_BY_ATTEMPTS = (500, 50, 5, 1)
+FILES_BY_ATTEMPTS = (1000, 50, 5, 1)
 
 
 class Waiting(NamedTuple):
@@ -18,6 +22,18 @@ class Waiting(NamedTuple):
     id: int
     size: int
     attempts: int
+
+
+def fair_share(waiting: int, *, workers: int) -> int:
+    """Files for one worker's next batch: half of its share of what waits, so that all of them end about together."""
+    return max(1, min(MOST_BATCH_FILES, -(-waiting // (2 * workers))))
+
+
+def next_batch(rows: Sequence[Waiting], *, fair: int) -> list[int]:
+    """The first batch of `rows`, of `fair` files; more than is fair where so few bytes are not worth sharing."""
+    batch = next(cut(rows, most=max(fair, LIGHT_FILES)), [])
+    is_light = sum(row.size for row in rows[: len(batch)]) <= LIGHT_BYTES
+    return batch if is_light else batch[:fair]
 
 
 def cut(tasks: Iterable[Waiting], *, most: int = BATCH_FILES) -> Iterator[list[int]]:

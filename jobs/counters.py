@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection
 
 from django.db import transaction
@@ -18,27 +17,34 @@ class Tally:
     """Collects the changes of one transaction and writes one row per (job, name)."""
 
     def __init__(self) -> None:
-        self._deltas: dict[tuple[str, str], int] = defaultdict(int)
+        self._deltas: dict[tuple[JobId, str], int] = {}
+        self._moves: dict[tuple[JobId, str, str | None, str], list[int]] = {}
+        """(job, kind, from, to) → [tasks, bytes before, bytes after]; there are few, however many tasks move."""
 
     def add(self, job_id: JobId, name: str, delta: int) -> None:
         """Change the total `name` of the job by `delta`."""
-        self._deltas[str(job_id), name] += delta
+        self._deltas[job_id, name] = self._deltas.get((job_id, name), 0) + delta
 
     def move(
         self, job_id: JobId, kind: str, size: int, source: str | None, target: str, new_size: int | None = None
     ) -> None:
         """One task went from status `source` (None: it is new) to `target`."""
-        if source is not None:
-            self.add(job_id, f"{kind}.{source}", -1)
-            self.add(job_id, f"{kind}.{source}.bytes", -size)
-        self.add(job_id, f"{kind}.{target}", 1)
-        self.add(job_id, f"{kind}.{target}.bytes", size if new_size is None else new_size)
+        sums = self._moves.setdefault((job_id, kind, source, target), [0, 0, 0])
+        sums[0] += 1
+        sums[1] += size
+        sums[2] += size if new_size is None else new_size
 
     def write(self) -> None:
         """Insert the rows; call inside the transaction of the move."""
-        Counter.objects.bulk_create(
-            [Counter(job_id=job, name=name, delta=delta) for (job, name), delta in self._deltas.items() if delta]
-        )
+        for (job_id, kind, source, target), (tasks, before, after) in self._moves.items():
+            if source is not None:
+                self.add(job_id, f"{kind}.{source}", -tasks)
+                self.add(job_id, f"{kind}.{source}.bytes", -before)
+            self.add(job_id, f"{kind}.{target}", tasks)
+            self.add(job_id, f"{kind}.{target}.bytes", after)
+        self._moves.clear()
+        changed = [Counter(job_id=job, name=name, delta=delta) for (job, name), delta in self._deltas.items() if delta]
+        Counter.objects.bulk_create(changed)
 
 
 def totals(job_id: JobId) -> dict[str, int]:

@@ -235,6 +235,9 @@ class Slave(models.Model):
         return self.name
 
 
+_IS_WAITING = Q(status__in=[TaskStatus.PENDING, TaskStatus.RETRYING])
+
+
 class Task(models.Model):
     """One path of one job and the state it is in: catalogue and queue in one table."""
 
@@ -298,10 +301,13 @@ class Task(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(F("job"), Substr("path", 1, INDEXED_PATH_BYTES), name="task_path"),
+            models.Index(fields=["job", "id"], name="task_waiting", condition=_IS_WAITING & ~Q(kind=TaskKind.DIRECTORY)),
             models.Index(
-                "job", "id", name="task_waiting", condition=Q(status__in=[TaskStatus.PENDING, TaskStatus.RETRYING])
+                fields=["job", "id"],
+                name="task_waiting_directory",
+                condition=_IS_WAITING & Q(kind=TaskKind.DIRECTORY),
             ),
-            models.Index("owner", name="task_owned", condition=Q(owner__isnull=False)),
+            models.Index(fields=["job", "owner"], name="task_owned", condition=Q(owner__isnull=False)),
             models.Index(
                 "job", "id", name="task_failed", condition=Q(status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED])
             ),

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from jobs.counters import totals, totals_of
 from jobs.models import Checkpoint, Job, JobId, Lease, Scan, Slave, Task, TaskKind, Upload
 from jobs.states import ACTIVE, JobStatus, TaskStatus
-from jobs.transitions import claimable
+from jobs.waiting import due_directories, due_files, has, is_active, is_busy_with_files, tasks_in_hand
 
 
 def visible_jobs(user: Any) -> QuerySet[Job]:
@@ -135,28 +135,12 @@ def reachable(slave: Slave, prefix: str = "") -> Q:
 
 def jobs_with_work(slave: Slave) -> list[Job]:
     """Servable jobs that have a file or link to copy now."""
-    waiting = Task.objects.filter(claimable(), job=OuterRef("pk")).exclude(kind=TaskKind.DIRECTORY)
-    return list(servable_jobs(slave).filter(Exists(waiting)))
+    return list(servable_jobs(slave).filter(has(due_files())))
 
 
 def jobs_with_directories(slave: Slave) -> list[Job]:
     """Servable jobs of which only directories are left: no scan under way, no other task that is not final."""
-    directories = waiting_directories().filter(job=OuterRef("pk"))
-    return list(servable_jobs(slave).filter(Exists(directories), ~busy_with_files()))
-
-
-def waiting_directories() -> QuerySet[Task]:
-    """Directories that may be claimed, those below before those above."""
-    return Task.objects.filter(claimable(), kind=TaskKind.DIRECTORY).order_by("-path")
-
-
-def busy_with_files() -> Q:
-    """Jobs (as OuterRef "pk") with files under way or waiting, directories in hand, or a scan that may add some."""
-    active = Task.objects.filter(job=OuterRef("pk"), status__in=ACTIVE).exclude(
-        kind=TaskKind.DIRECTORY, owner__isnull=True
-    )
-    scanning = Scan.objects.filter(job=OuterRef("pk"), finished_at=None, is_preview=False, started_at__isnull=False)
-    return Q(Exists(active)) | Q(Exists(scanning))
+    return list(servable_jobs(slave).filter(has(due_directories()), ~is_busy_with_files()))
 
 
 class Memory(NamedTuple):
@@ -169,6 +153,8 @@ class Memory(NamedTuple):
 
 def upload_memories(task_ids: list[int]) -> dict[int, Memory]:
     """Task id → unfinished upload, for those that have one."""
+    if not task_ids:
+        return {}
     uploads = {upload.task_id: upload for upload in Upload.objects.filter(task_id__in=task_ids)}
     points: dict[int, list[tuple[int, bytes]]] = {task_id: [] for task_id in uploads}
     for row in Checkpoint.objects.filter(task_id__in=list(uploads)).order_by("task_id", "offset"):
@@ -185,11 +171,6 @@ def workers_of_jobs(job_ids: Collection[JobId]) -> dict[str, int]:
     return {str(job): count for job, count in rows.annotate(slaves=Count("owner", distinct=True)).order_by()}
 
 
-def waiting_tasks(job_ids: Collection[JobId]) -> QuerySet[Task]:
-    """Files and links of these jobs that may be claimed now, in the order of the catalogue."""
-    return Task.objects.filter(claimable(), job_id__in=job_ids).exclude(kind=TaskKind.DIRECTORY).order_by("id")
-
-
 # ── for the scheduler ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -201,14 +182,14 @@ def due_jobs() -> QuerySet[Job]:
 
 def jobs_to_publish(stale_seconds: float) -> list[Job]:
     """Running jobs with a task that was never published, or so long ago that its message may be lost."""
-    wanted = waiting_tasks_to_publish(stale_seconds).filter(job=OuterRef("pk"))
-    return list(Job.objects.filter(Exists(wanted)))
+    running = Job.objects.filter(status=JobStatus.RUNNING, parked_code="")
+    return list(running.filter(has(waiting_tasks_to_publish(stale_seconds))))
 
 
 def waiting_tasks_to_publish(stale_seconds: float) -> QuerySet[Task]:
     """Claimable files and links without a fresh message."""
     stale = Q(published_at=None) | Q(published_at__lte=Now() - timedelta(seconds=stale_seconds))
-    return Task.objects.filter(claimable(), stale).exclude(kind=TaskKind.DIRECTORY)
+    return due_files().filter(stale)
 
 
 def expired_slaves() -> QuerySet[Slave]:
@@ -221,12 +202,11 @@ def expired_slaves() -> QuerySet[Slave]:
 
 def finished_run_once_jobs() -> QuerySet[Job]:
     """Running jobs without interval whose last scan went through and whose tasks, directories too, are all final."""
-    active = Task.objects.filter(job=OuterRef("pk"), status__in=ACTIVE)
     unfinished = Scan.objects.filter(job=OuterRef("pk"), finished_at=None)
     scanned = Scan.objects.filter(job=OuterRef("pk"), finished_at__isnull=False, is_preview=False)
     last = scanned.order_by("-id")
     return (
-        Job.objects.filter(~Exists(active), ~Exists(unfinished), Exists(scanned))
+        Job.objects.filter(~is_active(), ~Exists(unfinished), Exists(scanned))
         .filter(status=JobStatus.RUNNING, interval=None, next_scan_at=None)
         .annotate(last_error=last.values("error_code")[:1], last_errors=last.values("errors")[:1])
         .filter(last_error="", last_errors=0)

@@ -6,24 +6,31 @@ function runs inside the caller's transaction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 
 from django.db import connection
 
 from jobs.models import INDEXED_PATH_BYTES
-from jobs.sql import postgresql, sqlite
-from jobs.sql.rows import NewTask, Row, SeenTask, Settlement
+from jobs.sql import claims, postgresql, sqlite
+from jobs.sql.rows import Candidate, NewTask, Row, SeenTask, Settlement
 
 __all__ = [
+    "Candidate",
     "NewTask",
     "Row",
     "SeenTask",
     "Settlement",
+    "count_waiting",
+    "hold_running",
     "insert_tasks",
-    "lock_jobs",
+    "named_files",
+    "next_directories",
+    "next_files",
     "path_page",
     "refresh_tasks",
     "settle_tasks",
+    "take",
 ]
 
 
@@ -31,9 +38,34 @@ def _vendor() -> ModuleType:
     return postgresql if connection.vendor == "postgresql" else sqlite
 
 
-def lock_jobs(job_ids: list[str]) -> None:
-    """Hold a share lock on the job rows, so that pause and kill wait for this transaction or this for them."""
-    _vendor().lock_jobs(job_ids)
+def hold_running(job_id: str) -> bool:
+    """Whether the job runs and is not parked; if so, pause, kill and park wait for this transaction to end."""
+    return bool(_vendor().hold_running(job_id))
+
+
+def next_files(job_id: str, limit: int) -> list[Candidate]:
+    """Files and links that may be claimed, in the order of the catalogue, locked."""
+    return claims.next_files(_vendor(), job_id, limit)
+
+
+def named_files(job_id: str, ids: Sequence[int]) -> list[Candidate]:
+    """Those of these ids that are claimable files and links of the job, locked."""
+    return claims.named_files(_vendor(), job_id, ids)
+
+
+def next_directories(job_id: str, limit: int) -> list[Candidate]:
+    """Directories that may be claimed, those below before those above, locked."""
+    return claims.next_directories(_vendor(), job_id, limit)
+
+
+def count_waiting(job_id: str, at_most: int) -> int:
+    """How many files and links of the job wait, due or not; counting ends at `at_most`."""
+    return claims.count_waiting(_vendor(), job_id, at_most)
+
+
+def take(slave_id: str, slave_name: str, ids: Sequence[int]) -> int:
+    """Make candidates this slave's, at a new epoch; returns how many."""
+    return claims.take(_vendor(), slave_id, slave_name, ids)
 
 
 def insert_tasks(job_id: str, rows: list[NewTask]) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from jobs.sql.rows import NewTask, SeenTask, Settlement
+from jobs.sql.rows import RUNNING, NewTask, SeenTask, Settlement
 
 #: Exactly what the index `task_path` is over; `substr` is another function to the planner.
 INDEXED_PREFIX = "substring(path, 1, 1024)"
+NOW = "clock_timestamp()"
+IN_IDS = "= ANY(%s::bigint[])"
+SKIP_LOCKED = "FOR UPDATE SKIP LOCKED"
 
 
 def uuid_parameter(value: str) -> str:
@@ -20,10 +23,16 @@ def uuid_parameter(value: str) -> str:
     return str(value)
 
 
-def lock_jobs(job_ids: list[str]) -> None:
-    """FOR SHARE: claims do not wait for each other, only for pause, kill and park."""
+def ids_parameter(ids: Sequence[int]) -> list[int]:
+    """For `IN_IDS`."""
+    return list(ids)
+
+
+def hold_running(job_id: str) -> bool:
+    """FOR SHARE: claims do not wait for each other, only for pause, kill and park, and see what those have done."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM jobs_job WHERE id = ANY(%s::uuid[]) ORDER BY id FOR SHARE", [job_ids])
+        cursor.execute(f"SELECT 1 FROM jobs_job WHERE id = %s::uuid AND {RUNNING} FOR SHARE", [str(job_id)])
+        return cursor.fetchone() is not None
 
 
 @contextmanager
@@ -39,19 +48,19 @@ def _columns(rows: list[Any]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-_INSERT = """
-    INSERT INTO jobs_task (job_id, kind, path, path_sha256, path_display, status, size, source_mtime_ns,
-        source_version, compare_first, reason_code, reason_text, sink_version, copied_bytes, epoch, attempts,
-        slave_name)
-    SELECT %s::uuid, v.*, '', 0, 0, 0, '' FROM unnest(%s::text[], %s::bytea[], %s::bytea[], %s::text[], %s::text[],
-        %s::bigint[], %s::bigint[], %s::text[], %s::boolean[], %s::text[], %s::text[]) AS v
+_COPY = """
+    COPY jobs_task (job_id, kind, path, path_sha256, path_display, status, size, source_mtime_ns, source_version,
+        compare_first, reason_code, reason_text, sink_version, copied_bytes, epoch, attempts, slave_name)
+    FROM STDIN
 """
 
 
 def insert_tasks(job_id: str, rows: list[NewTask]) -> None:
-    """One INSERT … SELECT FROM unnest."""
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [str(job_id), *_columns(rows)])
+    """One COPY, a third of the price of an INSERT … SELECT FROM unnest."""
+    job = str(job_id)
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.cursor.copy(_COPY) as copy:
+        for row in rows:
+            copy.write_row((job, *row, "", 0, 0, 0, ""))
 
 
 _REFRESH = """
@@ -83,14 +92,16 @@ _SETTLE = """
         %s::boolean[])
         AS v(id, epoch, status, checksum, size, source_mtime_ns, source_version, sink_size, sink_mtime_ns,
              sink_version, copied_bytes, reason_code, reason_text, attempts_back, delay_seconds, compare_first)
-    WHERE t.id = v.id AND t.owner_id = %s::uuid AND t.epoch = v.epoch AND t.status = 'in_progress' RETURNING t.id
+    WHERE t.id = v.id AND t.owner_id IS NOT DISTINCT FROM %s::uuid AND t.epoch = v.epoch AND t.status = 'in_progress'
+    RETURNING t.id
 """
 
 
 def _update(statement: str, rows: list[Any], *extra: str) -> set[int]:
     with connection.cursor() as cursor:
-        # With statistics from before a mass status change the planner expects one row and scans the table for
-        # each: 450 times slower. The primary key is always right here.
+        # With statistics from before a mass status change the planner expects one row and scans the table, or all
+        # that the slave owns, for each: 450 times slower. The primary key is always right here; an index over the
+        # owner does not know IS NOT DISTINCT FROM.
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(statement, [*_columns(sorted(rows)), *extra])
         won = {row[0] for row in cursor.fetchall()}

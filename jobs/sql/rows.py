@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+#: Jobs whose tasks may be claimed. In the statements' text, as all states are.
+RUNNING = "status = 'running' AND parked_code = ''"
+FINAL_STATUSES = frozenset({"completed", "failed", "skipped", "cancelled"})
+
 
 class Row(NamedTuple):
     """One row of the catalogue as a scan reads it."""
@@ -21,6 +25,19 @@ class Row(NamedTuple):
     reason_code: str
     is_gone: bool
     compare_first: bool
+
+
+class Candidate(NamedTuple):
+    """A waiting task as a claim reads it."""
+
+    id: int
+    kind: str
+    path: bytes
+    size: int
+    epoch: int
+    attempts: int
+    compare_first: bool
+    status: str
 
 
 class NewTask(NamedTuple):

@@ -1,18 +1,26 @@
-"""SQLite: one prepared statement run over the rows, in the caller's IMMEDIATE transaction (so there is one writer)."""
+"""SQLite: one prepared statement run over the rows.
+
+The caller's transaction is IMMEDIATE: there is one writer, so what a SELECT has found in it still holds for the UPDATE
+that follows."""
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from jobs.sql.rows import NewTask, SeenTask, Settlement
+from jobs.sql.rows import FINAL_STATUSES, RUNNING, NewTask, SeenTask, Settlement
 
 #: Exactly what the index `task_path` is over.
 INDEXED_PREFIX = "substr(path, 1, 1024)"
-_NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
+NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
+#: A list of ids as one parameter, so that the statement's text stays the same and is prepared once.
+IN_IDS = "IN (SELECT value FROM json_each(%s))"
+SKIP_LOCKED = ""
 
 
 def uuid_parameter(value: str) -> str:
@@ -20,8 +28,16 @@ def uuid_parameter(value: str) -> str:
     return uuid.UUID(str(value)).hex
 
 
-def lock_jobs(job_ids: list[str]) -> None:
-    """Nothing: an IMMEDIATE transaction excludes every other writer."""
+def ids_parameter(ids: Sequence[int]) -> str:
+    """For `IN_IDS`. Numbers only: a path never goes through JSON."""
+    return json.dumps(list(ids))
+
+
+def hold_running(job_id: str) -> bool:
+    """An IMMEDIATE transaction excludes every other writer, so looking is enough."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM jobs_job WHERE id = %s AND {RUNNING}", [uuid_parameter(job_id)])
+        return cursor.fetchone() is not None
 
 
 def sorted_by_index(cursor: CursorWrapper) -> AbstractContextManager[None]:
@@ -47,8 +63,8 @@ def insert_tasks(job_id: str, rows: list[NewTask]) -> None:
 _REFRESH = f"""
     UPDATE jobs_task SET kind = %s, status = %s, size = %s, source_mtime_ns = %s, source_version = %s,
         compare_first = %s, reason_code = %s, reason_text = %s, attempts = 0, not_before = NULL,
-        published_at = NULL, copied_bytes = 0, gone_at = CASE WHEN %s THEN {_NOW} END
-    WHERE id = %s AND status = %s
+        published_at = NULL, copied_bytes = 0, gone_at = CASE WHEN %s THEN {NOW} END
+    WHERE id = %s
 """
 
 _SETTLE = f"""
@@ -58,34 +74,37 @@ _SETTLE = f"""
         sink_version = COALESCE(%s, sink_version), copied_bytes = COALESCE(%s, copied_bytes),
         reason_code = %s, reason_text = %s, attempts = attempts - %s,
         not_before = strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s), published_at = NULL,
-        compare_first = COALESCE(%s, compare_first), completed_at = CASE WHEN %s THEN {_NOW} END
-    WHERE id = %s AND owner_id = %s AND epoch = %s AND status = 'in_progress'
+        compare_first = COALESCE(%s, compare_first), completed_at = CASE WHEN %s THEN {NOW} END
+    WHERE id = %s
 """
 
 
 def refresh_tasks(rows: list[SeenTask]) -> set[int]:
-    """One UPDATE a row; the row count says who won."""
-    won = set()
+    """One executemany over the rows that are as expected."""
+    found = _columns_of("id, status", [row.id for row in rows])
+    ours = [row for row in rows if (row.id, row.expected) in found]
     with connection.cursor() as cursor:
-        for row in rows:
-            cursor.execute(_REFRESH, [*row[2:], row.id, row.expected])
-            if cursor.rowcount == 1:
-                won.add(row.id)
-    return won
+        cursor.executemany(_REFRESH, [(*row[2:], row.id) for row in ours])
+    return {row.id for row in ours}
 
 
 def settle_tasks(slave_id: str, rows: list[Settlement]) -> set[int]:
-    """One UPDATE a row, fenced by owner and epoch."""
+    """One executemany over the rows that are this slave's at that epoch."""
     owner = uuid_parameter(slave_id)
-    won = set()
+    found = _columns_of("id, epoch, owner_id, status", [row.id for row in rows])
+    ours = [row for row in rows if (row.id, row.epoch, owner, "in_progress") in found]
     with connection.cursor() as cursor:
-        for row in rows:
-            delay = None if row.delay_seconds is None else f"+{row.delay_seconds:.3f} seconds"
-            is_final = row.status in ("completed", "failed", "skipped", "cancelled")
-            cursor.execute(
-                _SETTLE,
-                [*row[2:14], delay, row.compare_first, is_final, row.id, owner, row.epoch],
-            )
-            if cursor.rowcount == 1:
-                won.add(row.id)
-    return won
+        cursor.executemany(_SETTLE, [_settle_parameters(row) for row in ours])
+    return {row.id for row in ours}
+
+
+def _columns_of(columns: str, ids: list[int]) -> set[tuple[object, ...]]:
+    """What the rows say now. No other writer can change them before this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM jobs_task WHERE id {IN_IDS}", [ids_parameter(ids)])
+        return set(cursor.fetchall())
+
+
+def _settle_parameters(row: Settlement) -> tuple[object, ...]:
+    delay = None if row.delay_seconds is None else f"+{row.delay_seconds:.3f} seconds"
+    return (*row[2:14], delay, row.compare_first, row.status in FINAL_STATUSES, row.id)

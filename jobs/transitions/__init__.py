@@ -12,10 +12,11 @@ from jobs.transitions.batches import (
     retry_batch,
     revisit_directories,
 )
+from jobs.transitions.claiming import Choose, Claimed, claim_directories, claim_files, claim_named
 from jobs.transitions.discovery import Seen, discover, rediscover
 from jobs.transitions.reaping import let_go, reap
+from jobs.transitions.settling import Settled, settle
 from jobs.transitions.steering import lock_job_alone, move_job
-from jobs.transitions.work import Choose, Claimed, Settled, claim, claimable, settle
 
 __all__ = [
     "Choose",
@@ -23,8 +24,9 @@ __all__ = [
     "Seen",
     "Settled",
     "cancel_batch",
-    "claim",
-    "claimable",
+    "claim_directories",
+    "claim_files",
+    "claim_named",
     "discover",
     "let_go",
     "lock_job_alone",

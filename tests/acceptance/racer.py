@@ -60,9 +60,15 @@ class RacingSlave:
         def choose(rows):
             return {row.id for row in random.sample(rows, random.randint(0, len(rows)))}
 
-        tasks = Task.objects.filter(job_id__in=self.jobs, id__gt=random.randint(0, TASKS)).order_by("id")
+        job, named = random.choice(self.jobs), random.sample(range(1, TASKS + 1), 60)
         how = {"limit": random.randint(1, 60), "choose": random.choice([None, choose])}
-        for task in transitions.claim(self.slave, tasks, job_ids=list(map(str, self.jobs)), **how):
+        by_name = random.random() < 0.5
+        claimed = (
+            transitions.claim_named(self.slave, job, named)
+            if by_name
+            else transitions.claim_files(self.slave, job, **how)
+        )
+        for task in claimed:
             self.claimed.append((task.id, task.epoch))
             self.mine[task.id] = task
 

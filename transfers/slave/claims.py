@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 from django.db import transaction
 
-from jobs import batches, transitions
-from jobs.models import Job, Slave, Task, TaskKind
+from jobs import batches, sql, transitions
+from jobs.models import Job, Slave, Task
 from jobs.paths import task_digest
-from jobs.selectors import (
-    busy_with_files,
-    jobs_with_directories,
-    jobs_with_work,
-    servable_jobs,
-    upload_memories,
-    waiting_directories,
-    waiting_tasks,
-)
+from jobs.selectors import jobs_with_directories, jobs_with_work, servable_jobs, upload_memories
 from jobs.storages import Side, job_root
 from jobs.transitions import Claimed
+from jobs.waiting import is_busy_with_files
 from storage_backends.base import Kind
 from transfers.engine.contracts import Assignment, Place, Verify, Work
 
@@ -38,12 +30,12 @@ class Batch(NamedTuple):
 
 def claim_hint(slave: Slave, ids: Sequence[int]) -> list[Batch]:
     """Claim what a hint names, as far as it is waiting and ours to serve, cut as if it were cut now."""
-    named = Task.objects.filter(id__in=ids).exclude(kind=TaskKind.DIRECTORY).order_by("id")
-    jobs = {job.pk: job for job in servable_jobs(slave).filter(pk__in=named.order_by().values("job_id"))}
-    claimed = transitions.claim(slave, named, job_ids=[str(pk) for pk in jobs], limit=len(ids))
-    ordered = sorted(claimed, key=lambda task: (str(task.job_id), task.id))
-    grouped = groupby(ordered, key=lambda task: task.job_id)
-    return [Batch(jobs[job_id], piece) for job_id, tasks in grouped for piece in _pieces(list(tasks))]
+    named = Task.objects.filter(id__in=ids).values("job_id")
+    found = []
+    for job in servable_jobs(slave).filter(pk__in=named):
+        tasks = transitions.claim_named(slave, job.pk, ids)
+        found += [Batch(job, piece) for piece in _pieces(tasks)]
+    return found
 
 
 def _pieces(tasks: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
@@ -53,22 +45,25 @@ def _pieces(tasks: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
         yield [by_id[task_id] for task_id in ids]
 
 
-def claim_next(slave: Slave, idle_workers: int) -> Batch | None:
+def claim_next(slave: Slave) -> Batch | None:
     """Claim the next batch of any job (in random order, for fairness), or directories where only those are left."""
     jobs = jobs_with_work(slave)
     for job in random.sample(jobs, len(jobs)):
-        if batch := _claim_of(slave, job, idle_workers):
+        if batch := _claim_of(slave, job):
             return batch
     return _claim_directories(slave)
 
 
-def _claim_of(slave: Slave, job: Job, idle_workers: int) -> Batch | None:
-    def choose(rows: Sequence[batches.Waiting]) -> Sequence[int]:
-        fair = -(-len(rows) // idle_workers)
-        return next(batches.cut(rows, most=max(1, fair)), [])
-
-    tasks = transitions.claim(
-        slave, waiting_tasks([job.pk]), job_ids=[str(job.pk)], limit=batches.BATCH_FILES, choose=choose
+def _claim_of(slave: Slave, job: Job) -> Batch | None:
+    """A batch as large as leaves as much again for every worker: few and large while there is much, and at the end
+    none waits long for another one's last batch."""
+    waiting = sql.count_waiting(str(job.pk), 2 * slave.concurrency * batches.MOST_BATCH_FILES)
+    fair = batches.fair_share(waiting, workers=slave.concurrency)
+    tasks = transitions.claim_files(
+        slave,
+        job.pk,
+        limit=max(fair, batches.LIGHT_FILES),
+        choose=lambda rows: batches.next_batch(rows, fair=fair),
     )
     return Batch(job, tasks) if tasks else None
 
@@ -77,11 +72,9 @@ def _claim_directories(slave: Slave) -> Batch | None:
     for job in jobs_with_directories(slave):
         with transaction.atomic():
             transitions.lock_job_alone(job.pk)
-            if not servable_jobs(slave).filter(~busy_with_files(), pk=job.pk).exists():
+            if not servable_jobs(slave).filter(~is_busy_with_files(), pk=job.pk).exists():
                 continue
-            tasks = transitions.claim(
-                slave, waiting_directories().filter(job=job), job_ids=[str(job.pk)], limit=DIRECTORIES_AT_ONCE
-            )
+            tasks = transitions.claim_directories(slave, job.pk, limit=DIRECTORIES_AT_ONCE)
         if tasks:
             return Batch(job, tasks)
     return None
@@ -89,7 +82,8 @@ def _claim_directories(slave: Slave) -> Batch | None:
 
 def assignment(batch: Batch, *, number: int, installation: str) -> Assignment:
     """The batch in the engine's words."""
-    memories = upload_memories([task.id for task in batch.tasks])
+    # Nothing can be left of a task that was never claimed before.
+    memories = upload_memories([task.id for task in batch.tasks if task.epoch > 1])
     job = batch.job
     works = []
     for task in batch.tasks:

@@ -194,7 +194,7 @@ class SlaveLoop:
                 return self._backlog.popleft()
         if time.monotonic() < self._next_look:
             return None
-        batch = self._persist(lambda: claims.claim_next(self._slave, idle_workers))
+        batch = self._persist(lambda: claims.claim_next(self._slave))
         if batch is None:
             self._next_look = time.monotonic() + self._look_seconds
         return batch

@@ -64,14 +64,15 @@ def put(job: Job, status: str, path: bytes = b"a", **fields) -> Task:
 
 def claim(slave: Slave, job: Job, *, limit: int = 1000) -> list[Claimed]:
     """Claim whatever of the job may be claimed."""
-    return transitions.claim(slave, Task.objects.order_by("id"), job_ids=[str(job.pk)], limit=limit)
+    files = transitions.claim_files(slave, job.pk, limit=limit)
+    return files + transitions.claim_directories(slave, job.pk, limit=limit - len(files))
 
 
 def claim_one(slave: Slave, job: Job, path: bytes = b"a", **fields) -> Claimed:
     """A new task of that path in this slave's hand."""
     [task] = discover(job, path, **fields)
-    claimed = transitions.claim(slave, Task.objects.filter(pk=task), job_ids=[str(job.pk)], limit=1)
-    return claimed[0]
+    named = transitions.claim_named(slave, job.pk, [task])
+    return (named or transitions.claim_directories(slave, job.pk, limit=1))[0]
 
 
 def ending(task: Claimed, status: str = "completed", **fields) -> Settled:

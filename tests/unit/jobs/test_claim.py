@@ -69,7 +69,7 @@ def test_nothing_is_claimed_before_its_time(job, slave):
 def test_a_job_that_was_not_asked_for_is_left_alone_even_if_its_task_is_named(job, slave):
     other = builders.new_job()
     [foreign] = builders.discover(other, b"a")
-    assert transitions.claim(slave, Task.objects.filter(pk=foreign), job_ids=[str(job.pk)], limit=10) == []
+    assert transitions.claim_named(slave, job.pk, [foreign]) == []
 
 
 @pytest.mark.parametrize(
@@ -106,29 +106,27 @@ def test_choose_may_take_fewer_by_size_and_the_rest_stays_waiting(job, slave):
         assert [(row.id, row.size, row.attempts) for row in rows] == [(small, 10, 0), (big, 1 << 30, 0)]
         return [row.id for row in rows if row.size < 1 << 20]
 
-    tasks = Task.objects.order_by("id")
-    claimed = transitions.claim(slave, tasks, job_ids=[str(job.pk)], limit=10, choose=up_to_a_megabyte)
+    claimed = transitions.claim_files(slave, job.pk, limit=10, choose=up_to_a_megabyte)
     assert [task.id for task in claimed] == [small]
     assert Task.objects.get(pk=big).status == "pending"
 
 
 def test_choosing_nothing_claims_nothing(job, slave):
     builders.discover(job, b"a")
-    tasks = Task.objects.order_by("id")
-    assert transitions.claim(slave, tasks, job_ids=[str(job.pk)], limit=9, choose=lambda rows: []) == []
+    assert transitions.claim_files(slave, job.pk, limit=9, choose=lambda rows: []) == []
 
 
 def test_the_number_of_statements_does_not_grow_with_the_batch(job, slave, django_assert_max_num_queries):
     builders.discover(job, *(b"%03d" % number for number in range(300)))
-    with django_assert_max_num_queries(7):  # savepoint, share lock, select, update, totals, release
-        assert len(builders.claim(slave, job)) == 300
+    with django_assert_max_num_queries(7):  # savepoint, share lock, lease, select, update, totals, release
+        assert len(transitions.claim_files(slave, job.pk, limit=1000)) == 300
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer, whose transaction is the lock")
 def test_a_claim_holds_the_job_under_a_share_lock(job, slave, django_assert_max_num_queries):
     builders.discover(job, b"a")
     with django_assert_max_num_queries(9) as queries:
-        builders.claim(slave, job)
+        transitions.claim_files(slave, job.pk, limit=9)
     statements = [query["sql"] for query in queries.captured_queries]
     [lock] = [index for index, text in enumerate(statements) if "FOR SHARE" in text]
     [select] = [index for index, text in enumerate(statements) if "SKIP LOCKED" in text]

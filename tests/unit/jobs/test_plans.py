@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs import sql, transitions
+from jobs import selectors, sql, transitions
 from jobs.models import Task
 from jobs.sql import postgresql
 from tests.unit.jobs import builders
@@ -62,7 +62,7 @@ def test_settling_goes_by_an_index_although_the_statistics_are_stale(many, slave
     make_statistics_stale()
     rows = [builders.ending(task) for task in many[:500]]
     [plan] = plans_of(lambda: transitions.settle(slave, rows), "UPDATE jobs_task t SET status = v.status, owner_id")
-    assert re.search(r"Index Scan using (jobs_task_pkey|task_owned)", plan) and "Seq Scan" not in plan, plan
+    assert "Index Scan using jobs_task_pkey" in plan and "Seq Scan" not in plan, plan
 
 
 @on_postgres
@@ -80,6 +80,34 @@ def test_the_planner_is_told_so_for_that_statement_only(many, slave):
         postgresql.settle_tasks(str(slave.pk), [builders.ending(many[0]).settlement])
     statements = [query["sql"].strip() for query in queries.captured_queries]
     assert statements[0] == "SET LOCAL enable_seqscan = off" and statements[-1] == "SET LOCAL enable_seqscan = on"
+
+
+def test_files_to_claim_are_found_by_the_index_of_those_that_wait(job, slave, many):
+    plans = plans_of(lambda: transitions.claim_files(slave, job.pk, limit=10), "SELECT id, kind, path, size")
+    assert re.search(r"Index Scan using task_waiting |USING INDEX task_waiting ", plans[0]), plans
+
+
+def test_directories_to_claim_are_found_by_the_index_of_those_that_wait(job, slave, many):
+    plans = plans_of(lambda: transitions.claim_directories(slave, job.pk, limit=10), "SELECT id, kind, path, size")
+    assert re.search(r"Index Scan using task_waiting_directory |USING INDEX task_waiting_directory ", plans[0]), plans
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda slave: selectors.jobs_with_work(slave),
+        lambda slave: selectors.jobs_with_directories(slave),
+        lambda slave: list(selectors.finished_run_once_jobs()),
+        lambda slave: selectors.jobs_to_publish(30),
+        lambda slave: list(selectors.expired_slaves()),
+        lambda slave: transitions.let_go(slave, set()),
+    ],
+)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's planner knows how many rows there are")
+def test_no_look_for_work_reads_all_tasks_of_a_job(job, slave, many, look):
+    plan = "\n".join(plans_of(lambda: look(slave), "SELECT "))
+    assert re.search(r"INDEX task_(waiting|waiting_directory|owned)\b", plan)
+    assert not re.search(r"INDEX (task_path|task_one_row_per_path)|SCAN (jobs_task|U0)$", plan), plan
 
 
 @pytest.mark.parametrize("after", [None, b"01000"])

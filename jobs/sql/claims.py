@@ -1,0 +1,70 @@
+"""The rows a claim may take, locked, and taking them. The same statements on both databases, but for a few words.
+
+The states stand in the text, so that the partial indexes `task_waiting` and `task_waiting_directory` are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from django.db import connection
+
+from jobs.sql.rows import Candidate
+
+_SELECT = """
+    SELECT id, kind, path, size, epoch, attempts, compare_first, status FROM jobs_task
+    WHERE job_id = %s AND status IN ('pending', 'retrying') AND (not_before IS NULL OR not_before <= {now}) AND {which}
+    {lock}
+"""
+_FILES = "NOT (kind = 'directory') ORDER BY id LIMIT %s"
+_NAMED = "NOT (kind = 'directory') AND id {in_ids} ORDER BY id"
+_DIRECTORIES = "kind = 'directory' ORDER BY path DESC LIMIT %s"
+_COUNT = """
+    SELECT count(*) FROM (SELECT 1 FROM jobs_task WHERE job_id = %s AND status IN ('pending', 'retrying')
+        AND NOT (kind = 'directory') LIMIT %s) AS waiting
+"""
+_TAKE = """
+    UPDATE jobs_task SET status = 'in_progress', owner_id = %s, slave_name = %s, epoch = epoch + 1,
+        attempts = attempts + 1, started_at = {now}, completed_at = NULL, not_before = NULL, reason_code = '',
+        reason_text = ''
+    WHERE id {in_ids}
+"""
+
+
+def _candidates(vendor: ModuleType, job_id: str, which: str, parameter: Any) -> list[Candidate]:
+    statement = _SELECT.format(now=vendor.NOW, which=which.format(in_ids=vendor.IN_IDS), lock=vendor.SKIP_LOCKED)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [vendor.uuid_parameter(job_id), parameter])
+        return list(map(Candidate._make, cursor.fetchall()))
+
+
+def next_files(vendor: ModuleType, job_id: str, limit: int) -> list[Candidate]:
+    """The first files and links in the order of the catalogue."""
+    return _candidates(vendor, job_id, _FILES, limit)
+
+
+def named_files(vendor: ModuleType, job_id: str, ids: Sequence[int]) -> list[Candidate]:
+    """Those of these ids that are files or links."""
+    return _candidates(vendor, job_id, _NAMED, vendor.ids_parameter(ids))
+
+
+def next_directories(vendor: ModuleType, job_id: str, limit: int) -> list[Candidate]:
+    """Directories, those below before those above."""
+    return _candidates(vendor, job_id, _DIRECTORIES, limit)
+
+
+def count_waiting(vendor: ModuleType, job_id: str, at_most: int) -> int:
+    """How many files and links wait, due or not; counting ends at `at_most`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [vendor.uuid_parameter(job_id), at_most])
+        return int(cursor.fetchone()[0])
+
+
+def take(vendor: ModuleType, slave_id: str, slave_name: str, ids: Sequence[int]) -> int:
+    """Make locked rows this slave's, at a new epoch; returns how many."""
+    statement = _TAKE.format(now=vendor.NOW, in_ids=vendor.IN_IDS)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [vendor.uuid_parameter(slave_id), slave_name, vendor.ids_parameter(ids)])
+        return cursor.rowcount
