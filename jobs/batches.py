@@ -9,7 +9,7 @@ BATCH_FILES, BATCH_BYTES = 500, 256 << 20
 #: A slave that looks for itself takes up to so many, by how much is waiting (docs/adr/0008).
 MOST_BATCH_FILES = 1000
 #: So little is done before two workers had shared it.
-LIGHT_FILES, LIGHT_BYTES = 100, 4 << 20
+LIGHT_FILES, LIGHT_BYTES = 100, 32 << 20
 #: A file from this size on travels alone, so that it can be resumed, and nothing waits behind it.
 BIG_FILE_BYTES = 16 << 20
 #: By attempts made so far: one poisonous file must not take its neighbours along.

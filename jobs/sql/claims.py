@@ -67,4 +67,4 @@ def take(vendor: ModuleType, slave_id: str, slave_name: str, ids: Sequence[int])
     statement = _TAKE.format(now=vendor.NOW, in_ids=vendor.IN_IDS)
     with connection.cursor() as cursor:
         cursor.execute(statement, [vendor.uuid_parameter(slave_id), slave_name, vendor.ids_parameter(ids)])
-        return cursor.rowcount
+        return int(cursor.rowcount)

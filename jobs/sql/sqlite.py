@@ -67,6 +67,8 @@ _REFRESH = f"""
     WHERE id = %s
 """
 
+Value = str | int | bytes | None
+
 _SETTLE = f"""
     UPDATE jobs_task SET status = %s, owner_id = NULL, checksum = COALESCE(%s, checksum), size = COALESCE(%s, size),
         source_mtime_ns = COALESCE(%s, source_mtime_ns), source_version = COALESCE(%s, source_version),
@@ -105,6 +107,6 @@ def _columns_of(columns: str, ids: list[int]) -> set[tuple[object, ...]]:
         return set(cursor.fetchall())
 
 
-def _settle_parameters(row: Settlement) -> tuple[object, ...]:
+def _settle_parameters(row: Settlement) -> tuple[Value, ...]:
     delay = None if row.delay_seconds is None else f"+{row.delay_seconds:.3f} seconds"
     return (*row[2:14], delay, row.compare_first, row.status in FINAL_STATUSES, row.id)

@@ -19,6 +19,7 @@ from storage_backends.base import Kind
 from transfers.engine.contracts import Assignment, Place, Verify, Work
 
 DIRECTORIES_AT_ONCE = 2000
+BRIEF_BYTES = 64 << 20
 
 
 class Batch(NamedTuple):
@@ -26,6 +27,11 @@ class Batch(NamedTuple):
 
     job: Job
     tasks: Sequence[Claimed]
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether it is done in seconds at most."""
+        return not self.job.bytes_per_second and sum(task.size for task in self.tasks) <= BRIEF_BYTES
 
 
 def claim_hint(slave: Slave, ids: Sequence[int]) -> list[Batch]:

@@ -3,8 +3,9 @@
 ::
 
     hint or look in the database ─▶ claim (committed) ─▶ ack ─▶ assign to an idle worker
+                                    (one batch ahead, while some worker will soon be free)
     worker asks (token, checkpoint, intent, fence) ─▶ fenced write ─▶ answer
-    worker answers (outcomes) ─▶ settle in one transaction
+    worker answers (outcomes) ─▶ it gets its next batch ─▶ settle in one transaction
     once a second: what do the jobs in hand want (pause, kill, rate)?
 
 The database going away is waited out as long as the lease allows; past that the incarnation is over, its workers
@@ -17,7 +18,7 @@ import logging
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -76,6 +77,8 @@ class SlaveLoop:
         self._progress: dict[uploads.Key, int] = {}
         self._look_seconds = look_seconds
         self._next_look = self._next_control = self._next_housekeeping = 0.0
+        self._is_feeding = True
+        """False while it drains."""
         self._is_consuming = False
         self._expects_hints = False
 
@@ -86,50 +89,51 @@ class SlaveLoop:
         self._heartbeat.start(self._renewed)
         try:
             while not should_stop():
-                self._turn(is_feeding=True)
+                self._turn()
             self._drain()
         finally:
             self._heartbeat.stop()
             for worker in self._workers:
-                worker.process.kill()
+                worker.kill()
 
     def _renewed(self, deadline: float) -> None:
         for worker in tuple(self._workers):
-            worker.process.set_lease_deadline(deadline)
+            worker.set_lease_deadline(deadline)
 
     def _drain(self) -> None:
+        self._is_feeding = False
         self._persist(lambda: slaves.set_draining(self._slave))
         self._broker.pause_consuming()
-        self._persist(lambda: self._release_backlog())
+        self._persist(lambda: self._release_backlog(list(self._backlog)))
         for worker in self._workers:
             worker.ask_to_stop(Stop.RELEASE)
         self._persist(lambda: remove_abandoned(self._slave))
         end = time.monotonic() + GRACE_SECONDS
         while any(worker.is_busy for worker in self._workers) and time.monotonic() < end:
-            self._turn(is_feeding=False)
+            self._turn()
 
-    def _release_backlog(self) -> None:
-        while self._backlog:
-            batch = self._backlog[0]
+    def _release_backlog(self, batches: Sequence[Batch]) -> None:
+        """Give back what nobody has begun; of a killed job the scheduler cancels it then."""
+        for batch in batches:
             self._settle(batch, list(batch.tasks), settling.released(batch.tasks), set(), time.time())
-            self._backlog.popleft()
+            self._backlog.remove(batch)
 
     # ── one turn ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _turn(self, *, is_feeding: bool) -> None:
+    def _turn(self) -> None:
         if self._heartbeat.is_lost or boottime() > self._heartbeat.deadline:
             raise IncarnationOver("the lease could not be renewed in time")
         close_old_connections()
-        if is_feeding:
+        if self._is_feeding:
             self._feed()
-        for ready in self._wait(is_feeding):
+        for ready in self._wait():
             if isinstance(ready, Worker):
                 self._listen(ready)
         now = time.monotonic()
         if now >= self._next_control:
             self._next_control = now + CONTROL_SECONDS
             self._persist(self._control)
-        if is_feeding and now >= self._next_housekeeping:
+        if self._is_feeding and now >= self._next_housekeeping:
             self._next_housekeeping = now + HOUSEKEEPING_SECONDS
             self._persist(self._keep_house)
 
@@ -138,11 +142,11 @@ class SlaveLoop:
         if remove_abandoned(self._slave) == UPLOADS_AT_ONCE:
             self._next_housekeeping = 0.0  # there is more; a turn comes in between
 
-    def _wait(self, is_feeding: bool) -> Sequence[Worker | Broker]:
-        sources: list[Worker | Broker] = list(self._workers)
+    def _wait(self) -> Sequence[Worker | Broker]:
+        sources: list[Worker | Broker] = [worker for worker in self._workers if worker.is_started]
         now = time.monotonic()
         wake = self._next_control
-        if is_feeding and self._idle():
+        if self._is_feeding and self._room():
             sources.append(self._broker)
             wake = min(wake, self._next_look)
         return select.select(sources, [], [], max(0.0, wake - now))[0]
@@ -167,14 +171,28 @@ class SlaveLoop:
     def _idle(self) -> list[Worker]:
         return [worker for worker in self._workers if not worker.is_busy]
 
+    def _room(self) -> int:
+        """Batches that are wanted now: one for each idle worker, and one in reserve."""
+        idle = len(self._idle())
+        return max(0, idle + self._may_work_ahead() - len(self._backlog))
+
+    def _may_work_ahead(self) -> bool:
+        """Whether a worker will be free before another slave could take what we hold in reserve."""
+        return any(worker.batch is not None and worker.batch.is_brief for worker in self._workers)
+
     def _feed(self) -> None:
-        idle = self._idle()
-        while idle:
-            batch = self._next_batch(len(idle))
-            if batch is None:
+        for worker in self._idle():
+            if not self._feed_one(worker):
                 break
-            self._assign(idle.pop(), batch)
-        self._consume(bool(idle))
+        if self._room() and (batch := self._next_batch()):
+            self._backlog.append(batch)
+        self._consume(self._room() > 0)
+
+    def _feed_one(self, worker: Worker) -> bool:
+        batch = self._backlog.popleft() if self._backlog else self._next_batch()
+        if batch is not None:
+            self._assign(worker, batch)
+        return batch is not None
 
     def _consume(self, is_wanted: bool) -> None:
         if is_wanted and not self._is_consuming:
@@ -183,13 +201,11 @@ class SlaveLoop:
             self._broker.pause_consuming()
         self._is_consuming = is_wanted
 
-    def _next_batch(self, idle_workers: int) -> Batch | None:
-        if self._backlog:
-            return self._backlog.popleft()
+    def _next_batch(self) -> Batch | None:
         delivery = self._broker.receive()
         self._expects_hints = not isinstance(delivery, LookInDatabase)
         if isinstance(delivery, Delivery):
-            self._take_hint(delivery, idle_workers)
+            self._take_hint(delivery)
             if self._backlog:
                 return self._backlog.popleft()
         if time.monotonic() < self._next_look:
@@ -199,10 +215,12 @@ class SlaveLoop:
             self._next_look = time.monotonic() + self._look_seconds
         return batch
 
-    def _take_hint(self, delivery: Delivery, idle_workers: int) -> None:
+    def _take_hint(self, delivery: Delivery) -> None:
         batches = self._persist(lambda: claims.claim_hint(self._slave, delivery.hint.task_ids))
         self._backlog.extend(batches)
-        if batches and idle_workers <= len(batches):
+        if not batches:
+            self._next_look = 0.0  # it was about directories, or it is old; the database knows
+        elif not self._room():
             self._consume(False)
         self._broker.ack(delivery)
 
@@ -226,8 +244,8 @@ class SlaveLoop:
                     self._take_outcomes(worker, outcomes)
                 case ProgressMade(key, done):
                     self._progress[_pair(key)] = done
-                case Finished():
-                    self._finish(worker)
+                case Finished(number):
+                    self._finish(worker, number)
                 case SaveToken() | CheckpointMade() | IntentAsked() | FenceAsked() as question:
                     worker.process.reply(self._persist(lambda: self._answer(worker, question)))
         except WorkerDied as death:
@@ -249,12 +267,16 @@ class SlaveLoop:
         return {key.task_id} if is_ours else set()
 
     def _take_outcomes(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
-        batch = worker.batch
+        batch, uploads_known, begun_at = worker.batch, worker.uploads, worker.begun_at
         if batch is None:
             return
         pairs = [(task, outcome) for outcome in outcomes if (task := worker.answered(outcome)) is not None]
         tasks, answered = [task for task, _ in pairs], [outcome for _, outcome in pairs]
-        self._persist(lambda: self._settle(batch, tasks, answered, worker.uploads, worker.begun_at))
+        if not worker.open:
+            worker.finished()
+            if self._backlog and self._is_feeding and worker.is_alive:  # it works on while we write
+                self._feed_one(worker)
+        self._persist(lambda: self._settle(batch, tasks, answered, uploads_known, begun_at))
         # Where hints come, the database is asked only after a while without one; else at once.
         self._next_look = time.monotonic() + self._look_seconds if self._expects_hints else 0.0
 
@@ -272,11 +294,10 @@ class SlaveLoop:
         if len(won) < len(rows):
             log.warning("%d of %d tasks were not ours any more and are left alone", len(rows) - len(won), len(rows))
 
-    def _finish(self, worker: Worker) -> None:
-        if worker.open:
+    def _finish(self, worker: Worker, number: int) -> None:
+        if worker.number == number and worker.open:
             log.error("a worker finished without an answer for %d tasks", len(worker.open))
             self._give_up(worker, settling.died(worker.open.values(), None))
-        worker.finished()
 
     def _give_up(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
         self._take_outcomes(worker, outcomes)
@@ -286,7 +307,7 @@ class SlaveLoop:
         self._give_up(worker, settling.died(worker.open.values(), death.exit_code))
         # First out of the list, which the heartbeat's thread goes through to set deadlines.
         self._workers[self._workers.index(worker)] = Worker(self._heartbeat.deadline)
-        worker.process.kill()
+        worker.kill()
 
     # ── once a second ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -303,22 +324,27 @@ class SlaveLoop:
             return
         progress, self._progress = self._progress, {}
         uploads.save_progress(self._slave, progress)
-        ids = {worker.batch.job.pk for worker in busy if worker.batch}
+        ids = {batch.job.pk for batch in self._batches_in_hand()}
         jobs = {job.pk: job for job in Job.objects.filter(pk__in=ids)}
         sharing = selectors.workers_of_jobs(list(ids))
+        self._release_backlog([batch for batch in self._backlog if _stop_of(jobs[batch.job.pk]) is not Stop.NONE])
         for worker in busy:
             if worker.batch:
                 job = jobs[worker.batch.job.pk]
-                _obey(worker, job)
+                worker.ask_to_stop(_stop_of(job))
                 mine = sum(other.batch is not None and other.batch.job.pk == job.pk for other in busy)
                 worker.process.set_rate(_share(job, sharing.get(str(job.pk), 1) * mine))
 
+    def _batches_in_hand(self) -> Iterator[Batch]:
+        yield from (worker.batch for worker in self._workers if worker.batch is not None)
+        yield from self._backlog
 
-def _obey(worker: Worker, job: Job) -> None:
+
+def _stop_of(job: Job) -> Stop:
+    """What a job's state means for work of it that is under way."""
     if job.status == JobStatus.KILLED:
-        worker.ask_to_stop(Stop.CANCEL)
-    elif job.status != JobStatus.RUNNING or job.parked_code:
-        worker.ask_to_stop(Stop.RELEASE)
+        return Stop.CANCEL
+    return Stop.RELEASE if job.status != JobStatus.RUNNING or job.parked_code else Stop.NONE
 
 
 def _share(job: Job, workers: int) -> int:

@@ -11,26 +11,54 @@ from transfers.slave.claims import Batch
 
 
 class Worker:
-    """A worker process together with the claimed tasks it has not answered for yet."""
+    """A worker process together with the claimed tasks it has not answered for yet. The process starts with its first
+    assignment: a sync that finds nothing to do never needs one."""
 
     def __init__(self, deadline: float) -> None:
-        self.process = WorkerProcess()
-        self.process.set_lease_deadline(deadline)
         self.batch: Batch | None = None
+        self.number = 0
+        """Of its latest assignment."""
         self.open: dict[int, Claimed] = {}
         self.begun_at = 0.0
         self.uploads: set[int] = set()
         """Ids of tasks that have an unfinished upload in the database."""
         self.stop_asked = Stop.NONE
+        self._deadline = deadline
+        self._process: WorkerProcess | None = None
+
+    @property
+    def process(self) -> WorkerProcess:
+        """The process; started if it was not."""
+        if self._process is None:
+            process = WorkerProcess()
+            self._process = process
+            process.set_lease_deadline(self._deadline)  # the latest: the heartbeat's thread may have come in between
+        return self._process
 
     def fileno(self) -> int:
-        """For select."""
+        """For select, once it is started."""
         return self.process.fileno()
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it has a process to listen to."""
+        return self._process is not None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.is_alive()
 
     @property
     def is_busy(self) -> bool:
         """Whether it has an assignment."""
         return self.batch is not None
+
+    def set_lease_deadline(self, deadline: float) -> None:
+        """Past that moment (CLOCK_BOOTTIME) it writes nothing more. From any thread."""
+        self._deadline = deadline
+        if self._process is not None:
+            self._process.set_lease_deadline(deadline)
 
     def assign(self, batch: Batch, assignment: Assignment) -> None:
         """Hand over a batch. Raises WorkerDied."""
@@ -38,6 +66,7 @@ class Worker:
         self.open = {task.id: task for task in batch.tasks}
         self.uploads = {work.task_id for work in assignment.works if work.token}
         self.begun_at = time.time()
+        self.number = assignment.number
         self.stop_asked = Stop.NONE
         self.process.assign(assignment)
 
@@ -58,3 +87,8 @@ class Worker:
         """Free again."""
         self.batch = None
         self.open = {}
+
+    def kill(self) -> None:
+        """End its process, if it has one."""
+        if self._process is not None:
+            self._process.kill()
