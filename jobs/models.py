@@ -267,7 +267,6 @@ class Task(models.Model):
     epoch = models.IntegerField(default=0)
     attempts = models.IntegerField(default=0)
     not_before = models.DateTimeField(null=True)
-    published_at = models.DateTimeField(null=True)
     gone_at = models.DateTimeField(null=True)
     """Seen missing at the source; the sink's file stays."""
     reason_code = models.CharField(max_length=40, blank=True)
@@ -301,7 +300,9 @@ class Task(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(F("job"), Substr("path", 1, INDEXED_PATH_BYTES), name="task_path"),
-            models.Index(fields=["job", "id"], name="task_waiting", condition=_IS_WAITING & ~Q(kind=TaskKind.DIRECTORY)),
+            models.Index(
+                fields=["job", "id"], name="task_waiting", condition=_IS_WAITING & ~Q(kind=TaskKind.DIRECTORY)
+            ),
             models.Index(
                 fields=["job", "id"],
                 name="task_waiting_directory",

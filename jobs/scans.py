@@ -43,12 +43,8 @@ def _next(interval: timedelta | None) -> object:
 def claim(owner: str, machine: str) -> Scan | None:
     """Take one requested scan, or one whose scheduler died, that this machine can perform."""
     _free_scans_of_the_dead(machine)
-    free = Q(started_at=None) | Q(lease_expires_at__lte=Now())
-    here = Q(job__machine_id__in=["", machine])
-    alive = Q(job__status=JobStatus.RUNNING) | Q(is_preview=True)
-    waiting = Scan.objects.filter(free, here, alive, finished_at=None).order_by("id")
-    for scan in waiting[:10]:
-        won = Scan.objects.filter(free, pk=scan.pk, epoch=scan.epoch, finished_at=None).update(
+    for scan in claimable(machine).order_by("id")[:10]:
+        won = Scan.objects.filter(_is_free(), pk=scan.pk, epoch=scan.epoch, finished_at=None).update(
             owner=owner,
             epoch=F("epoch") + 1,
             machine_id=machine,
@@ -60,6 +56,22 @@ def claim(owner: str, machine: str) -> Scan | None:
             scan.findings.all().delete()
             return Scan.objects.select_related("job").get(pk=scan.pk)
     return None
+
+
+def claimable(machine: str) -> QuerySet[Scan]:
+    """Scans that wait for a scheduler on this machine."""
+    here = Q(job__machine_id__in=["", machine])
+    alive = Q(job__status=JobStatus.RUNNING) | Q(is_preview=True)
+    return Scan.objects.filter(_is_free(), here, alive, finished_at=None)
+
+
+def _is_free() -> Q:
+    return Q(started_at=None) | Q(lease_expires_at__lte=Now())
+
+
+def is_any_due() -> bool:
+    """Whether a scan is to be requested."""
+    return due_jobs().exists()
 
 
 def _free_scans_of_the_dead(machine: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
@@ -12,8 +11,8 @@ from django.db.models.functions import Now
 
 from jobs.counters import totals, totals_of
 from jobs.models import Checkpoint, Job, JobId, Lease, Scan, Slave, Task, TaskKind, Upload
-from jobs.states import ACTIVE, JobStatus, TaskStatus
-from jobs.waiting import due_directories, due_files, has, is_active, is_busy_with_files, tasks_in_hand
+from jobs.states import JobStatus, TaskStatus
+from jobs.waiting import due_directories, due_files, has, is_active, is_busy_with_files
 
 
 def visible_jobs(user: Any) -> QuerySet[Job]:
@@ -119,7 +118,7 @@ def tracked_tasks(job: Job) -> QuerySet[Task]:
 
 def servable_jobs(slave: Slave) -> QuerySet[Job]:
     """Running jobs both of whose storages this slave reaches."""
-    return Job.objects.filter(reachable(slave), status=JobStatus.RUNNING, parked_code="")
+    return _claimable_jobs().filter(reachable(slave))
 
 
 def reachable(slave: Slave, prefix: str = "") -> Q:
@@ -180,16 +179,18 @@ def due_jobs() -> QuerySet[Job]:
     return Job.objects.filter(~Exists(unfinished), status=JobStatus.RUNNING, next_scan_at__lte=Now())
 
 
-def jobs_to_publish(stale_seconds: float) -> list[Job]:
-    """Running jobs with a task that was never published, or so long ago that its message may be lost."""
-    running = Job.objects.filter(status=JobStatus.RUNNING, parked_code="")
-    return list(running.filter(has(waiting_tasks_to_publish(stale_seconds))))
+def jobs_to_publish() -> list[Job]:
+    """Jobs of which a file or link may be claimed now."""
+    return list(_claimable_jobs().filter(has(due_files())).order_by("created_at"))
 
 
-def waiting_tasks_to_publish(stale_seconds: float) -> QuerySet[Task]:
-    """Claimable files and links without a fresh message."""
-    stale = Q(published_at=None) | Q(published_at__lte=Now() - timedelta(seconds=stale_seconds))
-    return due_files().filter(stale)
+def jobs_with_only_directories() -> list[Job]:
+    """Jobs of which only directories are left to do."""
+    return list(_claimable_jobs().filter(has(due_directories()), ~is_busy_with_files()))
+
+
+def _claimable_jobs() -> QuerySet[Job]:
+    return Job.objects.filter(status=JobStatus.RUNNING, parked_code="")
 
 
 def expired_slaves() -> QuerySet[Slave]:

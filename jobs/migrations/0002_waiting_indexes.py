@@ -31,4 +31,6 @@ class Migration(migrations.Migration):
             model_name="task",
             index=models.Index(fields=["job", "owner"], name="task_owned", condition=models.Q(owner__isnull=False)),
         ),
+        # The scheduler remembers by itself how far it has published: a write less for every file.
+        migrations.RemoveField(model_name="task", name="published_at"),
     ]

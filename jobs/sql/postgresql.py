@@ -66,7 +66,7 @@ def insert_tasks(job_id: str, rows: list[NewTask]) -> None:
 _REFRESH = """
     UPDATE jobs_task t SET kind = v.kind, status = v.status, size = v.size, source_mtime_ns = v.mtime_ns,
         source_version = v.version, compare_first = v.compare_first, reason_code = v.reason_code,
-        reason_text = v.reason_text, attempts = 0, not_before = NULL, published_at = NULL, copied_bytes = 0,
+        reason_text = v.reason_text, attempts = 0, not_before = NULL, copied_bytes = 0,
         gone_at = CASE WHEN v.is_gone THEN clock_timestamp() END
     FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[],
         %s::boolean[], %s::text[], %s::text[], %s::boolean[])
@@ -84,7 +84,7 @@ _SETTLE = """
         copied_bytes = COALESCE(v.copied_bytes, t.copied_bytes),
         compare_first = COALESCE(v.compare_first, t.compare_first),
         reason_code = v.reason_code, reason_text = v.reason_text, attempts = t.attempts - v.attempts_back,
-        not_before = clock_timestamp() + make_interval(secs => v.delay_seconds), published_at = NULL,
+        not_before = clock_timestamp() + make_interval(secs => v.delay_seconds),
         completed_at = CASE WHEN v.status IN ('completed', 'failed', 'skipped', 'cancelled')
             THEN clock_timestamp() END
     FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::bytea[], %s::bigint[], %s::bigint[], %s::text[],

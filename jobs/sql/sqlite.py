@@ -63,7 +63,7 @@ def insert_tasks(job_id: str, rows: list[NewTask]) -> None:
 _REFRESH = f"""
     UPDATE jobs_task SET kind = %s, status = %s, size = %s, source_mtime_ns = %s, source_version = %s,
         compare_first = %s, reason_code = %s, reason_text = %s, attempts = 0, not_before = NULL,
-        published_at = NULL, copied_bytes = 0, gone_at = CASE WHEN %s THEN {NOW} END
+        copied_bytes = 0, gone_at = CASE WHEN %s THEN {NOW} END
     WHERE id = %s
 """
 
@@ -75,7 +75,7 @@ _SETTLE = f"""
         sink_size = COALESCE(%s, sink_size), sink_mtime_ns = COALESCE(%s, sink_mtime_ns),
         sink_version = COALESCE(%s, sink_version), copied_bytes = COALESCE(%s, copied_bytes),
         reason_code = %s, reason_text = %s, attempts = attempts - %s,
-        not_before = strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s), published_at = NULL,
+        not_before = strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s),
         compare_first = COALESCE(%s, compare_first), completed_at = CASE WHEN %s THEN {NOW} END
     WHERE id = %s
 """

@@ -78,7 +78,7 @@ def _move_batch(
         locked = tasks.order_by("id").select_for_update(skip_locked=True, of=("self",))
         rows = [_Moved(*row) for row in locked.values_list(*_Moved._fields)[:BATCH_TASKS]]
         Task.objects.filter(id__in=[row[0] for row in rows]).update(
-            status=target, not_before=None, published_at=None, reason_code=reason[0], reason_text=reason[1], **changes
+            status=target, not_before=None, reason_code=reason[0], reason_text=reason[1], **changes
         )
         tally = Tally()
         for row in rows:

@@ -56,9 +56,9 @@ def claim_directories(slave: Slave, job_id: JobId, *, limit: int) -> list[Claime
 
 
 def _claim(slave: Slave, job_id: JobId, pick: Callable[[], list[Candidate]]) -> list[Claimed]:
-    """The job row is held under a share lock, so no claim succeeds once a pause or kill is committed. Nor does one by an
-    incarnation that was declared dead and has not heard of it yet: the reaper would take the work back at once, and
-    each time an attempt would be lost."""
+    """The job row is held under a share lock, so no claim succeeds once a pause or kill is committed. Nor does one by
+    an incarnation that was declared dead and has not heard of it yet: the reaper would take the work back at once,
+    and each time an attempt would be lost."""
     with transaction.atomic():
         rows = pick() if sql.hold_running(str(job_id)) and _is_live(slave) else []
         if rows:

@@ -39,7 +39,6 @@ def _take_back(ids: list[int], status: TaskStatus) -> None:
         owner=None,
         epoch=F("epoch") + 1,
         not_before=None,
-        published_at=None,
         completed_at=Now() if status == TaskStatus.FAILED else None,
         reason_code="LEASE_EXPIRED",
         reason_text="The slave died or froze while it worked on this file.",
@@ -69,7 +68,7 @@ def let_go(slave: Slave, held: Collection[int]) -> int:
         locked = owned.filter(id__in=ids).order_by("id").select_for_update(of=("self",))
         strays = list(locked.values_list("id", "job_id", "kind", "size"))
         Task.objects.filter(id__in=[row[0] for row in strays]).update(
-            status=TaskStatus.PENDING, owner=None, epoch=F("epoch") + 1, attempts=F("attempts") - 1, published_at=None
+            status=TaskStatus.PENDING, owner=None, epoch=F("epoch") + 1, attempts=F("attempts") - 1
         )
         tally = Tally()
         for _, job_id, kind, size in strays:

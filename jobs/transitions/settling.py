@@ -56,9 +56,11 @@ def _is_completed(row: Settled) -> bool:
 def _count(tally: Tally, row: Settled) -> None:
     done = row.settlement
     tally.move(row.job_id, row.kind, row.old_size, TaskStatus.IN_PROGRESS, done.status, done.size)
-    for name, delta in (("bytes_copied", row.copied), ("bytes_resumed", row.resumed), ("dropped_bits", row.dropped_bits)):
-        if delta:
-            tally.add(row.job_id, name, delta)
+    tally.add(row.job_id, "bytes_copied", row.copied)
+    if row.resumed:
+        tally.add(row.job_id, "bytes_resumed", row.resumed)
+    if row.dropped_bits:
+        tally.add(row.job_id, "dropped_bits", 1)
     if done.status == TaskStatus.COMPLETED and row.kind == "file":
         tally.add(row.job_id, "adopted" if row.adopted else "copied", 1)
 

@@ -19,7 +19,6 @@ from transfers.queue import open_queue
 from transfers.scheduler.scheduler import Scheduler
 from transfers.slave.process import draw_name, run_slave
 
-TURN_SECONDS = 0.1
 LOOK_SECONDS = 0.05
 CHECK_SECONDS = 0.2
 #: Reasons that end only when somebody acts: a one-shot sync does not wait for that.
@@ -119,7 +118,7 @@ class Session:
 def _schedule(stop: threading.Event) -> None:
     try:
         with open_queue() as broker:
-            Scheduler(broker, turn_seconds=TURN_SECONDS).run(stop.wait)
+            Scheduler(broker).run(stop.wait)
     finally:
         connection.close()
 

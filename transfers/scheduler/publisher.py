@@ -1,25 +1,44 @@
-"""Hints for what waits: batches of task ids, as many as the live workers will soon want, never more."""
+"""Hints for what waits: batches of task ids, as many as the live workers will soon want, never more.
+
+What was published is remembered here and nowhere else, as the highest id of each job: a scheduler that starts anew
+publishes a few hints twice, which costs a slave one look. What comes back later below that id (retries, work of a slave
+that ended) is found by slaves that ask the database, and published again after a while.
+"""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from itertools import chain, islice, zip_longest
-
-from django.db.models.functions import Now
+from typing import NamedTuple
 
 from jobs import selectors
 from jobs.batches import BATCH_FILES, Waiting, cut
-from jobs.models import Job, Task
-from jobs.states import WAITING
+from jobs.models import Job, JobId
+from jobs.waiting import due_directories, due_files
 from transfers.broker.base import Broker, Hint
 from transfers.broker.errors import BrokerError
 
 log = logging.getLogger(__name__)
 
 HINTS_PER_WORKER = 3
-#: A published task that still waits after this, while the queue is empty, is published again.
+#: What was published and still waits after this, while the queue is empty, is published again.
 STALE_SECONDS = 30.0
+
+
+class Mark(NamedTuple):
+    """How far a job's tasks were published, and when (monotonic) that began at the first of them."""
+
+    last_id: int
+    begun_at: float
+
+
+class Planned(NamedTuple):
+    """A hint that is to be sent, and the job it is about."""
+
+    job_id: JobId
+    hint: Hint
 
 
 class Publisher:
@@ -28,6 +47,8 @@ class Publisher:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._is_down = False
+        self._files: dict[JobId, Mark] = {}
+        self._directories: dict[JobId, Mark] = {}
 
     def publish(self) -> int:
         """Publish what is missing; returns how many hints were confirmed."""
@@ -38,35 +59,50 @@ class Publisher:
         room = max(1, workers) * HINTS_PER_WORKER - waiting
         if room <= 0:
             return 0
-        hints = list(islice(_hints(room, STALE_SECONDS if waiting == 0 else 10 * STALE_SECONDS), room))
-        return self._send(hints) if hints else 0
+        patience = STALE_SECONDS if waiting == 0 else 10 * STALE_SECONDS
+        return self._send(self._plan_files(room, patience), self._files) + self._send(
+            self._plan_directories(patience), self._directories
+        )
 
-    def _send(self, hints: list[Hint]) -> int:
+    def _plan_files(self, room: int, patience: float) -> list[Planned]:
+        """Batches of all jobs in turn, so that a large job does not keep a small one waiting."""
+        jobs = selectors.jobs_to_publish()
+        self._files = _fresh(self._files, jobs, patience)
+        batches = chain.from_iterable(zip_longest(*(self._batches(job, room) for job in jobs)))
+        return list(islice(filter(None, batches), room))
+
+    def _batches(self, job: Job, room: int) -> Iterator[Planned]:
+        mark = self._files.get(job.pk)
+        rows = due_files().filter(job=job, id__gt=mark.last_id if mark else 0).order_by("id")
+        waiting = rows.values_list("id", "size", "attempts")[: room * BATCH_FILES]
+        for ids in cut(map(Waiting._make, waiting)):
+            yield Planned(job.pk, Hint(tuple(ids)))
+
+    def _plan_directories(self, patience: float) -> list[Planned]:
+        """One hint for all directories of a job of which nothing else is left: who gets it takes them together."""
+        jobs = selectors.jobs_with_only_directories()
+        self._directories = _fresh(self._directories, jobs, patience)
+        found = ((job, due_directories().filter(job=job).first()) for job in jobs if job.pk not in self._directories)
+        return [Planned(job.pk, Hint((task.pk,))) for job, task in found if task is not None]
+
+    def _send(self, planned: list[Planned], marks: dict[JobId, Mark]) -> int:
+        if not planned:
+            return 0
         try:
-            confirmed = self._broker.publish(hints)
+            confirmed = self._broker.publish([each.hint for each in planned])
         except BrokerError as error:
             if not self._is_down:
                 log.warning("hints can't be published, slaves ask the database meanwhile: %s", error)
             self._is_down = True
             return 0
         self._is_down = False
-        ids = [task_id for hint in hints[:confirmed] for task_id in hint.task_ids]
-        for start in range(0, len(ids), BATCH_FILES):
-            batch = ids[start : start + BATCH_FILES]
-            Task.objects.filter(id__in=batch, status__in=WAITING).update(published_at=Now())
+        for job_id, hint in planned[:confirmed]:
+            old = marks.get(job_id)
+            marks[job_id] = Mark(hint.task_ids[-1], old.begun_at if old else time.monotonic())
         return confirmed
 
 
-def _hints(room: int, stale_seconds: float) -> Iterator[Hint]:
-    """Batches of all jobs in turn, so that a large job does not keep a small one waiting."""
-    jobs = selectors.jobs_to_publish(stale_seconds)
-    per_job = [_batches(job, room, stale_seconds) for job in jobs]
-    for ids in chain.from_iterable(zip_longest(*per_job)):
-        if ids:
-            yield Hint(tuple(ids))
-
-
-def _batches(job: Job, room: int, stale_seconds: float) -> Iterator[list[int]]:
-    rows = selectors.waiting_tasks_to_publish(stale_seconds).filter(job=job).order_by("id")
-    waiting = rows.values_list("id", "size", "attempts")[: room * BATCH_FILES]
-    return cut(map(Waiting._make, waiting))
+def _fresh(marks: dict[JobId, Mark], jobs: list[Job], patience: float) -> dict[JobId, Mark]:
+    """The marks that still count: their job has something waiting, and its hints may still be under way."""
+    begun_after = time.monotonic() - patience
+    return {job.pk: marks[job.pk] for job in jobs if job.pk in marks and marks[job.pk].begun_at > begun_after}

@@ -20,7 +20,8 @@ from transfers.scheduler.scanning import ScanPool
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 1.0
-PUBLISH_SECONDS = 0.1
+#: Between two turns it looks so often whether there is a scan to begin, a queue to fill or a job to complete.
+LOOK_SECONDS = 0.1
 TIDY_SECONDS = 60.0
 SCANS_AT_ONCE = 2
 STOP_SECONDS = 10.0
@@ -30,23 +31,20 @@ LEADERSHIP = "scheduler"
 class Scheduler:
     """One scheduler process (or, in the one-shot command, thread)."""
 
-    def __init__(self, broker: Broker, *, turn_seconds: float = TURN_SECONDS) -> None:
+    def __init__(self, broker: Broker) -> None:
         self.identity = process_identity()
         self._publisher = Publisher(broker)
         self._scans = ScanPool(self.identity, machine_id(), limit=SCANS_AT_ONCE)
-        self._turn_seconds = turn_seconds
         self._next_tidy = 0.0
-        self._is_leader = self._has_published = False
-        self._turned_at = 0.0
+        self._is_leader = False
+        self._next_turn = 0.0
 
     def run(self, should_stop: Callable[[float], bool]) -> None:
         """Turn until `should_stop(seconds)`, which waits up to that long, says so."""
-        pause = self._turn_seconds
+        pause = 0.0
         try:
             while not should_stop(pause):
-                pause = self._guarded(self.turn, pause)
-                while pause < self._turn_seconds and not should_stop(pause):
-                    pause = self._guarded(self._publish_on, pause)
+                pause = self._guarded(self._look, pause)
         finally:
             self._close()
 
@@ -68,18 +66,21 @@ class Scheduler:
         except (OperationalError, InterfaceError) as error:
             log.warning("the database does not answer, trying again: %s", str(error).strip())
             connection.close()
-            return min(5.0, max(self._turn_seconds, pause * 2))
-        is_busy = self._has_published and time.monotonic() < self._turned_at + self._turn_seconds
-        return PUBLISH_SECONDS if is_busy else self._turn_seconds
+            return min(5.0, max(TURN_SECONDS, pause * 2))
+        return LOOK_SECONDS
 
-    def _publish_on(self) -> None:
-        """Between two turns: fill the queue again as fast as the slaves empty it."""
-        self._has_published = bool(self._publisher.publish())
+    def _look(self) -> None:
+        """A turn when it is time or a scan waits; else only what somebody waits for."""
+        if time.monotonic() >= self._next_turn or self._scans.has_work():
+            self.turn()
+        elif self._is_leader:
+            self._publisher.publish()
+            upkeep.complete_finished()
 
     def turn(self) -> None:
         """What is to be done every second."""
         close_old_connections()
-        self._turned_at = time.monotonic()
+        self._next_turn = time.monotonic() + TURN_SECONDS
         if self._lead():
             scans.request_due()
             scans.close_scans_of_killed_jobs()
@@ -87,7 +88,7 @@ class Scheduler:
         if self._is_leader:
             slaves.reap_dead()
             upkeep.cancel_killed()
-            self._publish_on()
+            self._publisher.publish()
             upkeep.complete_finished()
             self._tidy()
 

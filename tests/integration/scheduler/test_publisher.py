@@ -13,6 +13,7 @@ from transfers.broker.base import Delivery
 from transfers.broker.database import DatabaseBroker
 from transfers.broker.memory import MemoryBroker
 from transfers.scheduler.publisher import HINTS_PER_WORKER, STALE_SECONDS, Publisher
+from transfers.slave import claims
 
 pytestmark = pytest.mark.django_db
 
@@ -45,15 +46,18 @@ def received(broker) -> list[tuple[int, ...]]:
     return hints
 
 
-def make_old(seconds: float) -> None:
-    Task.objects.update(published_at=Now() - timedelta(seconds=seconds))
+@pytest.fixture
+def clock(monkeypatch):
+    """What the publisher takes for the time goes on only when told: `clock(seconds)`."""
+    now = [1000.0]
+    monkeypatch.setattr("transfers.scheduler.publisher.time.monotonic", lambda: now[0])
+    return lambda seconds: now.__setitem__(0, now[0] + seconds)
 
 
 def test_what_is_due_is_published_once_in_one_message_where_it_is_small(job, publisher, broker):
     ids = builders.discover(job, b"a", b"b", b"c")
     assert [publisher.publish(), publisher.publish()] == [1, 0]
     assert received(broker) == [tuple(ids)]
-    assert not Task.objects.filter(published_at=None).exists()
 
 
 def test_a_big_file_travels_alone(job, publisher, broker):
@@ -106,34 +110,53 @@ def test_a_small_job_does_not_wait_behind_a_large_one(publisher, broker):
     assert (wanted,) in received(broker)
 
 
-def test_what_still_waits_while_the_queue_is_empty_is_published_again_after_a_while(job, publisher, broker):
+def test_what_still_waits_while_the_queue_is_empty_is_published_again_after_a_while(job, publisher, broker, clock):
     ids = builders.discover(job, b"a")
     publisher.publish()
     received(broker)
-    make_old(STALE_SECONDS - 5)
+    clock(STALE_SECONDS - 5)
     assert publisher.publish() == 0
-    make_old(STALE_SECONDS + 1)
+    clock(6)
     assert publisher.publish() == 1
     assert received(broker) == [tuple(ids)]
 
 
-def test_while_others_wait_in_the_queue_a_message_is_given_more_time(job, publisher):
+def test_while_others_wait_in_the_queue_a_message_is_given_more_time(job, publisher, clock):
     builders.discover(job, b"a")
     publisher.publish()
-    make_old(STALE_SECONDS + 1)
+    clock(STALE_SECONDS + 1)
     assert publisher.publish() == 0
-    make_old(10 * STALE_SECONDS + 1)
+    clock(9 * STALE_SECONDS)
     assert publisher.publish() == 1
 
 
-def test_a_task_that_came_back_is_published_at_once(job, publisher, broker):
-    builders.discover(job, b"a")
+def test_a_task_that_came_back_is_left_to_slaves_that_look_and_published_again_after_a_while(
+    job, publisher, broker, clock
+):
+    ids = builders.discover(job, b"a")
     publisher.publish()
     received(broker)
     slave = builders.new_slave()
     [task] = builders.claim(slave, job)
     transitions.settle(slave, [builders.ending(task, "retrying", delay_seconds=0.0)])
-    assert publisher.publish() == 1
+    assert publisher.publish() == 0 and claims.claim_next(slave) is not None
+    Task.objects.update(status="pending", owner=None)
+    clock(STALE_SECONDS + 1)
+    assert publisher.publish() == 1 and received(broker) == [tuple(ids)]
+
+
+def test_directories_of_which_nothing_else_is_left_are_hinted_at_once(job, publisher, broker):
+    builders.discover(job, b"d/", b"d/a")
+    publisher.publish()
+    received(broker)
+    slave = builders.new_slave()
+    [task] = transitions.claim_files(slave, job.pk, limit=9)
+    assert publisher.publish() == 0
+    transitions.settle(slave, [builders.ending(task)])
+    assert [publisher.publish(), publisher.publish()] == [1, 0]
+    directory = Task.objects.get(kind="directory")
+    assert received(broker) == [(directory.pk,)]
+    assert claims.claim_hint(slave, [directory.pk]) == [] and len(claims.claim_next(slave).tasks) == 1
 
 
 def test_a_broker_that_is_gone_costs_nothing_but_time(job, broker, caplog):
@@ -141,7 +164,6 @@ def test_a_broker_that_is_gone_costs_nothing_but_time(job, broker, caplog):
     publisher = Publisher(broker)
     broker.close()
     assert [publisher.publish(), publisher.publish()] == [0, 0]
-    assert Task.objects.get().published_at is None
     assert len(caplog.records) == 1, "it is said once"
 
 
@@ -149,7 +171,6 @@ def test_a_broker_that_says_look_in_the_database_gets_nothing(job):
     builders.discover(job, b"a")
     with DatabaseBroker() as broker:
         assert Publisher(broker).publish() == 0
-    assert Task.objects.get().published_at is None
 
 
 def test_a_paused_job_is_published_again_when_it_goes_on(job, publisher, broker):

@@ -60,14 +60,14 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(job, django_asser
 
 @pytest.mark.parametrize("status", sorted(TASK_MOVES["rediscover"].sources))
 def test_a_changed_path_starts_anew(job, status):
-    task = builders.put(job, status, attempts=5, epoch=3, published_at="2026-01-01T00:00:00Z", copied_bytes=1)
+    task = builders.put(job, status, attempts=5, epoch=3, copied_bytes=1)
     Task.objects.update(not_before="2100-01-01T00:00:00Z", gone_at="2026-01-01T00:00:00Z")
     change = builders.seen(task, size=9, mtime_ns=8, version="v9", compare_first=True)
     assert transitions.rediscover(job.pk, [change]) == 1
     row = Task.objects.get()
     assert (row.status, row.size, row.source_mtime_ns, row.source_version) == ("pending", 9, 8, "v9")
     assert (row.attempts, row.epoch, row.copied_bytes, row.compare_first) == (0, 3, 0, True)
-    assert (row.not_before, row.gone_at, row.published_at, row.reason_code) == (None, None, None, "")
+    assert (row.not_before, row.gone_at, row.reason_code) == (None, None, "")
 
 
 @pytest.mark.parametrize(("status", "expected"), list(itertools.permutations(TaskStatus, 2)))

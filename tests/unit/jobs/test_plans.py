@@ -98,7 +98,7 @@ def test_directories_to_claim_are_found_by_the_index_of_those_that_wait(job, sla
         lambda slave: selectors.jobs_with_work(slave),
         lambda slave: selectors.jobs_with_directories(slave),
         lambda slave: list(selectors.finished_run_once_jobs()),
-        lambda slave: selectors.jobs_to_publish(30),
+        lambda slave: selectors.jobs_to_publish(),
         lambda slave: list(selectors.expired_slaves()),
         lambda slave: transitions.let_go(slave, set()),
     ],
