@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from django.db import connection
 
@@ -86,19 +87,21 @@ def settle_tasks(slave_id: str, rows: list[Settlement]) -> set[int]:
 
 
 _PAGE = """
-    SELECT id, kind, path, status, size, source_mtime_ns, source_version, sink_size, sink_mtime_ns, sink_version,
-           reason_code, gone_at IS NOT NULL, compare_first
+    SELECT id, status, reason_code, gone_at IS NOT NULL, compare_first, path, kind, size, source_mtime_ns,
+           source_version, sink_size, sink_mtime_ns, sink_version
     FROM jobs_task
     WHERE job_id = %s{behind} ORDER BY {prefix}, path LIMIT %s
 """
 _BEHIND = " AND {prefix} >= %s AND path > %s"
 
 
-def path_page(job_id: str, after: bytes | None, limit: int) -> list[Row]:
-    """The first `limit` rows of the job in byte order of path, or those behind `after`, by the ordered index."""
+def path_page(job_id: str, after: bytes | None, limit: int) -> list[tuple[Any, ...]]:
+    """The first `limit` rows of the job in byte order of path, or those behind `after`, by the ordered index.
+
+    Plain tuples in the order of `Row`: of most of them nothing more is wanted than that they are as expected."""
     behind = [] if after is None else [after[:INDEXED_PATH_BYTES], after]
     prefix = _vendor().INDEXED_PREFIX
     statement = _PAGE.format(prefix=prefix, behind=_BEHIND.format(prefix=prefix) if behind else "")
     with connection.cursor() as cursor, _vendor().sorted_by_index(cursor):
         cursor.execute(statement, [_vendor().uuid_parameter(job_id), *behind, limit])
-        return list(map(Row._make, cursor.fetchall()))
+        return list(cursor.fetchall())

@@ -10,21 +10,22 @@ FINAL_STATUSES = frozenset({"completed", "failed", "skipped", "cancelled"})
 
 
 class Row(NamedTuple):
-    """One row of the catalogue as a scan reads it."""
+    """One row of the catalogue as a scan reads it. From `path` to `version` in the order of a `FileInfo`, so that the
+    two are compared in one step, and so are the last three."""
 
     id: int
-    kind: str
-    path: bytes
     status: str
+    reason_code: str
+    is_gone: bool
+    compare_first: bool
+    path: bytes
+    kind: str
     size: int
     mtime_ns: int | None
     version: str
     sink_size: int | None
     sink_mtime_ns: int | None
     sink_version: str
-    reason_code: str
-    is_gone: bool
-    compare_first: bool
 
 
 class Candidate(NamedTuple):

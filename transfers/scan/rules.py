@@ -29,6 +29,10 @@ class Rules:
         self._exclude = _compile(exclude)
         self._include = _compile(include)
 
+    def __bool__(self) -> bool:
+        """Whether there are any rules."""
+        return self._exclude is not None or self._include is not None
+
     @property
     def has_include(self) -> bool:
         """Whether only matching files are synced."""

@@ -86,11 +86,12 @@ class ScanRun:
 
     def run(self) -> None:
         """Scan to the end. Raises ScanLost, Refusal or OutOfOrder; what was written until then stands."""
-        for source, row, sink in self._joined():
-            path = source.path if source is not None else row.path  # type: ignore[union-attr]
-            for left in self._trail.leave(path):
-                self._take(*left)
-            self._visit(source, row, sink)
+        self._merge = self._joined()
+        for source, row, sink in self._merge:
+            if found := source or row:
+                for left in self._trail.leave(found.path):
+                    self._take(*left)
+                self._visit(source, row, sink)
             if self._pending() >= BATCH_PATHS or time.monotonic() >= self._flush_at:
                 self._flush()
         for left in self._trail.leave(b""):
@@ -98,11 +99,11 @@ class ScanRun:
         self._flush()
         self._revisit()
 
-    def _joined(self) -> Iterator[merge.Joined]:
+    def _joined(self) -> merge.Merge:
         source_root, sink_root = self._source.root_identity(), self._sink.root_identity()
         source = self._listed("source", self._source, sink_root, self._rules.prune)
         sink = self._listed("sink", self._sink, source_root, None) if sink_root.exists else iter(())
-        return merge.merge(source, merge.catalogue(self._job.pk), sink)
+        return merge.Merge(source, merge.catalogue(self._job.pk), sink, passes_over=not self._rules)
 
     def _listed(
         self, side: Side, storage: Storage, other: RootIdentity, prune: Callable[[bytes], bool] | None
@@ -243,8 +244,14 @@ class ScanRun:
     def _hold(self) -> None:
         """Fence: the counters are written only while the scan is ours and its job alive."""
         mine = Scan.objects.filter(pk=self._scan.pk, owner=self._scan.owner, epoch=self._scan.epoch, finished_at=None)
-        if not mine.filter(~Q(job__status=JobStatus.KILLED)).update(**self._counts):
+        if not mine.filter(~Q(job__status=JobStatus.KILLED)).update(**self._all_counts()):
             raise ScanLost("the scan was taken over or its job killed")
+
+    def _all_counts(self) -> Multiset[str]:
+        """With what the merge has passed over and nothing here has seen."""
+        counts, files = self._counts.copy(), self._merge.passed_files
+        counts.update(files_seen=files, unchanged=files, bytes_seen=self._merge.passed_bytes)
+        return counts
 
     def _write_tasks(self) -> None:
         transitions.discover(self._job.pk, self._new)

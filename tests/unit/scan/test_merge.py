@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage_backends.base import ListError
+from jobs.states import TaskStatus
+from storage_backends.base import Kind, ListError
 from storage_backends.errors import PermissionDenied
 from tests.unit.scan.looks import at, row
 from transfers.scan import merge
+from transfers.scan.decide import Verdict, decide
 from transfers.scan.merge import OutOfOrder, listed
 
 PATHS = st.sets(st.one_of(st.sampled_from([b"", b"a", b"a/", b"a/b", b"a-", b"a0", b"\xff"]), st.binary(max_size=3)))
@@ -20,7 +22,7 @@ def test_every_path_of_source_or_catalogue_comes_once_in_order_with_what_each_si
     by_sink = {path: at(path, version="sink") for path in sink}
     expected = [(by_source.get(path), by_row.get(path), by_sink.get(path)) for path in sorted(source | rows)]
     streams = [iter([stream[path] for path in sorted(stream)]) for stream in (by_source, by_row, by_sink)]
-    assert list(merge.merge(*streams)) == expected
+    assert list(merge.Merge(*streams, passes_over=False)) == expected
 
 
 @given(PATHS, PATHS, PATHS)
@@ -33,7 +35,8 @@ def test_one_item_of_each_stream_is_in_hand_at_a_time(source, rows, sink):
             yield item
 
     streams = [map(at, sorted(source)), (row(at(path)) for path in sorted(rows)), map(at, sorted(sink))]
-    joined = merge.merge(*(counted(name, stream) for name, stream in zip("abc", streams, strict=True)))
+    counting = (counted(name, stream) for name, stream in zip("abc", streams, strict=True))
+    joined = merge.Merge(*counting, passes_over=False)
     for done, found in enumerate(joined, 1):
         key = next(item for item in found if item).path
         assert ahead["a"] <= sum(path <= key for path in source) + 1
@@ -58,3 +61,40 @@ def test_an_error_is_told_before_anything_later_is_yielded():
     entries = listed([at(b"a"), broken, at(b"c")], told.append)
     assert next(entries).path == b"a" and told == []
     assert next(entries).path == b"c" and told == [broken]
+
+
+LOOKS = st.fixed_dictionaries(
+    {"size": st.sampled_from([0, 10]), "mtime_ns": st.sampled_from([5, 6]), "version": st.sampled_from(["v1", "v2"])}
+)
+KINDS = st.sampled_from([Kind.FILE, Kind.SYMLINK])
+ROWS = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from([status.value for status in TaskStatus]),
+        "reason_code": st.sampled_from(["", "SINK_IO_ERROR"]),
+        "is_gone": st.booleans(),
+        "compare_first": st.booleans(),
+    },
+)
+
+
+@given(LOOKS, LOOKS, LOOKS, LOOKS, KINDS, KINDS, ROWS)
+def test_passed_over_is_only_what_would_be_decided_to_be_unchanged(now, then, sink_now, sink_then, kind, other, fields):
+    source, sink = at(b"f", kind, **now), at(b"f", other, **sink_now)
+    known = row(at(b"f", kind, **then), sink=at(b"f", kind, **sink_then), **fields)
+    joined = merge.Merge(iter([source]), iter([tuple(known)]), iter([sink]), passes_over=True)
+    found = list(joined)
+    if joined.passed_files:
+        assert decide(source, known, sink).verdict is Verdict.UNCHANGED and not known.is_gone
+        assert (found, joined.passed_files, joined.passed_bytes) == ([], 1, source.size)
+    else:
+        assert found == [(source, known, sink)]
+        is_plain = decide(source, known, sink).verdict is Verdict.UNCHANGED and not known.is_gone
+        assert not is_plain or kind is Kind.SYMLINK or known.reason_code
+
+
+def test_a_long_way_of_unchanged_files_is_interrupted_now_and_then():
+    files = [at(b"%06d" % number) for number in range(2500)]
+    rows = [tuple(row(each, sink=each)) for each in files]
+    joined = merge.Merge(iter(files), iter(rows), iter(files), passes_over=True)
+    assert list(joined) == [(None, None, None)] * 2 and joined.passed_files == 2500
