@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -278,7 +279,11 @@ class Task(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint("job", "path_sha256", name="task_one_row_per_path"),
+            # In the order of the paths, so that the rows of a scan go to a few pages of it, and a page of the catalogue
+            # is read by it; the digest tells paths apart that are alike for longer than an index can hold.
+            models.UniqueConstraint(
+                F("job"), Substr("path", 1, INDEXED_PATH_BYTES), F("path_sha256"), name="task_path"
+            ),
             models.CheckConstraint(condition=Q(status__in=list(TaskStatus)), name="task_status_known"),
             models.CheckConstraint(
                 condition=Q(status=TaskStatus.IN_PROGRESS, owner__isnull=False)
@@ -299,7 +304,6 @@ class Task(models.Model):
             models.CheckConstraint(condition=Q(epoch__gte=0, attempts__gte=0), name="task_counts_not_negative"),
         ]
         indexes: ClassVar = [
-            models.Index(F("job"), Substr("path", 1, INDEXED_PATH_BYTES), name="task_path"),
             models.Index(
                 fields=["job", "id"], name="task_waiting", condition=_IS_WAITING & ~Q(kind=TaskKind.DIRECTORY)
             ),
@@ -316,6 +320,13 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.path_display
+
+    @classmethod
+    def at(cls, job_id: JobId, paths: Sequence[bytes]) -> models.QuerySet[Task]:
+        """The job's rows of these paths, found by the index `task_path`."""
+        begin = Substr("path", 1, INDEXED_PATH_BYTES, output_field=models.BinaryField())
+        rows = cls.objects.alias(path_begin=begin).filter(job_id=job_id)
+        return rows.filter(path_begin__in=[path[:INDEXED_PATH_BYTES] for path in paths], path__in=paths)
 
 
 class Upload(models.Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections import Counter as Multiset
 from collections.abc import Iterable, Sequence
@@ -38,16 +37,15 @@ def retry_batch(tasks: QuerySet[Task], *, actor: str) -> int:
         rows = _move_batch(wanted, TaskStatus.PENDING, actor=actor, action="retry", attempts=0)
         for job_id in {row.job_id for row in rows}:
             parents = {parent_directory(bytes(row.path)) for row in rows if row.job_id == job_id}
-            revisit_directories(job_id, [hashlib.sha256(parent).digest() for parent in parents])
+            revisit_directories(job_id, sorted(parents))
     return len(rows)
 
 
-def revisit_directories(job_id: JobId, path_sha256s: Sequence[bytes]) -> int:
+def revisit_directories(job_id: JobId, paths: Sequence[bytes]) -> int:
     """Completed directories whose content changes once more get their times again; returns how many."""
-    wanted = Task.objects.filter(job_id=job_id, status=TaskStatus.COMPLETED)
     count = 0
-    for start in range(0, len(path_sha256s), BATCH_TASKS):
-        batch = wanted.filter(path_sha256__in=path_sha256s[start : start + BATCH_TASKS])
+    for start in range(0, len(paths), BATCH_TASKS):
+        batch = Task.at(job_id, paths[start : start + BATCH_TASKS]).filter(status=TaskStatus.COMPLETED)
         count += len(_move_batch(batch, TaskStatus.PENDING, actor="", action="", attempts=0))
     return count
 

@@ -39,7 +39,7 @@ def _discover_one(job_id: JobId, row: NewTask) -> int:
         with transaction.atomic():
             _insert(job_id, [row])
     except IntegrityError:
-        if Task.objects.filter(job_id=job_id, path_sha256=row.path_sha256).exists():
+        if Task.at(job_id, [row.path]).exists():
             return 0
         raise
     return 1

@@ -191,12 +191,12 @@ class ScanRun:
         status = TaskStatus.SKIPPED if decision.verdict is Verdict.SKIPPED else TaskStatus.PENDING
         seen = (source.size, source.mtime_ns, source.version)
         looks = (*seen, decision.compare_first, decision.reason_code, reason_text)
-        digest = hashlib.sha256(source.path).digest()
         if row is None:
+            digest = hashlib.sha256(source.path).digest()
             shown = display_path(source.path) or "."
             self._new.append(NewTask(source.kind.value, source.path, digest, shown, status.value, *looks))
         elif row.status == TaskStatus.IN_PROGRESS:
-            self._in_hand.append(digest)
+            self._in_hand.append(source.path)
         else:
             change = SeenTask(row.id, row.status, source.kind.value, status.value, *looks, False)
             self._seen.append(Seen(change, row.kind, row.size))
@@ -238,8 +238,8 @@ class ScanRun:
             time.sleep(0.1)
 
     def _are_in_hand(self) -> bool:
-        owned = Task.objects.filter(job_id=self._job.pk, owner__isnull=False, kind=TaskKind.DIRECTORY)
-        return owned.filter(path_sha256__in=self._in_hand[:BATCH_PATHS]).exists()
+        directories = Task.at(self._job.pk, self._in_hand[:BATCH_PATHS]).filter(kind=TaskKind.DIRECTORY)
+        return directories.filter(owner__isnull=False).exists()
 
     def _hold(self) -> None:
         """Fence: the counters are written only while the scan is ours and its job alive."""

@@ -108,7 +108,7 @@ def test_directories_to_claim_are_found_by_the_index_of_those_that_wait(job, sla
 def test_no_look_for_work_reads_all_tasks_of_a_job(job, slave, many, look):
     plan = "\n".join(plans_of(lambda: look(slave), "SELECT "))
     assert re.search(r"INDEX task_(waiting|waiting_directory|owned)\b", plan)
-    assert not re.search(r"INDEX (task_path|task_one_row_per_path)|SCAN (jobs_task|U0)$", plan), plan
+    assert not re.search(r"INDEX task_path|SCAN (jobs_task|U0)$", plan), plan
 
 
 @pytest.mark.parametrize("after", [None, b"01000"])
@@ -119,6 +119,20 @@ def test_a_page_of_the_catalogue_is_read_by_the_ordered_index_without_sorting_th
             cursor.execute("ANALYZE jobs_task")
     [plan] = plans_of(lambda: sql.path_page(str(job.pk), after, 100), "SELECT id, status, reason")
     assert re.search(r"Index Scan using task_path|USING INDEX task_path", plan), plan
+
+
+def test_tasks_are_found_by_their_paths_by_the_same_index(job, many):
+    wanted = [b"%05d" % number for number in range(0, ROWS, 30)]
+    with CaptureQueriesContext(connection) as queries:
+        assert Task.at(job.pk, [*wanted, b"missing"]).count() == len(wanted)
+    plan = explain(queries.captured_queries[0]["sql"], ())
+    assert re.search(r"(Index Scan using|Index Scan on|USING INDEX) task_path", plan), plan
+
+
+def test_two_paths_that_differ_only_behind_what_the_index_holds_are_two_tasks(job):
+    long = b"x" * 1024
+    builders.discover(job, long + b"a", long + b"b")
+    assert Task.at(job.pk, [long + b"b"]).count() == 1 and Task.objects.count() == 2
 
 
 @pytest.mark.parametrize("page", [1, 7, 5000])

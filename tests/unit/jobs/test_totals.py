@@ -60,8 +60,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(path=PATHS)
     def a_directory_is_revisited(self, path):
-        digests = [bytes(row) for row in Task.objects.filter(path=path).values_list("path_sha256", flat=True)]
-        transitions.revisit_directories(self.job.pk, digests)
+        transitions.revisit_directories(self.job.pk, [path])
 
     def claim(self, who, limit):
         slave = self.slaves[who]
