@@ -18,7 +18,7 @@ import fcntl
 import os
 import stat
 
-from storage_backends.base import PartialId
+from storage_backends.base import PARTIAL_SUFFIX, PartialId
 from storage_backends.errors import PartialBusy
 from storage_backends.local import system
 from storage_backends.local.attributes import open_own
@@ -90,13 +90,13 @@ def older_names(folder_fd: int, partial: PartialId) -> list[bytes]:
     else:
         listed = (epoch_of(name, partial.stem) for name in map(os.fsencode, os.listdir(folder_fd)))
         epochs = sorted((epoch for epoch in listed if 0 < epoch < partial.epoch), reverse=True)
-    return [b"%s%d%s" % (partial.stem, epoch, PartialId.SUFFIX) for epoch in epochs]
+    return [b"%s%d%s" % (partial.stem, epoch, PARTIAL_SUFFIX) for epoch in epochs]
 
 
 def epoch_of(name: bytes, stem: bytes) -> int:
     """The epoch in a partial's name, or -1 for a name of something else."""
-    digits = name[len(stem) : -len(PartialId.SUFFIX)]
-    is_partial = name.startswith(stem) and name.endswith(PartialId.SUFFIX) and digits.isdigit()
+    digits = name[len(stem) : -len(PARTIAL_SUFFIX)]
+    is_partial = name.startswith(stem) and name.endswith(PARTIAL_SUFFIX) and digits.isdigit()
     return int(digits) if is_partial else -1
 
 

@@ -17,7 +17,7 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from storage_backends.base import Attributes, FileInfo, Kind
 from storage_backends.errors import NotRegular, StorageError, VersionChanged
@@ -43,8 +43,7 @@ def copy_small(context: Context, works: Sequence[Work]) -> Generator[list[Outcom
     return grown
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(NamedTuple):
     """One file or link that waits for its name."""
 
     work: Work

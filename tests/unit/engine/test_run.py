@@ -1,7 +1,6 @@
 """Every work gets exactly one outcome, whatever happens."""
 
 import os
-from dataclasses import replace
 
 import pytest
 
@@ -51,7 +50,7 @@ def test_a_mistake_of_ours_anywhere_still_answers_for_all(bench, method):
         raise ZeroDivisionError("oops\nsecond line")
 
     bench.around_sink = lambda storage: Around(storage, **{method: mistake})
-    codes = {outcome.reason_code for outcome in bench.run(*(replace(work, compare_first=True) for work in works))}
+    codes = {outcome.reason_code for outcome in bench.run(*(work._replace(compare_first=True) for work in works))}
     assert "INTERNAL_ERROR" in codes
 
 

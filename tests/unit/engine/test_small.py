@@ -2,7 +2,6 @@
 
 import errno
 import os
-from dataclasses import replace
 
 import pytest
 
@@ -166,7 +165,7 @@ def test_a_file_that_was_published_before_a_crash_is_not_sent_again(bench):
     bench.run(*works)
     before = [(bench.at_sink / work.path.decode()).stat().st_ino for work in works]
     synced = log_sync_file(bench)
-    outcomes = bench.run(*[replace(work, attempts=2, epoch=2) for work in works])
+    outcomes = bench.run(*[work._replace(attempts=2, epoch=2) for work in works])
     assert [(outcome.result, outcome.adopted, outcome.bytes_copied) for outcome in outcomes] == [
         (Result.COMPLETED, True, 0)
     ] * 5
@@ -179,7 +178,7 @@ def test_another_attempt_removes_what_the_last_one_left(bench):
     left = bench.at_sink / "d0" / PartialId(INSTALLATION, work.digest, 1).name.decode()
     left.parent.mkdir()
     left.write_bytes(b"left")
-    (outcome,) = bench.run(replace(work, attempts=2, epoch=2))
+    (outcome,) = bench.run(work._replace(attempts=2, epoch=2))
     assert (outcome.result, outcome.adopted) == (Result.COMPLETED, False)
     assert bench.partials() == []
 

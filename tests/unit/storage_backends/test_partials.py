@@ -282,7 +282,7 @@ def test_a_lock_is_exclusive_and_does_not_wait(root):
 def seen_before(storage) -> UploadToken:
     """A token whose upload had been opened by an earlier attempt."""
     token = begin(storage)
-    return UploadToken(**{**vars(token), "state": {"inode": "1"}})
+    return token._replace(state={"inode": "1"})
 
 
 def test_aborting_leaves_alone_the_partial_that_another_attempt_began_under_the_same_name(storage, other, root):
