@@ -8,6 +8,7 @@ import stat
 from storage_backends.base import PARTIAL_PREFIX, Attributes, FileInfo, Kind, PartialId
 from storage_backends.local import system
 
+SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 
 
@@ -30,7 +31,7 @@ def describe(path: bytes, status: os.stat_result) -> FileInfo:
 
 def permitted_mode(mode: int) -> int:
     """`mode` without setuid and setgid unless this process is root."""
-    return mode if os.geteuid() == 0 else mode & ~(stat.S_ISUID | stat.S_ISGID)
+    return mode if os.geteuid() == 0 else mode & ~SET_ID_BITS
 
 
 def give(fd: int, attributes: Attributes, status: os.stat_result, default_mode: int | None) -> None:

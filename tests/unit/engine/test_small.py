@@ -308,7 +308,7 @@ def test_every_byte_is_throttled(bench):
 
 def test_set_id_bits_that_were_dropped_are_counted(bench, monkeypatch):
     bench.write("tool", b"#!").chmod(0o4755)
-    monkeypatch.setattr("storage_backends.local.attributes.permitted_mode", lambda mode: mode & 0o1777)
+    monkeypatch.setattr("storage_backends.local.fresh.permitted_mode", lambda mode: mode & 0o1777)
     (outcome,) = bench.run(bench.work(1, "tool"))
     assert outcome.dropped_bits
     assert (bench.at_sink / "tool").stat().st_mode & 0o7777 == 0o755
