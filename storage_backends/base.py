@@ -294,7 +294,8 @@ class WriteBatch(ABC):
 
     @abstractmethod
     def stage(self, path: bytes, data: bytes | memoryview, attributes: Attributes, partial: PartialId) -> None:
-        """Write a file's bytes where nobody sees them, read them back, compare (ChecksumMismatch)."""
+        """Write a file's bytes where nobody sees them, read them back, compare (ChecksumMismatch). What older epochs of
+        this task left is removed first, as by `discard_partials`: none of them can be published any more."""
 
     @abstractmethod
     def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:

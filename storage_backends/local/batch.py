@@ -40,6 +40,7 @@ class LocalBatch(WriteBatch):
         self._folder: bytes | None = None
         """That of the last file, and its descriptor: files of one folder come one after the other."""
         self._directory = -1
+        self._listings: dict[bytes, partials.Listing] = {}
         self._fresh = Fresh()
         self._staged: dict[bytes, _Staged] = {}
         self._is_durable = False
@@ -133,7 +134,8 @@ class LocalBatch(WriteBatch):
         directory = self._open(folder, directory_mode() if attributes.mode is None else PRIVATE)
         if partial.epoch > 1:
             try:
-                partials.discard_older(directory, partial)
+                listing = self._listings.setdefault(folder, partials.Listing())
+                partials.discard_older(directory, partial, listing)
             except OSError as error:
                 raise failure(error, path) from error
         return folder, name, directory

@@ -187,6 +187,8 @@ class LocalStorage(Storage):
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
+        if self._files is not None:
+            self._files.close()
         self._fd, self._files = -1, None
 
     @property

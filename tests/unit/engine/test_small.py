@@ -183,6 +183,26 @@ def test_another_attempt_removes_what_the_last_one_left(bench):
     assert bench.partials() == []
 
 
+@pytest.mark.parametrize("becomes", ["adopted", "gone"])
+def test_another_attempt_that_stages_nothing_removes_what_the_last_one_left_too(bench, becomes):
+    (work, *_) = some_files(bench)
+    bench.run(work)
+    left = bench.at_sink / "d0" / PartialId(INSTALLATION, work.digest, 1).name.decode()
+    left.write_bytes(b"left")
+    if becomes == "gone":
+        (bench.at_source / work.path.decode()).unlink()
+    (outcome,) = bench.run(work._replace(attempts=2, epoch=2))
+    assert outcome.adopted if becomes == "adopted" else outcome.result is Result.SKIPPED
+    assert bench.partials() == []
+
+
+def test_what_older_attempts_left_is_looked_for_once_per_file(bench, monkeypatch):
+    works, removed, real = some_files(bench), [], system.unlink
+    monkeypatch.setattr(system, "unlink", lambda name, **more: removed.append(name) or real(name, **more))
+    bench.run(*[work._replace(attempts=2, epoch=2) for work in works])
+    assert len(removed) == len(works)
+
+
 def test_equal_files_and_links_are_adopted_with_the_source_s_attributes(bench):
     bench.write("file", b"same").chmod(0o600)
     os.symlink("target", bench.at_source / "link")
