@@ -9,6 +9,7 @@ from storage_backends.base import PARTIAL_PREFIX, Attributes, FileInfo, Kind, Pa
 from storage_backends.local import system
 
 SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
+_make = tuple.__new__
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 
 
@@ -26,7 +27,10 @@ def describe(path: bytes, status: os.stat_result) -> FileInfo:
     if PARTIAL_PREFIX in path and PartialId.is_reserved(path[path.rfind(b"/") + 1 :]):
         kind = Kind.SPECIAL
     version = f"{status.st_ino}.{status.st_ctime_ns}"
-    return FileInfo(path, kind, status.st_size, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid)
+    return _make(
+        FileInfo,
+        (path, kind, status.st_size, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid, None),
+    )  # as FileInfo(...) does, with one call less: made for every file of every scan
 
 
 def permitted_mode(mode: int) -> int:
