@@ -21,9 +21,8 @@ import base64
 import enum
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from types import TracebackType
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Literal, NamedTuple, Self
 
 from storage_backends.errors import BadPath, StorageError
@@ -80,8 +79,7 @@ class RootIdentity(NamedTuple):
         return self.chain[0] in other.chain or other.chain[0] in self.chain
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """Facts about a storage, written as answers to questions. The engine plans with them."""
 
     min_part_bytes: int = 1
@@ -120,8 +118,7 @@ class Capabilities:
         return part
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """Metadata to give to what is written. None means: leave the storage's default."""
 
     mtime_ns: int | None = None
@@ -135,8 +132,10 @@ class Attributes:
         return cls(info.mtime_ns, info.mode, info.uid, info.gid)
 
 
-@dataclass(frozen=True, slots=True)
-class PartialId:
+PARTIAL_PREFIX, PARTIAL_SUFFIX = b".syncf-", b".part"
+
+
+class PartialId(NamedTuple):
     """Names the partial of one task at one epoch. Unique per (installation, job, path, epoch)."""
 
     installation: str
@@ -145,27 +144,25 @@ class PartialId:
     """20 hex digits of SHA-256(job id + path)."""
     epoch: int
 
-    PREFIX = b".syncf-"
-    SUFFIX = b".part"
-
     @property
     def stem(self) -> bytes:
         """The name without its epoch, the same for every epoch of the task."""
-        return b"%s%s-%s-" % (self.PREFIX, self.installation.encode(), self.digest.encode())
+        return b"%s%s-%s-" % (PARTIAL_PREFIX, self.installation.encode(), self.digest.encode())
 
     @property
     def name(self) -> bytes:
         """At most 64 bytes, so it fits wherever the file's own directory takes a name."""
-        return b"%s%d%s" % (self.stem, self.epoch, self.SUFFIX)
+        return b"%s%s-%s-%d%s" % (
+            PARTIAL_PREFIX, self.installation.encode(), self.digest.encode(), self.epoch, PARTIAL_SUFFIX
+        )  # fmt: skip
 
-    @classmethod
-    def is_reserved(cls, name: bytes) -> bool:
+    @staticmethod
+    def is_reserved(name: bytes) -> bool:
         """True for names that look like a partial of any installation; at a source they are skipped and counted."""
-        return name.startswith(cls.PREFIX) and name.endswith(cls.SUFFIX)
+        return name.startswith(PARTIAL_PREFIX) and name.endswith(PARTIAL_SUFFIX)
 
 
-@dataclass(frozen=True)
-class UploadToken:
+class UploadToken(NamedTuple):
     """All that another process needs to go on with an upload. Saved before the first byte leaves.
 
     `state` is the adapter's own (upload id, session URI, inode). May be a bearer secret: see `is_secret`.
@@ -180,7 +177,7 @@ class UploadToken:
     nonce: str
     """Drawn at begin, kept with the object where the storage can: answers "did *my* commit happen?"."""
     attributes: Attributes
-    state: dict[str, str] = field(default_factory=dict)
+    state: Mapping[str, str] = MappingProxyType({})
     schema: int = 1
     is_secret: bool = False
 
@@ -195,7 +192,8 @@ class UploadToken:
 
     def to_json(self) -> str:
         """One line of JSON; the path travels as base64."""
-        return json.dumps({**asdict(self), "path": base64.b64encode(self.path).decode()})
+        path, attributes, state = base64.b64encode(self.path).decode(), self.attributes._asdict(), dict(self.state)
+        return json.dumps({**self._asdict(), "path": path, "attributes": attributes, "state": state})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -296,7 +294,8 @@ class WriteBatch(ABC):
 
     @abstractmethod
     def stage(self, path: bytes, data: bytes | memoryview, attributes: Attributes, partial: PartialId) -> None:
-        """Write a file's bytes where nobody sees them, read them back, compare (ChecksumMismatch)."""
+        """Write a file's bytes where nobody sees them, read them back, compare (ChecksumMismatch). What older epochs of
+        this task left is removed first, as by `discard_partials`: none of them can be published any more."""
 
     @abstractmethod
     def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:

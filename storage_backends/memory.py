@@ -350,6 +350,8 @@ class _MemoryBatch(WriteBatch):
         self._is_durable = False
 
     def stage(self, path: bytes, data: bytes | memoryview, attributes: Attributes, partial: PartialId) -> None:
+        if partial.epoch > 1:
+            self._storage.discard_partials(path, partial)
         expected = self._bucket.generation(self._storage.key(path))
         self._staged[path] = (bytes(data), attributes, expected)
         self._is_durable = False

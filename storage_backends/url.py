@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from storage_backends.errors import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
-class StorageUrl:
+class StorageUrl(NamedTuple):
     """`scheme://host/path?option=value`. It may hold a password, so it is never printed whole."""
 
     scheme: str

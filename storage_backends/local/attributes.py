@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 
-from storage_backends.base import Attributes, FileInfo, Kind, PartialId
+from storage_backends.base import PARTIAL_PREFIX, Attributes, FileInfo, Kind, PartialId
 from storage_backends.local import system
 
+SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
+_make = tuple.__new__
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
-_PREFIX = PartialId.PREFIX
 
 
 def describe(path: bytes, status: os.stat_result) -> FileInfo:
@@ -23,15 +24,18 @@ def describe(path: bytes, status: os.stat_result) -> FileInfo:
             path if not path or path.endswith(b"/") else path + b"/",
             kind, 0, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid,
         )  # fmt: skip
-    if _PREFIX in path and PartialId.is_reserved(path[path.rfind(b"/") + 1 :]):
+    if PARTIAL_PREFIX in path and PartialId.is_reserved(path[path.rfind(b"/") + 1 :]):
         kind = Kind.SPECIAL
     version = f"{status.st_ino}.{status.st_ctime_ns}"
-    return FileInfo(path, kind, status.st_size, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid)
+    return _make(
+        FileInfo,
+        (path, kind, status.st_size, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid, None),
+    )  # as FileInfo(...) does, with one call less: made for every file of every scan
 
 
 def permitted_mode(mode: int) -> int:
     """`mode` without setuid and setgid unless this process is root."""
-    return mode if os.geteuid() == 0 else mode & ~(stat.S_ISUID | stat.S_ISGID)
+    return mode if os.geteuid() == 0 else mode & ~SET_ID_BITS
 
 
 def give(fd: int, attributes: Attributes, status: os.stat_result, default_mode: int | None) -> None:

@@ -1,6 +1,6 @@
 """Small files and links, many at a time: each staged under its partial's name, all made durable by one `syncfs`.
 
-Per file: open (O_EXCL), write, read back on the same descriptor, mode, times, close; later rename and one look. A
+Per file: open (O_EXCL), write, read back on the same descriptor, times, one look, close; later rename and one look. A
 partial of a batch is never resumed, always a new inode, so it needs no lock: the epoch in its name is fence enough.
 """
 
@@ -14,11 +14,12 @@ from typing import NamedTuple
 from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
 from storage_backends.errors import ChecksumMismatch, InputOutputError, PreconditionFailed, StorageError, UploadGone
 from storage_backends.local import partials, system
-from storage_backends.local.attributes import describe, directory_mode, file_mode, give, give_link
+from storage_backends.local.attributes import describe, directory_mode, give_link
 from storage_backends.local.beneath import split_path
 from storage_backends.local.directories import PRIVATE
 from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import SYNC_EACH_UP_TO, Folders
+from storage_backends.local.fresh import Fresh
 
 _ODD_NAMES = (b"", b".", b"..")
 
@@ -36,6 +37,11 @@ class LocalBatch(WriteBatch):
 
     def __init__(self, root: int) -> None:
         self._folders = Folders(root)
+        self._folder: bytes | None = None
+        """That of the last file, and its descriptor: files of one folder come one after the other."""
+        self._directory = -1
+        self._listings: dict[bytes, partials.Listing] = {}
+        self._fresh = Fresh()
         self._staged: dict[bytes, _Staged] = {}
         self._is_durable = False
         self._unsynced: list[int] = []
@@ -45,20 +51,22 @@ class LocalBatch(WriteBatch):
 
     def stage(self, path: bytes, data: bytes | memoryview, attributes: Attributes, partial: PartialId) -> None:
         folder, name, directory = self._place(path, attributes, partial)
-        fd = -1
+        fresh, own_name, fd = self._fresh, partial.name, -1
+        mode = fresh.mode_of(attributes)
         try:
-            fd = _create(directory, partial.name)
-            status = _fill(fd, data if isinstance(data, bytes) else bytes(data), path)
-            give(fd, attributes, status, file_mode())
-            seen = _seen(system.fstat(fd))
+            fd = _create(directory, own_name, fresh.first_mode(mode, attributes, self._folders.group(folder)))
+            _fill(fd, data if isinstance(data, bytes) else bytes(data), path)
+            status = fresh.finish(fd, attributes, mode)
+            if status.st_size != len(data):
+                raise ChecksumMismatch(f"{show(path)} was changed by somebody else while it was written")
             self._sync_later(fd)
         except OSError as error:
-            _drop(directory, partial.name, fd)
+            _drop(directory, own_name, fd)
             raise failure(error, path) from error
         except StorageError:
-            _drop(directory, partial.name, fd)
+            _drop(directory, own_name, fd)
             raise
-        self._staged[path] = _Staged(folder, name, partial.name, seen)
+        self._staged[path] = _Staged(folder, name, own_name, _seen(status))
 
     def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:
         folder, name, directory = self._place(path, attributes, partial)
@@ -97,11 +105,8 @@ class LocalBatch(WriteBatch):
             raise StorageError("a batch is published only after it was flushed without an error")
         results: dict[bytes, FileInfo | StorageError] = {}
         renamed: dict[bytes, list[bytes]] = {}
-        for path in wanted:
-            staged = self._staged.pop(path, None)
-            if staged is None:
-                results[path] = UploadGone(f"{show(path)} was not staged")
-                continue
+        for path in [path for path in self._staged if path in wanted]:  # in this order files of one folder are together
+            staged = self._staged.pop(path)
             try:
                 directory = self._rename(path, staged)
             except StorageError as error:
@@ -109,26 +114,38 @@ class LocalBatch(WriteBatch):
                 continue
             results[path] = _look(directory, path, staged)  # at once: what is edited later is drift, and seen as such
             renamed.setdefault(staged.folder, []).append(path)
+        for path in wanted:
+            if path not in results:
+                results[path] = UploadGone(f"{show(path)} was not staged")
         self._discard_staged()
         return results | self._settle(renamed)
 
     def discard(self) -> None:
         self._discard_staged()
         self._close_files()
+        self._folder = None
         self._folders.close()
 
     def _place(self, path: bytes, attributes: Attributes, partial: PartialId) -> tuple[bytes, bytes, int]:
         """Folder, name and the folder's descriptor, cleared of what older epochs left."""
         folder, _, name = path.rpartition(b"/")
-        if folder not in self._folders or name in _ODD_NAMES or b"\0" in name:
+        if folder != self._folder or name in _ODD_NAMES or b"\0" in name:
             folder, name = split_path(path)
-        directory = self._folders.get(folder, directory_mode() if attributes.mode is None else PRIVATE)
+        directory = self._open(folder, directory_mode() if attributes.mode is None else PRIVATE)
         if partial.epoch > 1:
             try:
-                partials.discard_older(directory, partial)
+                listing = self._listings.setdefault(folder, partials.Listing())
+                partials.discard_older(directory, partial, listing)
             except OSError as error:
                 raise failure(error, path) from error
         return folder, name, directory
+
+    def _open(self, folder: bytes, mode: int | None) -> int:
+        if folder != self._folder:
+            self._folder = None
+            self._directory = self._folders.get(folder, mode)
+            self._folder = folder
+        return self._directory
 
     def _sync_later(self, fd: int) -> None:
         """Hands `fd` over: kept until `flush` while there are few, else closed for the group commit to take care of."""
@@ -157,7 +174,7 @@ class LocalBatch(WriteBatch):
 
     def _rename(self, path: bytes, staged: _Staged) -> int:
         """Give it its name; returns the folder's descriptor."""
-        directory = self._folders.get(staged.folder, None)
+        directory = self._open(staged.folder, None)
         try:
             system.rename(staged.partial, staged.name, src_dir_fd=directory, dst_dir_fd=directory)
         except FileNotFoundError as error:
@@ -171,7 +188,7 @@ class LocalBatch(WriteBatch):
     def _discard_staged(self) -> None:
         for staged in self._staged.values():
             try:
-                _drop(self._folders.get(staged.folder, None), staged.partial)
+                _drop(self._open(staged.folder, None), staged.partial)
             except StorageError:
                 continue  # its directory is gone; whatever is left belongs to the janitor
         self._staged.clear()
@@ -182,16 +199,16 @@ class LocalBatch(WriteBatch):
         self._unsynced.clear()
 
 
-def _create(directory: int, name: bytes) -> int:
+def _create(directory: int, name: bytes, mode: int) -> int:
     try:
-        return system.open(name, partials.CREATE, 0o600, dir_fd=directory)
+        return system.open(name, partials.CREATE, mode, dir_fd=directory)
     except FileExistsError:  # left by this very epoch
         partials.remove(directory, name)
-        return system.open(name, partials.CREATE, 0o600, dir_fd=directory)
+        return system.open(name, partials.CREATE, mode, dir_fd=directory)
 
 
-def _fill(fd: int, data: bytes, path: bytes) -> os.stat_result:
-    """Write `data`, read it back on the same descriptor, compare; returns the status."""
+def _fill(fd: int, data: bytes, path: bytes) -> None:
+    """Write `data`, read it back on the same descriptor, compare."""
     done = system.pwrite(fd, data, 0)
     while done < len(data):
         count = system.pwrite(fd, data[done:], done)
@@ -200,7 +217,6 @@ def _fill(fd: int, data: bytes, path: bytes) -> os.stat_result:
         done += count
     if system.pread(fd, len(data) + 1, 0) != data:
         raise ChecksumMismatch(f"{show(path)} reads back differently from what was written")
-    return system.fstat(fd)
 
 
 def _seen(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -6,7 +6,7 @@ import os
 
 from storage_backends.errors import StorageError
 from storage_backends.local import system
-from storage_backends.local.directories import PRIVATE, identity_of, moved_away, open_for_writing, sync_directory
+from storage_backends.local.directories import PRIVATE, moved_away, open_for_writing, sync_directory
 from storage_backends.local.failures import failure
 
 _OPEN_AT_ONCE = 32
@@ -23,11 +23,9 @@ class Folders:
         self._changed: set[bytes] = set()
         self._identities: dict[bytes, tuple[int, int]] = {}
         """Device and inode of each directory when it was first opened."""
+        self._groups: dict[bytes, int] = {}
         self._devices: dict[int, int] = {}
         """Device → a descriptor on it, opened before anything was written, so that syncfs reports what went wrong."""
-
-    def __contains__(self, folder: bytes) -> bool:
-        return folder in self._open
 
     def get(self, folder: bytes, mode: int | None = PRIVATE) -> int:
         """A descriptor, valid until the next call; the directory is made with `mode` where it is missing.
@@ -41,11 +39,16 @@ class Folders:
         made: list[bytes] = []
         fd = self._open[folder] = open_for_writing(self._root, folder, made, mode)
         self._changed.update(made)
-        identity = identity_of(fd)
-        self._identities.setdefault(folder, identity)
-        if identity[0] not in self._devices:
-            self._devices[identity[0]] = os.dup(fd)
+        status = os.fstat(fd)
+        self._identities.setdefault(folder, (status.st_dev, status.st_ino))
+        self._groups[folder] = status.st_gid
+        if status.st_dev not in self._devices:
+            self._devices[status.st_dev] = os.dup(fd)
         return fd
+
+    def group(self, folder: bytes) -> int:
+        """The group that owned an opened folder."""
+        return self._groups[folder]
 
     def changed(self, folder: bytes) -> None:
         """An entry of `folder` was given its name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection, Iterator
 from operator import itemgetter
 
@@ -14,6 +15,8 @@ from storage_backends.local.failures import failure, show
 
 Entry = FileInfo | ListError
 _by_path = itemgetter(0)
+_DIRECTORY = Kind.DIRECTORY
+_ENCODING = sys.getfilesystemencoding()
 
 
 def walk(
@@ -25,16 +28,17 @@ def walk(
     """See `Storage.list_files`. The stack is our own, so a tree of 1,900 levels is like any other."""
     stack = [iter(_list(root, b"", prune, stop_at))]
     while stack:
-        entry = next(stack[-1], None)
-        if entry is None:
+        for entry in stack[-1]:
+            yield entry
+            if entry[1] is _DIRECTORY:
+                try:
+                    stack.append(iter(_list(root, entry.path, prune, stop_at)))
+                except StorageError as error:
+                    yield ListError(entry.path, error)
+                else:
+                    break
+        else:
             stack.pop()
-            continue
-        yield entry
-        if isinstance(entry, FileInfo) and entry.kind is Kind.DIRECTORY:
-            try:
-                stack.append(iter(_list(root, entry.path, prune, stop_at)))
-            except StorageError as error:
-                yield ListError(entry.path, error)
 
 
 def identity(status: os.stat_result) -> str:
@@ -49,26 +53,22 @@ def _list(root: int, directory: bytes, prune: Callable[[bytes], bool] | None, st
     try:
         with os.scandir(fd) as names:
             for name in names:
-                entry = _look(directory + os.fsencode(name.name), name, stop_at)
-                if entry and not (prune and entry.path.endswith(b"/") and prune(entry.path)):
-                    entries.append(entry)
+                path = directory + name.name.encode(_ENCODING, "surrogateescape")
+                try:
+                    entry: Entry = describe(path, name.stat(follow_symlinks=False))
+                except FileNotFoundError:  # it went away since it was listed
+                    continue
+                except OSError as error:
+                    entry = ListError(path, failure(error, path))
+                if entry[1] is _DIRECTORY:
+                    if prune and prune(entry.path):
+                        continue
+                    if stop_at and identity(name.stat(follow_symlinks=False)) in stop_at:
+                        entry = ListError(entry.path, Overlap(f"{show(path)} is the root of the other side"))
+                entries.append(entry)
     except OSError as error:
         raise failure(error, directory) from error
     finally:
         os.close(fd)
     entries.sort(key=_by_path)
     return entries
-
-
-def _look(path: bytes, name: os.DirEntry[str], stop_at: Collection[str]) -> Entry | None:
-    """One entry; None for a name that went away since it was listed."""
-    try:
-        status = name.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return ListError(path, failure(error, path))
-    info = describe(path, status)
-    if stop_at and info.kind is Kind.DIRECTORY and identity(status) in stop_at:
-        return ListError(info.path, Overlap(f"{show(path)} is the root of the other side"))
-    return info

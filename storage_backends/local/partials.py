@@ -18,7 +18,7 @@ import fcntl
 import os
 import stat
 
-from storage_backends.base import PartialId
+from storage_backends.base import PARTIAL_SUFFIX, PartialId
 from storage_backends.errors import PartialBusy
 from storage_backends.local import system
 from storage_backends.local.attributes import open_own
@@ -28,7 +28,7 @@ CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _REOPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _NOT_A_FILE = (errno.ELOOP, errno.ENXIO)
-_LOOKUPS = 16
+_LOOKUPS = 64
 """Up to this many older epochs are tried by name (1 µs each); beyond, the directory is listed (ms when it is large)."""
 
 
@@ -78,26 +78,40 @@ def take_over(folder_fd: int, partial: PartialId) -> int | None:
     return None
 
 
-def discard_older(folder_fd: int, partial: PartialId) -> int:
+class Listing:
+    """The partials of a directory, listed once and only when somebody asks.
+
+    One that appears later is of no concern to whoever asked after its own claim: it is made by an attempt whose fence
+    is still to come, and will say no.
+    """
+
+    def __init__(self) -> None:
+        self._epochs: dict[bytes, list[int]] | None = None
+
+    def epochs(self, folder_fd: int, stem: bytes) -> list[int]:
+        """The epochs of the partials whose names begin with `stem`; raises OSError."""
+        if self._epochs is None:
+            self._epochs = {}
+            for name in map(os.fsencode, os.listdir(folder_fd)):
+                found, dash, digits = name.removesuffix(PARTIAL_SUFFIX).rpartition(b"-")
+                if PartialId.is_reserved(name) and digits.isdigit():
+                    self._epochs.setdefault(found + dash, []).append(int(digits))
+        return self._epochs.get(stem, [])
+
+
+def discard_older(folder_fd: int, partial: PartialId, listing: Listing | None = None) -> int:
     """Remove what older epochs left, locked or not: its owner loses the name it wants to rename. Returns how many."""
-    return sum(remove(folder_fd, name) for name in older_names(folder_fd, partial))
+    return sum(remove(folder_fd, name) for name in older_names(folder_fd, partial, listing))
 
 
-def older_names(folder_fd: int, partial: PartialId) -> list[bytes]:
+def older_names(folder_fd: int, partial: PartialId, listing: Listing | None = None) -> list[bytes]:
     """Names that partials of older epochs have, or would have, newest first. The first epoch is 1."""
     if partial.epoch <= _LOOKUPS:
         epochs = list(range(partial.epoch - 1, 0, -1))
     else:
-        listed = (epoch_of(name, partial.stem) for name in map(os.fsencode, os.listdir(folder_fd)))
+        listed = (listing or Listing()).epochs(folder_fd, partial.stem)
         epochs = sorted((epoch for epoch in listed if 0 < epoch < partial.epoch), reverse=True)
-    return [b"%s%d%s" % (partial.stem, epoch, PartialId.SUFFIX) for epoch in epochs]
-
-
-def epoch_of(name: bytes, stem: bytes) -> int:
-    """The epoch in a partial's name, or -1 for a name of something else."""
-    digits = name[len(stem) : -len(PartialId.SUFFIX)]
-    is_partial = name.startswith(stem) and name.endswith(PartialId.SUFFIX) and digits.isdigit()
-    return int(digits) if is_partial else -1
+    return [b"%s%d%s" % (partial.stem, epoch, PARTIAL_SUFFIX) for epoch in epochs]
 
 
 def remove(folder_fd: int, name: bytes) -> bool:

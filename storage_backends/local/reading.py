@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from time import monotonic
 
 from storage_backends.base import FileInfo, OpenFile, check_path
 from storage_backends.errors import KindConflict, NotFound, NotRegular, StorageError, SymlinkRefused, VersionChanged
 from storage_backends.local import system
 from storage_backends.local.attributes import describe
-from storage_backends.local.beneath import explain, open_beneath, open_directory, split_path
+from storage_backends.local.beneath import HANDLE, explain, open_beneath, open_directory, split_path
 from storage_backends.local.failures import failure, show
 
-_READ = os.O_RDONLY | os.O_NONBLOCK  # O_NONBLOCK: opening a FIFO must not hang
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # O_NONBLOCK: opening a FIFO must not hang
+_ODD_NAMES = (b"", b".", b"..")
+FOLDER_SECONDS = 0.1
+"""For so long small files of one folder are opened below the same descriptor before its path is looked up again."""
 
 
 def stat_beneath(root: int, path: bytes) -> os.stat_result:
@@ -46,11 +50,17 @@ def read_link(root: int, path: bytes) -> bytes:
 
 
 class Reader:
-    """Opens files below `root` for reading, without touching their access time where that is allowed."""
+    """Opens files below `root` for reading, without touching their access time where that is allowed.
+
+    Small files come folder by folder, so the folder of the last one stays open for a moment: an `openat` of one name,
+    no link followed, below a directory that was found beneath the root. Somebody who moves that directory away in this
+    moment gets what he would have got had he come a moment later.
+    """
 
     def __init__(self, root: int) -> None:
         self.root = root
         self._flags = _READ | os.O_NOATIME
+        self._folder, self._folder_fd, self._folder_until = b"", -1, 0.0
 
     def open(self, path: bytes) -> tuple[int, os.stat_result]:
         """Descriptor and status of the regular file at `path`; raises StorageError."""
@@ -61,6 +71,35 @@ class Reader:
             os.close(fd)
             raise NotRegular(f"{show(path)} is not a regular file (any more)")
         return fd, status
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._folder_fd >= 0:
+            os.close(self._folder_fd)
+            self._folder_fd = -1
+
+    def _open_small(self, path: bytes) -> int:
+        folder, _, name = path.rpartition(b"/")
+        if folder != self._folder or self._folder_fd < 0 or monotonic() > self._folder_until:
+            check_path(path)
+            if not self._enter(folder):
+                return self._open(path)
+        if name in _ODD_NAMES or not folder:
+            check_path(path)
+        try:
+            return system.open(name, self._flags, dir_fd=self._folder_fd)
+        except (OSError, ValueError):  # looked up from the root again, which knows what to say
+            check_path(path)
+            return self._open(path)
+
+    def _enter(self, folder: bytes) -> bool:
+        self.close()
+        try:
+            self._folder_fd = open_beneath(self.root, folder, HANDLE | os.O_DIRECTORY)
+        except OSError:
+            return False
+        self._folder, self._folder_until = folder, monotonic() + FOLDER_SECONDS
+        return True
 
     def _open(self, path: bytes) -> int:
         try:
@@ -85,8 +124,11 @@ class Reader:
 
     def read_whole(self, path: bytes, max_bytes: int) -> tuple[FileInfo, bytes]:
         """See `Storage.read_whole`."""
-        fd, status = self.open(path)
+        fd = self._open_small(path)
         try:
+            status = system.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise NotRegular(f"{show(path)} is not a regular file (any more)")
             size = status.st_size
             data = system.pread(fd, size + 1, 0) if size <= max_bytes else b""
             if len(data) != size or _pin(system.fstat(fd)) != _pin(status):

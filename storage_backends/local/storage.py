@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 
 from storage_backends.base import (
     Attributes,
@@ -53,7 +52,7 @@ class LocalStorage(Storage):
     def __init__(self, root: bytes, path: bytes = b"", *, is_shared: bool = False, create: bool = False) -> None:
         if path:
             path = b"/".join(check_path(path))
-        self.capabilities = replace(CAPABILITIES, is_per_machine=not is_shared)
+        self.capabilities = CAPABILITIES._replace(is_per_machine=not is_shared)
         self._operator_root, self._path = root, path
         self._fd = -1
         self._files: Reader | None = None
@@ -188,6 +187,8 @@ class LocalStorage(Storage):
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
+        if self._files is not None:
+            self._files.close()
         self._fd, self._files = -1, None
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
 
 from storage_backends.base import AlreadyCommitted, FileInfo, PartialId, UploadSession, UploadToken
 from storage_backends.errors import InputOutputError, NotFound, PreconditionFailed, StorageError, UploadGone
@@ -101,7 +100,7 @@ class LocalUpload(UploadSession):
         self._folder, self._name = split_path(token.path)
         self._partial = partial.name
         status = system.fstat(fd)
-        self.token = replace(token, state={"inode": str(status.st_ino)})
+        self.token = token._replace(state={"inode": str(status.st_ino)})
         self._failed: StorageError | None = None
         self._resized(status.st_size)
         self.keep(token.part_count)
@@ -172,7 +171,7 @@ class LocalUpload(UploadSession):
         except OSError as error:
             raise self._give_up(error) from error
         status = system.fstat(self._fd)
-        self.token = replace(self.token, state={"inode": str(status.st_ino), "mtime_ns": str(status.st_mtime_ns)})
+        self.token = self.token._replace(state={"inode": str(status.st_ino), "mtime_ns": str(status.st_mtime_ns)})
         return self.token
 
     def commit(self) -> FileInfo:

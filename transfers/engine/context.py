@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from storage_backends.base import OpenFile, PartialId, Storage
 from storage_backends.errors import VersionChanged
@@ -18,8 +18,7 @@ class Interrupted(Exception):
         self.stop = stop
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """One assignment under way."""
 
     assignment: Assignment

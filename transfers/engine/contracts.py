@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from storage_backends.base import Kind
 
@@ -57,8 +56,7 @@ class Stop(enum.IntEnum):
     """The job was killed: remove the partial and answer CANCELLED."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A storage and the job's directory in it."""
 
     url: str
@@ -68,8 +66,7 @@ class Place:
     """`RootIdentity.device` at the last scan; on another one nothing is read or written. Empty: not checked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """One claimed task."""
 
     task_id: int
@@ -91,8 +88,7 @@ class Work:
     """Set when an earlier attempt was about to publish exactly this content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """Works of one job for one worker: one big file, many small ones, or directories (deepest first)."""
 
     number: int
@@ -105,8 +101,7 @@ class Assignment:
     works: tuple[Work, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What a file looked like, to notice later that it changed."""
 
     size: int
@@ -114,8 +109,7 @@ class Identity:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The answer for one Work."""
 
     task_id: int

@@ -22,7 +22,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from storage_backends.base import AlreadyCommitted, FileInfo, OpenFile
@@ -220,7 +219,7 @@ class LargeCopy:
         return self._with_counts(outcomes.completed(self.work, self.source.info, sink, sha256))
 
     def _with_counts(self, outcome: Outcome) -> Outcome:
-        return replace(outcome, bytes_copied=self.bytes_copied, bytes_resumed=self.bytes_resumed)
+        return outcome._replace(bytes_copied=self.bytes_copied, bytes_resumed=self.bytes_resumed)
 
     @property
     def _reads_before_commit(self) -> bool:

@@ -9,29 +9,27 @@ and answers each with one `Reply`. The others are not answered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from transfers.engine.contracts import Outcome
+from transfers.engine.contracts import Identity, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class TaskKey:
+class TaskKey(NamedTuple):
     """A claim: the task and the epoch it was claimed at."""
 
     task_id: int
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class SaveToken:
+class SaveToken(NamedTuple):
     """See `Journal.save_token`. To be answered."""
 
     key: TaskKey
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointMade:
+class CheckpointMade(NamedTuple):
     """See `Journal.checkpoint`. To be answered."""
 
     key: TaskKey
@@ -39,8 +37,7 @@ class CheckpointMade:
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class IntentAsked:
+class IntentAsked(NamedTuple):
     """See `Journal.intent`. To be answered."""
 
     key: TaskKey
@@ -48,41 +45,48 @@ class IntentAsked:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class FenceAsked:
+class FenceAsked(NamedTuple):
     """See `Journal.fence`. To be answered."""
 
     keys: tuple[TaskKey, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressMade:
+class ProgressMade(NamedTuple):
     """For people to look at; at most about two a second."""
 
     key: TaskKey
     bytes_done: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
+class Outcomes(NamedTuple):
     """Outcomes that became true together, to be settled in one transaction."""
 
     outcomes: tuple[Outcome, ...]
 
+    def __reduce__(self) -> tuple[Callable[[list[Any]], Outcomes], tuple[list[Any]]]:
+        """As plain tuples: half the price of pickling three named tuples per file."""
+        rows = [(*o[:4], o.source and tuple(o.source), o.sink and tuple(o.sink), *o[6:]) for o in self.outcomes]
+        return _outcomes, (rows,)
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+
+class Finished(NamedTuple):
     """The assignment is done, all its outcomes have been sent; the worker is free."""
 
     number: int
+
+
+def _outcomes(rows: list[Any]) -> Outcomes:
+    named, make = Identity._make, Outcome._make
+    return Outcomes(
+        tuple([make((*row[:4], row[4] and named(row[4]), row[5] and named(row[5]), *row[6:])) for row in rows])
+    )
 
 
 Question = SaveToken | CheckpointMade | IntentAsked | FenceAsked
 WorkerMessage = Question | ProgressMade | Outcomes | Finished
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The answer to a question: the ids of the asked tasks that are still ours and were written. Others: lease lost."""
 
     owned: frozenset[int]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from storage_backends.base import FileInfo
 from storage_backends.names import display_path
 from transfers.engine import failures
@@ -41,7 +39,7 @@ def completed(work: Work, source: FileInfo, sink: FileInfo, sha256: bytes, *, by
 
 def adopted(work: Work, source: FileInfo, sink: FileInfo, sha256: bytes) -> Outcome:
     """The sink held the content already."""
-    return replace(completed(work, source, sink, sha256), adopted=True)
+    return completed(work, source, sink, sha256)._replace(adopted=True)
 
 
 def nothing_to_do(work: Work) -> Outcome:

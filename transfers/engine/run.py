@@ -32,8 +32,7 @@ class Storages:
     def open(self, place: Place) -> Storage:
         """The storage at `place`; raises StorageError."""
         if place not in self._open:
-            _check_device(place)
-            self._open[place] = open_storage(place.url, place.path, create=place.create)
+            self._open[place] = _open(place)
         self._open.move_to_end(place)
         return self._open[place]
 
@@ -50,16 +49,22 @@ class Storages:
         self.release(had_trouble=True)
 
 
-def _check_device(place: Place) -> None:
-    """Before anything is made there: the empty mount point of an unmounted disk is not to be written."""
+def _open(place: Place) -> Storage:
+    """The device is looked at before anything is made: an unmounted disk's empty mount point is not to be written."""
+    storage = open_storage(place.url, place.path, create=place.create and not place.device)
     if not place.device:
-        return
-    storage = open_storage(place.url, place.path)
+        return storage
     try:
-        if storage.root_identity().device != place.device:
+        root = storage.root_identity()
+        if root.device != place.device:
             raise RootChanged()
-    finally:
+    except BaseException:
         storage.close()
+        raise
+    if root.exists or not place.create:
+        return storage
+    storage.close()
+    return open_storage(place.url, place.path, create=True)
 
 
 def run(assignment: Assignment, storages: Storages, journal: Journal, control: Control) -> Iterator[Outcome]:

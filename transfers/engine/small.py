@@ -17,7 +17,8 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from typing import NamedTuple
 
 from storage_backends.base import Attributes, FileInfo, Kind
 from storage_backends.errors import NotRegular, StorageError, VersionChanged
@@ -43,8 +44,7 @@ def copy_small(context: Context, works: Sequence[Work]) -> Generator[list[Outcom
     return grown
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(NamedTuple):
     """One file or link that waits for its name."""
 
     work: Work
@@ -90,39 +90,46 @@ class Group:
 
     def _stage(self, work: Work) -> None:
         try:
-            if was_tried_before(work):
-                with at_sink:
-                    self._context.sink.discard_partials(work.path, self._context.partial(work))
-            if work.kind is Kind.SYMLINK:
-                self._stage_symlink(work)
-            else:
-                self._stage_file(work)
+            outcome = self._stage_symlink(work) if work.kind is Kind.SYMLINK else self._stage_file(work)
+            if outcome is not None:
+                self._discard_older(work)
         except Failure as failure:
-            self._outcomes.append(failures.failed(work, failure))
+            outcome = failures.failed(work, failure)
+            with suppress(Failure):
+                self._discard_older(work)
         except LeaseLost:
             raise
         except Exception as error:
             log.exception("task %d", work.task_id)
-            self._outcomes.append(failures.broken(work, error))
+            outcome = failures.broken(work, error)
+        if outcome is not None:
+            self._outcomes.append(outcome)
 
-    def _stage_file(self, work: Work) -> None:
+    def _discard_older(self, work: Work) -> None:
+        """What earlier claims left of a work that is answered without having been staged (which does it itself)."""
+        if was_tried_before(work):
+            with at_sink:
+                self._context.sink.discard_partials(work.path, self._context.partial(work))
+
+    def _stage_file(self, work: Work) -> Outcome | None:
+        """The outcome, if there is one already."""
         context = self._context
         content = self._read(work)
         if content is None:
             self.grown.append(work)
-            return
+            return None
         source, data = content
         sha256 = hashlib.sha256(data).digest()
         if work.compare_first or was_tried_before(work):  # a crash between rename and row must not send it again
             adopted = adopt_small(context, work, source, data, sha256)
-            if adopted:
-                self._outcomes.append(adopted)
-                return
+            if adopted is not None:
+                return adopted
         context.control.throttle(len(data))
         with at_sink:
             self._batch.stage(work.path, data, Attributes.of(source), context.partial(work))
         self._staged[work.path] = Staged(work, source, sha256)
         self._staged_bytes += len(data)
+        return None
 
     def _read(self, work: Work) -> tuple[FileInfo, bytes] | None:
         """The file with the identity its bytes belong to; None if it has outgrown a batch."""
@@ -135,12 +142,11 @@ class Group:
                     return None
                 raise
 
-    def _stage_symlink(self, work: Work) -> None:
+    def _stage_symlink(self, work: Work) -> Outcome | None:
         context = self._context
         if not context.sink.capabilities.has_symlinks:
             why = "is a symbolic link, which this sink can't hold; nothing to do if that is intended"
-            self._outcomes.append(outcomes.skipped(work, failures.SINK_NO_SYMLINKS, why))
-            return
+            return outcomes.skipped(work, failures.SINK_NO_SYMLINKS, why)
         with at_source:
             # In this order a link replaced in between is recorded with its old identity, and the next scan sees it.
             source = context.source.get_file_info(work.path)
@@ -150,12 +156,12 @@ class Group:
         sha256 = hashlib.sha256(target).digest()
         if work.compare_first or was_tried_before(work):
             adopted = adopt_symlink(context, work, source, target, sha256)
-            if adopted:
-                self._outcomes.append(adopted)
-                return
+            if adopted is not None:
+                return adopted
         with at_sink:
             self._batch.stage_symlink(work.path, target, Attributes.of(source), context.partial(work))
         self._staged[work.path] = Staged(work, source, sha256)
+        return None
 
     def _commit(self) -> Stop:
         """Flush, ask the fence, look at the lease, publish. Answers for all that is staged unless cancelled."""

@@ -217,6 +217,22 @@ class UploadConformance(Place):
         with pytest.raises(UploadGone):
             storage.resume_upload(saved(session), partial(4, "a" * 20))
 
+    @pytest.mark.parametrize("epoch", [4, 5000])
+    def test_staging_discards_what_older_attempts_left(self, storage, open_place, data, epoch):
+        older = [partial(3, "a" * 20), partial(3, "b" * 20)]
+        sessions = [storage.resume_upload(begin(storage, b"d/f", data, who), who) for who in older]
+        for session in sessions:
+            session.close()
+        batch = open_place().write_batch()
+        for who in older:
+            batch.stage(b"d/" + who.digest.encode(), b"data", PLAIN, who._replace(epoch=epoch))
+        if storage.capabilities.has_directories:  # elsewhere an upload belongs to its path
+            assert [info.path for info in storage.list_uploads() if b"-3.part" in info.path] == []
+        batch.stage(b"d/f", b"data", PLAIN, older[0]._replace(epoch=epoch))
+        batch.discard()
+        with pytest.raises(UploadGone):
+            storage.resume_upload(saved(sessions[0]), older[0])
+
     def test_what_a_younger_attempt_holds_is_never_discarded(self, storage, data):
         who = partial(3, "b" * 20)
         session = storage.resume_upload(begin(storage, b"d/f", data, who), who)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage_backends.base import Kind, PartialId, Storage
@@ -103,7 +103,7 @@ class BenchStorages(Storages):
         is_new = place not in self._open
         storage = super().open(place)
         if is_new:
-            storage.capabilities = replace(storage.capabilities, preferred_part_bytes=PART, batch_file_bytes=PART)
+            storage.capabilities = storage.capabilities._replace(preferred_part_bytes=PART, batch_file_bytes=PART)
             if place == self.bench.sink:
                 storage = self._open[place] = self.bench.around_sink(storage)
             if place == self.bench.source:
@@ -142,7 +142,7 @@ class Bench:
         size = path.lstat().st_size if kind is Kind.FILE and path.exists() else 0
         encoded = name.encode()
         digest = hashlib.sha256(encoded).hexdigest()[:20]
-        return replace(Work(task_id, 1, 1, kind, encoded, digest, size), **more)
+        return Work(task_id, 1, 1, kind, encoded, digest, size)._replace(**more)
 
     def again(self, work: Work, **more) -> Work:
         """The next claim of the same task, with what the journal kept."""
@@ -153,7 +153,7 @@ class Bench:
             "checkpoints": tuple(sorted(self.journal.checkpoints.get(work.task_id, {}).items())),
             "intent_sha256": self.journal.intents.get(work.task_id, b""),
         }
-        return replace(work, **kept | more)
+        return work._replace(**kept | more)
 
     def assignment(self, *works: Work) -> Assignment:
         return Assignment(1, "job", INSTALLATION, self.source, self.sink, self.verify, works)

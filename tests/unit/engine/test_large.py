@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-from dataclasses import replace
 
 import pytest
 
@@ -223,7 +222,7 @@ def test_bytes_that_no_checkpoint_proves_are_thrown_away(bench, big):
     work, partial = interrupted(bench, big)
     with partial.open("ab") as file:
         file.write(b"x" * PART)
-    (outcome,) = bench.run(replace(work, checkpoints=()))
+    (outcome,) = bench.run(work._replace(checkpoints=()))
     assert (outcome.result, outcome.bytes_resumed) == (Result.COMPLETED, 0)
     assert (bench.at_sink / "big").read_bytes() == pattern(BIG)
 
@@ -250,7 +249,7 @@ def test_a_missing_partial_is_begun_again_and_its_checkpoints_forgotten(bench, b
 
 
 def test_an_unreadable_token_means_beginning_again(bench, big):
-    (outcome,) = bench.run(replace(big, token='{"schema": 99}', checkpoints=((PART, b"?" * 32),)))
+    (outcome,) = bench.run(big._replace(token='{"schema": 99}', checkpoints=((PART, b"?" * 32),)))
     assert (outcome.result, outcome.bytes_resumed) == (Result.COMPLETED, 0)
 
 
@@ -426,7 +425,7 @@ def test_a_partial_that_a_full_sink_lets_grow_no_further_gives_its_space_back(be
         bench.run(big)
     assert bench.partials()
     work = bench.again(big)
-    work = replace(work, checkpoints=work.checkpoints[:proved])
+    work = work._replace(checkpoints=work.checkpoints[:proved])
     resumed = max((offset for offset, _ in work.checkpoints), default=0) // PART
     with monkeypatch.context() as patch:
         fail(patch, "pwrite", errno.ENOSPC, after=6 - resumed)
@@ -539,7 +538,7 @@ def test_equal_content_at_the_sink_is_adopted_with_the_source_s_attributes(bench
     (bench.at_source / "big").chmod(0o600)
     (bench.at_sink / "big").write_bytes(pattern(BIG))
     inode = (bench.at_sink / "big").stat().st_ino
-    (outcome,) = bench.run(replace(big, compare_first=True))
+    (outcome,) = bench.run(big._replace(compare_first=True))
     copy = (bench.at_sink / "big").stat()
     assert (outcome.result, outcome.adopted, outcome.bytes_copied) == (Result.COMPLETED, True, 0)
     assert outcome.sha256 == sha256(pattern(BIG))
@@ -550,7 +549,7 @@ def test_equal_content_at_the_sink_is_adopted_with_the_source_s_attributes(bench
 def test_content_replaced_after_it_was_compared_is_not_adopted(bench, big):
     (bench.at_sink / "big").write_bytes(pattern(BIG))
     replace_before_attributes(bench, "big", b"?" * BIG)
-    (outcome,) = bench.run(replace(big, compare_first=True))
+    (outcome,) = bench.run(big._replace(compare_first=True))
     assert (outcome.result, outcome.adopted, outcome.bytes_copied) == (Result.COMPLETED, False, BIG)
     assert (bench.at_sink / "big").read_bytes() == pattern(BIG)
 
@@ -558,7 +557,7 @@ def test_content_replaced_after_it_was_compared_is_not_adopted(bench, big):
 @pytest.mark.parametrize("other", [pattern(BIG)[:-1] + b"?", pattern(BIG) + b"?", b""])
 def test_other_content_at_the_sink_is_overwritten(bench, big, other):
     (bench.at_sink / "big").write_bytes(other)
-    (outcome,) = bench.run(replace(big, compare_first=True))
+    (outcome,) = bench.run(big._replace(compare_first=True))
     assert (outcome.result, outcome.adopted, outcome.bytes_copied) == (Result.COMPLETED, False, BIG)
     assert (bench.at_sink / "big").read_bytes() == pattern(BIG)
 

@@ -1,18 +1,19 @@
 """Every work gets exactly one outcome, whatever happens."""
 
 import os
-from dataclasses import replace
 
 import pytest
 
 from storage_backends import errors
 from storage_backends.base import Kind
 from storage_backends.errors import StorageError
+from storage_backends.registry import open_storage
 from tests.unit.engine.doubles import PART, Around, pattern
 from transfers.engine import failures
+from transfers.engine import run as run_module
 from transfers.engine.contracts import Place, Result
 from transfers.engine.failures import Failure, Side
-from transfers.engine.run import run, run_in_groups
+from transfers.engine.run import Storages, run, run_in_groups
 
 
 def a_bit_of_everything(bench):
@@ -51,7 +52,7 @@ def test_a_mistake_of_ours_anywhere_still_answers_for_all(bench, method):
         raise ZeroDivisionError("oops\nsecond line")
 
     bench.around_sink = lambda storage: Around(storage, **{method: mistake})
-    codes = {outcome.reason_code for outcome in bench.run(*(replace(work, compare_first=True) for work in works))}
+    codes = {outcome.reason_code for outcome in bench.run(*(work._replace(compare_first=True) for work in works))}
     assert "INTERNAL_ERROR" in codes
 
 
@@ -70,6 +71,40 @@ def test_a_root_that_was_replaced_is_opened_anew(bench):
     bench.at_sink.mkdir()
     bench.run(bench.work(1, "a"))
     assert (bench.at_sink / "a").read_bytes() == b"1"
+
+
+def opened_with(monkeypatch) -> list[bool]:
+    """Notes `create` of every storage that is opened."""
+    seen, real = [], run_module.open_storage
+    monkeypatch.setattr(
+        run_module,
+        "open_storage",
+        lambda url, path, create=False: seen.append(create) or real(url, path, create=create),
+    )
+    return seen
+
+
+def test_on_another_device_nothing_is_made(bench, monkeypatch):
+    """An unmounted disk leaves its empty mount point behind."""
+    seen = opened_with(monkeypatch)
+    before, place = len(os.listdir("/proc/self/fd")), Place(f"file://{bench.root}", b"new", True, "the disk")
+    storages = Storages()
+    with pytest.raises(errors.RootChanged):
+        storages.open(place)
+    assert not (bench.root / "new").exists() and True not in seen
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_on_its_device_a_storage_is_opened_once_and_made_where_it_is_missing(bench, monkeypatch, is_there):
+    if is_there:
+        (bench.root / "new").mkdir()
+    device = open_storage(f"file://{bench.root}").root_identity().device
+    seen = opened_with(monkeypatch)
+    storages = Storages()
+    assert storages.open(Place(f"file://{bench.root}", b"new", True, device)).get_file_info(b"").kind is Kind.DIRECTORY
+    assert seen == ([False] if is_there else [False, True])
+    storages.close()
 
 
 def test_descriptors_do_not_pile_up(bench):

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from dataclasses import replace
 
 import pytest
 
@@ -166,7 +165,7 @@ def test_a_file_that_was_published_before_a_crash_is_not_sent_again(bench):
     bench.run(*works)
     before = [(bench.at_sink / work.path.decode()).stat().st_ino for work in works]
     synced = log_sync_file(bench)
-    outcomes = bench.run(*[replace(work, attempts=2, epoch=2) for work in works])
+    outcomes = bench.run(*[work._replace(attempts=2, epoch=2) for work in works])
     assert [(outcome.result, outcome.adopted, outcome.bytes_copied) for outcome in outcomes] == [
         (Result.COMPLETED, True, 0)
     ] * 5
@@ -179,9 +178,29 @@ def test_another_attempt_removes_what_the_last_one_left(bench):
     left = bench.at_sink / "d0" / PartialId(INSTALLATION, work.digest, 1).name.decode()
     left.parent.mkdir()
     left.write_bytes(b"left")
-    (outcome,) = bench.run(replace(work, attempts=2, epoch=2))
+    (outcome,) = bench.run(work._replace(attempts=2, epoch=2))
     assert (outcome.result, outcome.adopted) == (Result.COMPLETED, False)
     assert bench.partials() == []
+
+
+@pytest.mark.parametrize("becomes", ["adopted", "gone"])
+def test_another_attempt_that_stages_nothing_removes_what_the_last_one_left_too(bench, becomes):
+    (work, *_) = some_files(bench)
+    bench.run(work)
+    left = bench.at_sink / "d0" / PartialId(INSTALLATION, work.digest, 1).name.decode()
+    left.write_bytes(b"left")
+    if becomes == "gone":
+        (bench.at_source / work.path.decode()).unlink()
+    (outcome,) = bench.run(work._replace(attempts=2, epoch=2))
+    assert outcome.adopted if becomes == "adopted" else outcome.result is Result.SKIPPED
+    assert bench.partials() == []
+
+
+def test_what_older_attempts_left_is_looked_for_once_per_file(bench, monkeypatch):
+    works, removed, real = some_files(bench), [], system.unlink
+    monkeypatch.setattr(system, "unlink", lambda name, **more: removed.append(name) or real(name, **more))
+    bench.run(*[work._replace(attempts=2, epoch=2) for work in works])
+    assert len(removed) == len(works)
 
 
 def test_equal_files_and_links_are_adopted_with_the_source_s_attributes(bench):
@@ -309,7 +328,7 @@ def test_every_byte_is_throttled(bench):
 
 def test_set_id_bits_that_were_dropped_are_counted(bench, monkeypatch):
     bench.write("tool", b"#!").chmod(0o4755)
-    monkeypatch.setattr("storage_backends.local.attributes.permitted_mode", lambda mode: mode & 0o1777)
+    monkeypatch.setattr("storage_backends.local.fresh.permitted_mode", lambda mode: mode & 0o1777)
     (outcome,) = bench.run(bench.work(1, "tool"))
     assert outcome.dropped_bits
     assert (bench.at_sink / "tool").stat().st_mode & 0o7777 == 0o755

@@ -223,11 +223,12 @@ def test_a_batch_that_could_not_be_flushed_is_never_published(storage, faults, r
 def test_an_error_concerns_one_file_and_leaves_no_partial(storage, faults, root, function):
     batch = storage.write_batch()
     faults.fail(function, fault.ENOSPC, at=3)
+    shared = PLAIN._replace(mode=0o660)  # which a file is not made with, but given in the end
     for number in (0, 1):
-        batch.stage(b"f%d" % number, b"data", PLAIN, partial(number))
+        batch.stage(b"f%d" % number, b"data", shared, partial(number))
     with pytest.raises(errors.NoSpace, match="'f2'"):
-        batch.stage(b"f2", b"data", PLAIN, partial(2))
-    batch.stage(b"f3", b"data", PLAIN, partial(3))
+        batch.stage(b"f2", b"data", shared, partial(2))
+    batch.stage(b"f3", b"data", shared, partial(3))
     batch.flush()
     assert all(isinstance(info, FileInfo) for info in batch.publish([b"f0", b"f1", b"f3"]).values())
     batch.discard()

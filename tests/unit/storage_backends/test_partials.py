@@ -124,6 +124,21 @@ def test_older_partials_are_found_whether_they_are_looked_up_or_listed(storage, 
     assert len(names(root)) == 2
 
 
+def test_a_folder_is_listed_once_however_many_files_of_it_are_tried_again(storage, root, monkeypatch):
+    listed, real = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda fd: listed.append(fd) or real(fd))
+    (root / "d").mkdir()
+    partials_of = [PartialId("0123abcd", f"{number:020x}", 500) for number in range(50)]
+    for partial in partials_of:
+        (root / "d" / os.fsdecode(partial._replace(epoch=77).name)).write_bytes(b"older")
+    batch = storage.write_batch()
+    for partial in partials_of:
+        batch.stage(b"d/" + partial.digest.encode(), b"data", Attributes(), partial)
+    assert len(listed) == 1
+    batch.discard()
+    assert real(root / "d") == []
+
+
 def test_an_owner_never_touches_the_partial_of_a_younger_epoch(storage, other, root):
     first = storage.resume_upload(begin(storage), who(1))
     first.close()
@@ -282,7 +297,7 @@ def test_a_lock_is_exclusive_and_does_not_wait(root):
 def seen_before(storage) -> UploadToken:
     """A token whose upload had been opened by an earlier attempt."""
     token = begin(storage)
-    return UploadToken(**{**vars(token), "state": {"inode": "1"}})
+    return token._replace(state={"inode": "1"})
 
 
 def test_aborting_leaves_alone_the_partial_that_another_attempt_began_under_the_same_name(storage, other, root):
