@@ -13,7 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=20000;",
+    "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=20000;"
+    # The pages that a batch touches stay in memory (KiB); what is committed goes from the journal to the file, with two
+    # more flushes, every 32 MiB instead of at nearly every batch (pages of 4 KiB).
+    "PRAGMA cache_size=-16384;PRAGMA wal_autocheckpoint=8192;",
 }
 
 #: A vanished server is noticed within a minute, and no statement or forgotten transaction holds its locks longer.
@@ -39,5 +42,6 @@ def configure(url: str, root: Path) -> dict[str, Any]:
     if vendor == "sqlite":
         if entry["NAME"] != ":memory:":
             entry["NAME"] = str(root / entry["NAME"])
-        return {**entry, "OPTIONS": {**SQLITE_OPTIONS, **options}}
+        # A connection keeps its cache and its prepared statements as long as its thread lives.
+        return {"CONN_MAX_AGE": None, **entry, "OPTIONS": {**SQLITE_OPTIONS, **options}}
     return {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, **entry, "OPTIONS": {**POSTGRES_OPTIONS, **options}}
