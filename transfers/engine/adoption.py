@@ -29,14 +29,16 @@ def sink_candidate(context: Context, work: Work, kind: Kind, size: int) -> FileI
 
 def adopt_small(context: Context, work: Work, source: FileInfo, data: bytes, sha256: bytes) -> Outcome | None:
     """Adopt a file whose source content is `data`; None if the sink holds something else."""
-    if sink_candidate(context, work, Kind.FILE, source.size) is None:
+    candidate = sink_candidate(context, work, Kind.FILE, source.size)
+    if candidate is None:
         return None
     with at_sink:
         try:
             sink, sink_data = context.sink.read_whole(work.path, source.size)
         except LOOKS_DIFFERENT:
             return None
-    return _adopt(context, work, source, sink, sha256) if sink_data == data else None
+    is_same = sink.version == candidate.version and sink_data == data  # and not a file of a folder moved away just now
+    return _adopt(context, work, source, sink, sha256) if is_same else None
 
 
 def adopt_symlink(context: Context, work: Work, source: FileInfo, target: bytes, sha256: bytes) -> Outcome | None:

