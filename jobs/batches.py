@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 BATCH_FILES, BATCH_BYTES = 500, 256 << 20
 #: A slave that looks for itself takes up to so many, by how much is waiting (docs/adr/0008).
@@ -16,8 +16,19 @@ BIG_FILE_BYTES = 16 << 20
 FILES_BY_ATTEMPTS = (1000, 50, 5, 1)
 
 
-class Waiting(NamedTuple):
+class Sized(Protocol):
     """What the cut needs to know of a task."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def attempts(self) -> int: ...
+
+
+class Waiting(NamedTuple):
+    """No more than that."""
 
     id: int
     size: int
@@ -29,14 +40,14 @@ def fair_share(waiting: int, *, workers: int) -> int:
     return max(1, min(MOST_BATCH_FILES, -(-waiting // (2 * workers))))
 
 
-def next_batch(rows: Sequence[Waiting], *, fair: int) -> list[int]:
+def next_batch(rows: Sequence[Sized], *, fair: int) -> list[int]:
     """The first batch of `rows`, of `fair` files; more than is fair where so few bytes are not worth sharing."""
     batch = next(cut(rows, most=max(fair, LIGHT_FILES)), [])
     is_light = sum(row.size for row in rows[: len(batch)]) <= LIGHT_BYTES
     return batch if is_light else batch[:fair]
 
 
-def cut(tasks: Iterable[Waiting], *, most: int = BATCH_FILES) -> Iterator[list[int]]:
+def cut(tasks: Iterable[Sized], *, most: int = BATCH_FILES) -> Iterator[list[int]]:
     """Batches of ids in the given order; none larger than `most` files or 256 MiB (one bigger file alone)."""
     batch: list[int] = []
     room_files, room_bytes = most, BATCH_BYTES
@@ -52,7 +63,7 @@ def cut(tasks: Iterable[Waiting], *, most: int = BATCH_FILES) -> Iterator[list[i
         yield batch
 
 
-def _limit(task: Waiting) -> int:
+def _limit(task: Sized) -> int:
     if task.size >= BIG_FILE_BYTES:
         return 1
     return FILES_BY_ATTEMPTS[min(task.attempts, len(FILES_BY_ATTEMPTS) - 1)]

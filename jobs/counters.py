@@ -29,10 +29,16 @@ class Tally:
         self, job_id: JobId, kind: str, size: int, source: str | None, target: str, new_size: int | None = None
     ) -> None:
         """One task went from status `source` (None: it is new) to `target`."""
+        self.move_many(job_id, kind, source, target, tasks=1, before=size, after=size if new_size is None else new_size)
+
+    def move_many(
+        self, job_id: JobId, kind: str, source: str | None, target: str, *, tasks: int, before: int, after: int
+    ) -> None:
+        """Several tasks did, which were of `before` bytes together and are of `after` now."""
         sums = self._moves.setdefault((job_id, kind, source, target), [0, 0, 0])
-        sums[0] += 1
-        sums[1] += size
-        sums[2] += size if new_size is None else new_size
+        sums[0] += tasks
+        sums[1] += before
+        sums[2] += after
 
     def write(self) -> None:
         """Insert the rows; call inside the transaction of the move."""

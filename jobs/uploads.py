@@ -7,6 +7,7 @@ from collections.abc import Collection
 from django.db import transaction
 from django.db.models import Q
 
+from jobs import sql
 from jobs.models import Checkpoint, Slave, Task, Upload
 from jobs.selectors import reachable
 from jobs.states import FINAL, JobStatus
@@ -21,8 +22,8 @@ def owned(slave: Slave, keys: Collection[Key]) -> set[int]:
     """Ids of the tasks that may be published: still this slave's at the epoch it knows, unless it was declared offline
     or the job was killed."""
     wanted = dict(keys)
-    rows = Task.objects.filter(_ALIVE, id__in=list(wanted), owner=slave).exclude(owner__state=Slave.State.OFFLINE)
-    return {task_id for task_id, epoch in rows.values_list("id", "epoch") if wanted[task_id] == epoch}
+    found = sql.owned(str(slave.pk), list(wanted))
+    return {task_id for task_id, epoch in found if wanted[task_id] == epoch}
 
 
 def save_token(slave: Slave, key: Key, token: str) -> bool:

@@ -14,10 +14,11 @@ from django.db import connection
 
 from jobs.models import INDEXED_PATH_BYTES
 from jobs.sql import claims, postgresql, sqlite
-from jobs.sql.rows import Candidate, NewTask, Row, SeenTask, Settlement
+from jobs.sql.rows import Candidate, Copied, NewTask, Row, SeenTask, Settlement
 
 __all__ = [
     "Candidate",
+    "Copied",
     "NewTask",
     "Row",
     "SeenTask",
@@ -28,8 +29,10 @@ __all__ = [
     "named_files",
     "next_directories",
     "next_files",
+    "owned",
     "path_page",
     "refresh_tasks",
+    "settle_copied",
     "settle_tasks",
     "take",
 ]
@@ -62,6 +65,16 @@ def next_directories(job_id: str, limit: int) -> list[Candidate]:
 def count_waiting(job_id: str, at_most: int) -> int:
     """How many files and links of the job wait, due or not; counting ends at `at_most`."""
     return claims.count_waiting(_vendor(), job_id, at_most)
+
+
+def owned(slave_id: str, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """(id, epoch) of those that are this slave's, unless it was declared offline or their job was killed."""
+    return claims.owned(_vendor(), slave_id, ids)
+
+
+def settle_copied(slave_id: str, rows: Sequence[Copied]) -> int:
+    """Complete files that are still this slave's at that epoch; returns how many."""
+    return int(_vendor().settle_copied(slave_id, rows))
 
 
 def take(slave_id: str, slave_name: str, ids: Sequence[int]) -> int:

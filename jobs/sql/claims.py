@@ -68,3 +68,19 @@ def take(vendor: ModuleType, slave_id: str, slave_name: str, ids: Sequence[int])
     with connection.cursor() as cursor:
         cursor.execute(statement, [vendor.uuid_parameter(slave_id), slave_name, vendor.ids_parameter(ids)])
         return int(cursor.rowcount)
+
+
+_OWNED = """
+    SELECT t.id, t.epoch FROM jobs_task t JOIN jobs_job j ON j.id = t.job_id
+    WHERE t.id {in_ids} AND t.{is_owner} AND j.status <> 'killed'
+        AND EXISTS (SELECT 1 FROM jobs_slave WHERE id = %s AND state <> 'offline')
+"""
+
+
+def owned(vendor: ModuleType, slave_id: str, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """(id, epoch) of those that are this slave's, unless it was declared offline or their job was killed."""
+    statement = _OWNED.format(in_ids=vendor.IN_IDS, is_owner=vendor.IS_OWNER)
+    slave = vendor.uuid_parameter(slave_id)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [vendor.ids_parameter(ids), slave, slave])
+        return list(cursor.fetchall())

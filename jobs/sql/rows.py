@@ -95,3 +95,19 @@ class Settlement(NamedTuple):
     """From now, in database time, until it may be claimed again."""
     compare_first: bool | None
     """On a completed row: its times are too fresh to be trusted, the next scan compares the bytes."""
+
+
+class Copied(NamedTuple):
+    """A small file that was copied as it should be: all that is new about it, in the order of the statement."""
+
+    checksum: bytes
+    size: int
+    source_mtime_ns: int | None
+    source_version: str
+    sink_size: int
+    sink_mtime_ns: int | None
+    sink_version: str
+    copied_bytes: int
+    compare_first: bool
+    id: int
+    epoch: int

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from jobs.sql.rows import FINAL_STATUSES, RUNNING, NewTask, SeenTask, Settlement
+from jobs.sql.rows import FINAL_STATUSES, RUNNING, Copied, NewTask, SeenTask, Settlement
 
 #: Exactly what the index `task_path` is over.
 INDEXED_PREFIX = "substr(path, 1, 1024)"
@@ -21,6 +21,7 @@ NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
 #: A list of ids as one parameter, so that the statement's text stays the same and is prepared once.
 IN_IDS = "IN (SELECT value FROM json_each(%s))"
 SKIP_LOCKED = ""
+IS_OWNER = "owner_id IS %s"
 
 
 def uuid_parameter(value: str) -> str:
@@ -98,6 +99,22 @@ def settle_tasks(slave_id: str, rows: list[Settlement]) -> set[int]:
     with connection.cursor() as cursor:
         cursor.executemany(_SETTLE, [_settle_parameters(row) for row in ours])
     return {row.id for row in ours}
+
+
+_SETTLE_COPIED = f"""
+    UPDATE jobs_task SET status = 'completed', owner_id = NULL, checksum = %s, size = %s, source_mtime_ns = %s,
+        source_version = %s, sink_size = %s, sink_mtime_ns = %s, sink_version = %s, copied_bytes = %s,
+        compare_first = %s, reason_code = '', reason_text = '', not_before = NULL, completed_at = {NOW}
+    WHERE id = %s AND epoch = %s AND status = 'in_progress' AND owner_id = %s
+"""
+
+
+def settle_copied(slave_id: str, rows: Sequence[Copied]) -> int:
+    """One executemany."""
+    owner = uuid_parameter(slave_id)
+    with connection.cursor() as cursor:
+        cursor.executemany(_SETTLE_COPIED, [(*row, owner) for row in rows])
+        return int(cursor.rowcount)
 
 
 def _columns_of(columns: str, ids: list[int]) -> set[tuple[object, ...]]:

@@ -15,7 +15,7 @@ from jobs.transitions.batches import (
 from jobs.transitions.claiming import Choose, Claimed, claim_directories, claim_files, claim_named
 from jobs.transitions.discovery import Seen, discover, rediscover
 from jobs.transitions.reaping import let_go, reap
-from jobs.transitions.settling import Settled, settle
+from jobs.transitions.settling import Settled, settle, settle_copied
 from jobs.transitions.steering import lock_job_alone, move_job
 
 __all__ = [
@@ -38,4 +38,5 @@ __all__ = [
     "retry_batch",
     "revisit_directories",
     "settle",
+    "settle_copied",
 ]

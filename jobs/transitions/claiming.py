@@ -9,7 +9,6 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from jobs import sql
-from jobs.batches import Waiting
 from jobs.counters import Tally
 from jobs.models import JobId, Slave
 from jobs.sql.rows import Candidate
@@ -29,7 +28,7 @@ class Claimed(NamedTuple):
     compare_first: bool
 
 
-Choose = Callable[[Sequence[Waiting]], Collection[int]]
+Choose = Callable[[Sequence[Candidate]], Collection[int]]
 
 
 def claim_files(slave: Slave, job_id: JobId, *, limit: int, choose: Choose | None = None) -> list[Claimed]:
@@ -39,7 +38,7 @@ def claim_files(slave: Slave, job_id: JobId, *, limit: int, choose: Choose | Non
         rows = sql.next_files(str(job_id), limit)
         if choose is None:
             return rows
-        chosen = set(choose([Waiting(row.id, row.size, row.attempts) for row in rows]))
+        chosen = set(choose(rows))
         return [row for row in rows if row.id in chosen]
 
     return _claim(slave, job_id, pick)

@@ -10,7 +10,7 @@ from django.db import transaction
 from jobs import sql
 from jobs.counters import Tally
 from jobs.models import Checkpoint, JobEvent, JobId, Slave, Upload
-from jobs.sql.rows import Settlement
+from jobs.sql.rows import Copied, Settlement
 from jobs.states import TaskStatus
 
 
@@ -45,6 +45,28 @@ def settle(slave: Slave, rows: Sequence[Settled]) -> set[int]:
         _forget_uploads(row.settlement.id for row in ours if row.has_upload and _is_completed(row))
         JobEvent.objects.bulk_create(_failure_event(slave, row) for row in ours if row.settlement.status in _LOUD)
     return won
+
+
+def settle_copied(slave: Slave, job_id: JobId, rows: Sequence[Copied], *, old_bytes: int) -> bool:
+    """Complete small files that were copied as they should be, all or none: False, and nothing is written, if one of
+    them is not this slave's at that epoch any more. `old_bytes`: the sum of their sizes when they were claimed."""
+    try:
+        with transaction.atomic():
+            if sql.settle_copied(str(slave.pk), rows) < len(rows):
+                raise _NotAllOurs
+            tally = Tally()
+            copied, moved = sum(row.copied_bytes for row in rows), {"tasks": len(rows), "before": old_bytes}
+            tally.move_many(job_id, "file", TaskStatus.IN_PROGRESS, TaskStatus.COMPLETED, **moved, after=copied)
+            tally.add(job_id, "copied", len(rows))
+            tally.add(job_id, "bytes_copied", copied)
+            tally.write()
+    except _NotAllOurs:
+        return False
+    return True
+
+
+class _NotAllOurs(Exception):
+    """Undoes the transaction."""
 
 
 def _is_completed(row: Settled) -> bool:

@@ -9,10 +9,10 @@ and answers each with one `Reply`. The others are not answered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Self
 
-from transfers.engine.contracts import Identity, Outcome
+from transfers.engine.contracts import Identity, Outcome, Result
 
 
 class TaskKey(NamedTuple):
@@ -48,7 +48,8 @@ class IntentAsked(NamedTuple):
 class FenceAsked(NamedTuple):
     """See `Journal.fence`. To be answered."""
 
-    keys: tuple[TaskKey, ...]
+    keys: tuple[tuple[int, int], ...]
+    """Plain `TaskKey`s: there may be a thousand of them."""
 
 
 class ProgressMade(NamedTuple):
@@ -62,24 +63,48 @@ class Outcomes(NamedTuple):
     """Outcomes that became true together, to be settled in one transaction."""
 
     outcomes: tuple[Outcome, ...]
+    copied: list[Plain]
+    """In short, those of which there are thousands: a file that was sent whole and completed."""
 
-    def __reduce__(self) -> tuple[Callable[[list[Any]], Outcomes], tuple[list[Any]]]:
-        """As plain tuples: half the price of pickling three named tuples per file."""
-        rows = [(*o[:4], o.source and tuple(o.source), o.sink and tuple(o.sink), *o[6:]) for o in self.outcomes]
-        return _outcomes, (rows,)
+    @classmethod
+    def pack(cls, outcomes: Iterable[Outcome]) -> Self:
+        """Sort them."""
+        others, copied = [], []
+        for outcome in outcomes:
+            source, sink = outcome.source, outcome.sink
+            if source is None or sink is None or outcome != _plain_outcome(outcome, source, sink):
+                others.append(outcome)
+            else:
+                copied.append((outcome.task_id, outcome.epoch, outcome.sha256, *source, *sink))
+        return cls(tuple(others), copied)
+
+    def in_full(self) -> tuple[Outcome, ...]:
+        """All of them, as they were packed."""
+        return (*self.outcomes, *map(unpack, self.copied))
+
+
+Plain = tuple[int, int, bytes, int, int | None, str, int, int | None, str]
+"""Task id, epoch, SHA-256; size, mtime_ns and version of the source, and of the sink."""
+
+
+def _plain_outcome(outcome: Outcome, source: Identity, sink: Identity) -> Outcome:
+    """What `unpack` would make of it."""
+    return Outcome(
+        outcome.task_id, outcome.epoch, Result.COMPLETED, outcome.sha256, source, sink, source.size, source.size
+    )
+
+
+def unpack(plain: Plain) -> Outcome:
+    """The outcome that was told in short."""
+    task_id, epoch, sha256, size, *_ = plain
+    source, sink = Identity(*plain[3:6]), Identity(*plain[6:9])
+    return Outcome(task_id, epoch, Result.COMPLETED, sha256, source, sink, size, size)
 
 
 class Finished(NamedTuple):
     """The assignment is done, all its outcomes have been sent; the worker is free."""
 
     number: int
-
-
-def _outcomes(rows: list[Any]) -> Outcomes:
-    named, make = Identity._make, Outcome._make
-    return Outcomes(
-        tuple([make((*row[:4], row[4] and named(row[4]), row[5] and named(row[5]), *row[6:])) for row in rows])
-    )
 
 
 Question = SaveToken | CheckpointMade | IntentAsked | FenceAsked

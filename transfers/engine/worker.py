@@ -65,7 +65,7 @@ class JournalProxy:
 
     def fence(self, works: Collection[Work]) -> set[int]:
         """See `Journal`."""
-        return set(self._ask(FenceAsked(tuple(map(_key, works)))))
+        return set(self._ask(FenceAsked(tuple([(work.task_id, work.epoch) for work in works]))))
 
     def progress(self, work: Work, bytes_done: int) -> None:
         """Dropped when one was sent just now, or while another thread waits for a reply."""
@@ -108,7 +108,7 @@ def serve(connection: Connection[Any, Any], page: ControlPage) -> None:
             return
         control = PageControl(page, assignment.number)
         for outcomes in run_in_groups(assignment, storages, journal, control):
-            connection.send(Outcomes(tuple(outcomes)))
+            connection.send(Outcomes.pack(outcomes))
         connection.send(Finished(assignment.number))
 
 

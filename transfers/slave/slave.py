@@ -42,7 +42,8 @@ from transfers.engine.messages import (
     TaskKey,
 )
 from transfers.engine.pool import WorkerDied
-from transfers.slave import claims, settling
+from transfers.slave import answers, claims, settling
+from transfers.slave.answers import Answer
 from transfers.slave.claims import Batch
 from transfers.slave.heartbeat import Heartbeat
 from transfers.slave.housekeeping import UPLOADS_AT_ONCE, remove_abandoned
@@ -104,7 +105,7 @@ class SlaveLoop:
         self._is_feeding = False
         self._persist(lambda: slaves.set_draining(self._slave))
         self._broker.pause_consuming()
-        self._persist(lambda: self._release_backlog(list(self._backlog)))
+        self._release_backlog(list(self._backlog))
         for worker in self._workers:
             worker.ask_to_stop(Stop.RELEASE)
         self._persist(lambda: remove_abandoned(self._slave))
@@ -115,7 +116,8 @@ class SlaveLoop:
     def _release_backlog(self, batches: Sequence[Batch]) -> None:
         """Give back what nobody has begun; of a killed job the scheduler cancels it then."""
         for batch in batches:
-            self._settle(batch, list(batch.tasks), settling.released(batch.tasks), set(), time.time())
+            pairs = list(zip(batch.tasks, settling.released(batch.tasks), strict=True))
+            self._settle(Answer(batch.job, time.time(), set(), pairs, []))
             self._backlog.remove(batch)
 
     # ── one turn ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,7 +242,7 @@ class SlaveLoop:
     def _listen(self, worker: Worker) -> None:
         try:
             match worker.process.receive():
-                case Outcomes(outcomes):
+                case Outcomes() as outcomes:
                     self._take_outcomes(worker, outcomes)
                 case ProgressMade(key, done):
                     self._progress[_pair(key)] = done
@@ -255,7 +257,7 @@ class SlaveLoop:
         slave = self._slave
         match question:
             case FenceAsked(keys):
-                return uploads.owned(slave, [_pair(key) for key in keys])
+                return uploads.owned(slave, keys)
             case SaveToken(key, token):
                 worker.uploads.add(key.task_id)
                 is_ours = uploads.save_token(slave, _pair(key), token)
@@ -266,30 +268,36 @@ class SlaveLoop:
                 is_ours = uploads.save_intent(slave, _pair(key), sha256, token)
         return {key.task_id} if is_ours else set()
 
-    def _take_outcomes(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
-        batch, uploads_known, begun_at = worker.batch, worker.uploads, worker.begun_at
-        if batch is None:
+    def _take_outcomes(self, worker: Worker, outcomes: Outcomes) -> None:
+        if worker.batch is None:
             return
-        pairs = [(task, outcome) for outcome in outcomes if (task := worker.answered(outcome)) is not None]
-        tasks, answered = [task for task, _ in pairs], [outcome for _, outcome in pairs]
+        answer = answers.sort(worker.batch.job, worker.open, worker.uploads, worker.begun_at, outcomes)
         if not worker.open:
             worker.finished()
             if self._backlog and self._is_feeding and worker.is_alive:  # it works on while we write
                 self._feed_one(worker)
-        self._persist(lambda: self._settle(batch, tasks, answered, uploads_known, begun_at))
+        self._settle(answer)
         # Where hints come, the database is asked only after a while without one; else at once.
         self._next_look = time.monotonic() + self._look_seconds if self._expects_hints else 0.0
 
-    def _settle(
-        self, batch: Batch, tasks: Sequence[Claimed], outcomes: Sequence[Outcome], has_upload: set[int], begun: float
-    ) -> None:
-        rows = [
-            settling.settled(batch.job, task, outcome, has_upload=task.id in has_upload, begun_at=begun)
-            for task, outcome in zip(tasks, outcomes, strict=True)
-        ]
+    def _settle(self, answer: Answer) -> None:
+        is_written = not answer.copied or self._persist(lambda: self._settle_copied(answer))
+        pairs = answer.others if is_written else answer.in_full()
+        if pairs:
+            self._persist(lambda: self._settle_in_full(answer, pairs))
+
+    def _settle_copied(self, answer: Answer) -> bool:
+        rows, old_bytes = answer.copied_rows(), sum(task.size for task, _ in answer.copied)
+        is_written = transitions.settle_copied(self._slave, answer.job.pk, rows, old_bytes=old_bytes)
+        if is_written:
+            self._throughput.add(sum(row.copied_bytes for row in rows))
+        return is_written
+
+    def _settle_in_full(self, answer: Answer, pairs: Sequence[tuple[Claimed, Outcome]]) -> None:
+        rows = answer.settled(pairs)
         won = transitions.settle(self._slave, rows)
-        self._throughput.add(sum(outcome.bytes_copied for outcome in outcomes))
-        for task in tasks:
+        self._throughput.add(sum(outcome.bytes_copied for _, outcome in pairs))
+        for task, _ in pairs:
             self._progress.pop((task.id, task.epoch), None)
         if len(won) < len(rows):
             log.warning("%d of %d tasks were not ours any more and are left alone", len(rows) - len(won), len(rows))
@@ -300,7 +308,7 @@ class SlaveLoop:
             self._give_up(worker, settling.died(worker.open.values(), None))
 
     def _give_up(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
-        self._take_outcomes(worker, outcomes)
+        self._take_outcomes(worker, Outcomes(tuple(outcomes), []))
 
     def _bury(self, worker: Worker, death: WorkerDied) -> None:
         log.error("%s; what it had in hand is tried again", death)

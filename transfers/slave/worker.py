@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from jobs.transitions import Claimed
-from transfers.engine.contracts import Assignment, Outcome, Stop
+from transfers.engine.contracts import Assignment, Stop
 from transfers.engine.pool import WorkerProcess
 from transfers.slave.claims import Batch
 
@@ -75,13 +75,6 @@ class Worker:
         if self.is_busy and kind > self.stop_asked:
             self.stop_asked = kind
             self.process.stop(kind)
-
-    def answered(self, outcome: Outcome) -> Claimed | None:
-        """The task an outcome is for; None if it was answered before."""
-        task = self.open.get(outcome.task_id)
-        if task is None or task.epoch != outcome.epoch:
-            return None
-        return self.open.pop(outcome.task_id)
 
     def finished(self) -> None:
         """Free again."""

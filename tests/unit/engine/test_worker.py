@@ -68,9 +68,9 @@ class Parent:
             case IntentAsked(key, digest, token):
                 self._reply(worker, key, lambda work: self.journal.intent(work, digest, token))
             case FenceAsked(keys):
-                worker.reply(self.journal.fence([self.works[key.task_id] for key in keys]))
-            case Outcomes(outcomes):
-                self.outcomes |= {outcome.task_id: outcome for outcome in outcomes}
+                worker.reply(self.journal.fence([self.works[task_id] for task_id, _ in keys]))
+            case Outcomes() as message:
+                self.outcomes |= {outcome.task_id: outcome for outcome in message.in_full()}
 
     def _reply(self, worker, key, write):
         try:
@@ -118,7 +118,7 @@ def test_the_outcomes_of_a_batch_come_in_one_message(parent, worker):
         (parent.root / f"source/f{number}").write_bytes(b"x")
     parent.assign(worker, *(parent.work(number, f"f{number}") for number in range(20)))
     parent.serve(worker)
-    assert [len(message.outcomes) for message in parent.messages if isinstance(message, Outcomes)] == [20]
+    assert [len(message.in_full()) for message in parent.messages if isinstance(message, Outcomes)] == [20]
 
 
 def test_a_killed_worker_s_file_goes_on_from_the_last_checkpoint(parent, worker):
