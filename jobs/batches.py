@@ -52,13 +52,15 @@ def cut(tasks: Iterable[Sized], *, most: int = BATCH_FILES) -> Iterator[list[int
     batch: list[int] = []
     room_files, room_bytes = most, BATCH_BYTES
     for task in tasks:
-        limit = min(most, _limit(task))
-        if batch and (len(batch) >= min(limit, room_files) or task.size > room_bytes or limit == 1):
+        size, limit = task.size, most
+        if task.attempts or size >= BIG_FILE_BYTES:
+            limit = min(most, _limit(task))
+        if batch and (len(batch) >= (limit if limit < room_files else room_files) or size > room_bytes or limit == 1):
             yield batch
             batch, room_files, room_bytes = [], most, BATCH_BYTES
         batch.append(task.id)
-        room_files = min(room_files, limit)
-        room_bytes -= task.size
+        room_files = limit if limit < room_files else room_files
+        room_bytes -= size
     if batch:
         yield batch
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from typing import Protocol
 
 from django.db import transaction
 from django.db.models import Count, Sum
@@ -11,6 +12,28 @@ from jobs.models import Counter, JobId
 
 #: Fold a job's rows once it has more than this many.
 FOLD_ROWS = 200
+
+
+class Counted(Protocol):
+    """What the totals need of a task."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+
+
+def _sums(rows: Iterable[Counted]) -> Iterator[tuple[str, str, int, int]]:
+    """(kind, status, tasks, bytes) of each combination there is."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        found = sums.setdefault((row.kind, row.status), [0, 0])
+        found[0] += 1
+        found[1] += row.size
+    for (kind, status), (tasks, size) in sums.items():
+        yield kind, status, tasks, size
 
 
 class Tally:
@@ -39,6 +62,16 @@ class Tally:
         sums[0] += tasks
         sums[1] += before
         sums[2] += after
+
+    def move_all(self, job_id: JobId, rows: Iterable[Counted], target: str) -> None:
+        """Tasks of one job went from the status each has to `target`."""
+        for kind, status, tasks, size in _sums(rows):
+            self.move_many(job_id, kind, status, target, tasks=tasks, before=size, after=size)
+
+    def begin_all(self, job_id: JobId, rows: Iterable[Counted]) -> None:
+        """New tasks of one job, in the status each has."""
+        for kind, status, tasks, size in _sums(rows):
+            self.move_many(job_id, kind, None, status, tasks=tasks, before=0, after=size)
 
     def write(self) -> None:
         """Insert the rows; call inside the transaction of the move."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from jobs.errors import Refusal
 from storage_backends.base import check_path
 from storage_backends.errors import BadPath
@@ -40,11 +38,6 @@ def _encode(text: str, field: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         raise Refusal("PATH_BAD_CHARACTER", "The path is not valid Unicode.", field=field) from None
-
-
-def task_digest(job_id: object, path: bytes) -> str:
-    """20 hex digits that name the task in its partial's name."""
-    return hashlib.sha256(str(job_id).encode() + b"\0" + path).hexdigest()[:20]
 
 
 def parent_directory(path: bytes) -> bytes:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import base64
 import enum
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -143,6 +144,12 @@ class PartialId(NamedTuple):
     digest: str
     """20 hex digits of SHA-256(job id + path)."""
     epoch: int
+
+    @classmethod
+    def of(cls, installation: str, job_id: str, path: bytes, epoch: int) -> PartialId:
+        """The partial of the task of this path of this job."""
+        digest = hashlib.sha256(b"%s\0%s" % (job_id.encode(), path)).hexdigest()[:20]
+        return cls(installation, digest, epoch)
 
     @property
     def stem(self) -> bytes:

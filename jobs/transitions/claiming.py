@@ -78,6 +78,5 @@ def _take(slave: Slave, job_id: JobId, rows: Sequence[Candidate]) -> None:
     if won != len(rows):
         raise IntegrityError(f"{len(rows)} tasks were locked but {won} could be claimed")
     tally = Tally()
-    for row in rows:
-        tally.move(job_id, row.kind, row.size, row.status, TaskStatus.IN_PROGRESS)
+    tally.move_all(job_id, rows, TaskStatus.IN_PROGRESS)
     tally.write()

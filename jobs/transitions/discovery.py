@@ -29,8 +29,7 @@ def discover(job_id: JobId, rows: Sequence[NewTask]) -> int:
 def _insert(job_id: JobId, rows: list[NewTask]) -> None:
     sql.insert_tasks(str(job_id), rows)
     tally = Tally()
-    for row in rows:
-        tally.move(job_id, row.kind, row.size, None, row.status)
+    tally.begin_all(job_id, rows)
     tally.write()
 
 

@@ -29,7 +29,7 @@ class Context(NamedTuple):
 
     def partial(self, work: Work) -> PartialId:
         """The name of `work`'s partial at this epoch."""
-        return PartialId(self.assignment.installation, work.digest, work.epoch)
+        return PartialId.of(self.assignment.installation, self.assignment.job_id, work.path, work.epoch)
 
     def check_stop(self) -> None:
         """Raises Interrupted if the parent wants an end, LeaseLost past the lease."""

@@ -74,8 +74,6 @@ class Work(NamedTuple):
     attempts: int
     kind: Kind
     path: bytes
-    digest: str
-    """For the partial's name: 20 hex digits of SHA-256(job id + path)."""
     size: int
     """As scanned; the engine decides by what it opens."""
     compare_first: bool = False

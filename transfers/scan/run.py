@@ -46,6 +46,11 @@ IN_HAND_SECONDS = 60.0
 #: A directory that only gets its mode and times again changes nothing in the one above it.
 _MAKING = frozenset({Verdict.NEW, Verdict.MISSING})
 
+#: The counter of a scan that each verdict adds to, and the words of the rows, as plain strings: enums are slow.
+_COUNTERS = {**{each: each.value for each in Verdict}, Verdict.MISSING: "drifted", Verdict.COMPARE: "compared"}
+_KINDS = {kind: kind.value for kind in Kind}
+_PENDING, _SKIPPED = TaskStatus.PENDING.value, TaskStatus.SKIPPED.value
+
 _TEXTS = {
     "SPECIAL_FILE": "It is a FIFO, socket or device; those are not copied.",
     "RESERVED_NAME": "Its name looks like a partial of SyncF; rename it to have it copied.",
@@ -78,6 +83,8 @@ class ScanRun:
         self._seen: list[Seen] = []
         self._gone: list[int] = []
         self._back: list[int] = []
+        self._changes = 0
+        """Paths in these four lists, about."""
         self._in_hand: list[bytes] = []
         """Directories in a slave's hand while something directly inside them is about to change."""
         self._flush_at = time.monotonic() + FLUSH_SECONDS
@@ -92,7 +99,7 @@ class ScanRun:
                 for left in self._trail.leave(found.path):
                     self._take(*left)
                 self._visit(source, row, sink)
-            if self._pending() >= BATCH_PATHS or time.monotonic() >= self._flush_at:
+            if self._changes >= BATCH_PATHS or time.monotonic() >= self._flush_at:
                 self._flush()
         for left in self._trail.leave(b""):
             self._take(*left)
@@ -156,6 +163,7 @@ class ScanRun:
             self._counts["gone"] += 1
             self._find(Verdict.GONE, row.path, row.size, "SOURCE_GONE", "It is gone from the source; the sink's stays.")
             self._gone.append(row.id)
+            self._changes += 1
 
     def _take(self, source: FileInfo, row: Row | None, decision: Decision) -> None:
         verdict = decision.verdict
@@ -169,12 +177,15 @@ class ScanRun:
             return
         if row is not None and row.is_gone:
             self._back.append(row.id)
+            self._changes += 1
 
     def _take_changed(self, source: FileInfo, row: Row | None, decision: Decision) -> None:
-        verdict = decision.verdict
+        verdict, code = decision.verdict, decision.reason_code
+        self._changes += 1
         self._count_verdict(source, verdict)
-        reason_text = _TEXTS.get(decision.reason_code, "")
-        self._find(verdict, source.path, source.size, decision.reason_code, reason_text)
+        reason_text = _TEXTS[code] if code else ""
+        if code or self._scan.is_preview:
+            self._find(verdict, source.path, source.size, code, reason_text)
         if verdict in (_MAKING if source.kind is Kind.DIRECTORY else COPYING):
             self._trail.touch()
         self._write(source, row, decision, reason_text)
@@ -182,36 +193,32 @@ class ScanRun:
     def _count_verdict(self, source: FileInfo, verdict: Verdict) -> None:
         if source.kind is Kind.DIRECTORY:
             return
-        name = {Verdict.MISSING: "drifted", Verdict.COMPARE: "compared"}.get(verdict, verdict.value)
-        self._counts[name] += 1
+        self._counts[_COUNTERS[verdict]] += 1
         if verdict in COPYING and verdict is not Verdict.COMPARE:
             self._counts["bytes_to_copy"] += source.size
 
     def _write(self, source: FileInfo, row: Row | None, decision: Decision, reason_text: str) -> None:
-        status = TaskStatus.SKIPPED if decision.verdict is Verdict.SKIPPED else TaskStatus.PENDING
+        status = _SKIPPED if decision.verdict is Verdict.SKIPPED else _PENDING
         seen = (source.size, source.mtime_ns, source.version)
         looks = (*seen, decision.compare_first, decision.reason_code, reason_text)
         if row is None:
             digest = hashlib.sha256(source.path).digest()
             shown = display_path(source.path) or "."
-            self._new.append(NewTask(source.kind.value, source.path, digest, shown, status.value, *looks))
+            self._new.append(NewTask(_KINDS[source.kind], source.path, digest, shown, status, *looks))
         elif row.status == TaskStatus.IN_PROGRESS:
             self._in_hand.append(source.path)
         else:
-            change = SeenTask(row.id, row.status, source.kind.value, status.value, *looks, False)
+            change = SeenTask(row.id, row.status, _KINDS[source.kind], status, *looks, False)
             self._seen.append(Seen(change, row.kind, row.size))
 
     def _find(self, verdict: str, path: bytes, size: int, code: str, text: str) -> None:
-        if self._findings_left and (code or self._scan.is_preview):
+        if self._findings_left:
             self._findings_left -= 1
             finding = Finding(scan=self._scan, verdict=verdict, size=size, reason_code=code, reason_text=text)
             finding.path_display = display_path(path) or "."
             self._findings.append(finding)
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _pending(self) -> int:
-        return len(self._new) + len(self._seen) + len(self._gone) + len(self._back)
 
     def _flush(self) -> None:
         if self._should_stop():
@@ -223,6 +230,7 @@ class ScanRun:
             Finding.objects.bulk_create(self._findings)
         for batch in (self._new, self._seen, self._gone, self._back, self._findings):
             batch.clear()
+        self._changes = 0
         self._flush_at = time.monotonic() + FLUSH_SECONDS
 
     def _revisit(self) -> None:

@@ -10,8 +10,7 @@ from django.db import transaction
 
 from jobs import batches, sql, transitions
 from jobs.models import Job, Slave, Task
-from jobs.paths import task_digest
-from jobs.selectors import jobs_with_directories, jobs_with_work, servable_jobs, upload_memories
+from jobs.selectors import Memory, jobs_with_directories, jobs_with_work, servable_jobs, upload_memories
 from jobs.storages import Side, job_root
 from jobs.transitions import Claimed
 from jobs.waiting import is_busy_with_files
@@ -21,17 +20,22 @@ from transfers.engine.contracts import Assignment, Place, Verify, Work
 DIRECTORIES_AT_ONCE = 2000
 BRIEF_BYTES = 64 << 20
 
+_KINDS = {kind.value: kind for kind in Kind}
+
 
 class Batch(NamedTuple):
     """Claimed tasks of one job, for one worker."""
 
     job: Job
     tasks: Sequence[Claimed]
+    is_brief: bool
+    """Whether it is done in seconds at most."""
 
-    @property
-    def is_brief(self) -> bool:
-        """Whether it is done in seconds at most."""
-        return not self.job.bytes_per_second and sum(task.size for task in self.tasks) <= BRIEF_BYTES
+    @classmethod
+    def of(cls, job: Job, tasks: Sequence[Claimed]) -> Batch:
+        """These tasks."""
+        is_brief = not job.bytes_per_second and sum(task.size for task in tasks) <= BRIEF_BYTES
+        return cls(job, tasks, is_brief)
 
 
 def claim_hint(slave: Slave, ids: Sequence[int]) -> list[Batch]:
@@ -40,7 +44,7 @@ def claim_hint(slave: Slave, ids: Sequence[int]) -> list[Batch]:
     found = []
     for job in servable_jobs(slave).filter(pk__in=named):
         tasks = transitions.claim_named(slave, job.pk, ids)
-        found += [Batch(job, piece) for piece in _pieces(tasks)]
+        found += [Batch.of(job, piece) for piece in _pieces(tasks)]
     return found
 
 
@@ -71,7 +75,7 @@ def _claim_of(slave: Slave, job: Job) -> Batch | None:
         limit=max(fair, batches.LIGHT_FILES),
         choose=lambda rows: batches.next_batch(rows, fair=fair),
     )
-    return Batch(job, tasks) if tasks else None
+    return Batch.of(job, tasks) if tasks else None
 
 
 def _claim_directories(slave: Slave) -> Batch | None:
@@ -82,7 +86,7 @@ def _claim_directories(slave: Slave) -> Batch | None:
                 continue
             tasks = transitions.claim_directories(slave, job.pk, limit=DIRECTORIES_AT_ONCE)
         if tasks:
-            return Batch(job, tasks)
+            return Batch.of(job, tasks)
     return None
 
 
@@ -91,24 +95,12 @@ def assignment(batch: Batch, *, number: int, installation: str) -> Assignment:
     # Nothing can be left of a task that was never claimed before.
     memories = upload_memories([task.id for task in batch.tasks if task.epoch > 1])
     job = batch.job
-    works = []
-    for task in batch.tasks:
-        memory = memories.get(task.id)
-        works.append(
-            Work(
-                task_id=task.id,
-                epoch=task.epoch,
-                attempts=task.attempts,
-                kind=Kind(task.kind),
-                path=task.path,
-                digest=task_digest(job.pk, task.path),
-                size=task.size,
-                compare_first=task.compare_first,
-                token=memory.token if memory else "",
-                checkpoints=memory.checkpoints if memory else (),
-                intent_sha256=memory.intent_sha256 if memory else b"",
-            )
-        )
+    works = [
+        Work(task.id, task.epoch, task.attempts, _KINDS[task.kind], task.path, task.size, task.compare_first)
+        for task in batch.tasks
+    ]
+    if memories:
+        works = [_remembering(work, memories.get(work.task_id)) for work in works]
     return Assignment(
         number=number,
         job_id=str(job.pk),
@@ -118,6 +110,10 @@ def assignment(batch: Batch, *, number: int, installation: str) -> Assignment:
         verify=Verify(job.verify),
         works=tuple(works),
     )
+
+
+def _remembering(work: Work, memory: Memory | None) -> Work:
+    return work._replace(**memory._asdict()) if memory else work
 
 
 def _place(job: Job, side: Side) -> Place:

@@ -7,7 +7,6 @@ import logging
 from jobs import uploads
 from jobs.errors import Refusal
 from jobs.models import Slave, Upload
-from jobs.paths import task_digest
 from jobs.services import installation
 from jobs.storages import job_root, opened
 from storage_backends.base import AlreadyCommitted, PartialId, UploadToken
@@ -38,7 +37,7 @@ def remove_abandoned(slave: Slave) -> int:
 def _abort(upload: Upload) -> None:
     task = upload.task
     path = bytes(task.path)
-    partial = PartialId(installation().identifier, task_digest(task.job_id, path), task.epoch + 1)
+    partial = PartialId.of(installation().identifier, str(task.job_id), path, task.epoch + 1)
     with opened(job_root(task.job, "sink")) as sink:
         if not upload.token:
             sink.discard_partials(path, partial)

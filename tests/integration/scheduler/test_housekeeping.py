@@ -4,7 +4,6 @@ import pytest
 
 from jobs import services, transitions, upkeep, uploads
 from jobs.models import Upload
-from jobs.paths import task_digest
 from storage_backends.base import PartialId
 from tests.integration.scan.tree import Tree
 from tests.unit.jobs import builders
@@ -25,7 +24,7 @@ def killed(tmp_path, settings):
         task = builders.claim_one(slave, tree.job, b"a")
         uploads.save_token(slave, (task.id, task.epoch), token)
         identifier = services.installation().identifier
-        partial = tree.sink / PartialId(identifier, task_digest(tree.job.pk, b"a"), task.epoch).name.decode()
+        partial = tree.sink / PartialId.of(identifier, str(tree.job.pk), b"a", task.epoch).name.decode()
         partial.write_text("half a file")
         services.kill_job(tree.job, actor="user:x")
         transitions.settle(slave, [builders.ending(task, "pending")])

@@ -176,7 +176,7 @@ def test_a_file_that_was_published_before_a_crash_is_not_sent_again(bench):
 
 def test_another_attempt_removes_what_the_last_one_left(bench):
     (work, *_) = some_files(bench)
-    left = bench.at_sink / "d0" / PartialId(INSTALLATION, work.digest, 1).name.decode()
+    left = bench.at_sink / "d0" / PartialId.of(INSTALLATION, "job", work.path, 1).name.decode()
     left.parent.mkdir()
     left.write_bytes(b"left")
     (outcome,) = bench.run(work._replace(attempts=2, epoch=2))
@@ -188,7 +188,7 @@ def test_another_attempt_removes_what_the_last_one_left(bench):
 def test_another_attempt_that_stages_nothing_removes_what_the_last_one_left_too(bench, becomes):
     (work, *_) = some_files(bench)
     bench.run(work)
-    left = bench.at_sink / "d0" / PartialId(INSTALLATION, work.digest, 1).name.decode()
+    left = bench.at_sink / "d0" / PartialId.of(INSTALLATION, "job", work.path, 1).name.decode()
     left.write_bytes(b"left")
     if becomes == "gone":
         (bench.at_source / work.path.decode()).unlink()

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import Refusal
-from jobs.paths import MAX_PATH_BYTES, parse_path, task_digest
-from storage_backends.base import PartialId, check_path
+from jobs.paths import MAX_PATH_BYTES, parse_path
+from storage_backends.base import check_path
 
 TAKEN = [
     ("/", b""),
@@ -74,10 +74,3 @@ def test_no_text_becomes_a_path_that_a_storage_would_refuse(text):
         return
     assert path == b"" or b"/".join(check_path(path)) == path
     assert len(path) <= MAX_PATH_BYTES
-
-
-def test_every_task_has_a_partial_name_of_its_own():
-    digests = {task_digest(job, path) for job in ("1", "2", "21") for path in (b"a", b"b", b"1a", b"a/b")}
-    assert len(digests) == 12
-    assert all(len(digest) == 20 and set(digest) <= set("0123456789abcdef") for digest in digests)
-    assert len(PartialId("12345678", digests.pop(), 1 << 31).name) <= 64

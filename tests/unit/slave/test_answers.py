@@ -15,6 +15,7 @@ from transfers.engine.contracts import Identity, Outcome, Result
 from transfers.engine.messages import Outcomes
 from transfers.slave import answers
 
+
 @pytest.fixture
 def slave(db):
     return builders.new_slave()

@@ -337,3 +337,10 @@ def test_a_directory_that_was_taken_away_is_not_made_again_to_resume_in(storage,
     with pytest.raises(UploadGone):
         storage.resume_upload(session.token, who(2))
     assert names(root) == []
+
+
+def test_every_task_has_a_partial_name_of_its_own():
+    ids = {PartialId.of("12345678", job, path, 1) for job in ("1", "2", "21") for path in (b"a", b"b", b"1a", b"a/b")}
+    assert len({each.name for each in ids}) == 12
+    assert all(len(each.digest) == 20 and set(each.digest) <= set("0123456789abcdef") for each in ids)
+    assert len(PartialId.of("12345678", "1", b"a" * 4000, 1 << 31).name) <= 64

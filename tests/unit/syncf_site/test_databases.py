@@ -20,8 +20,10 @@ def test_sqlite_begins_every_transaction_as_a_writer_and_syncs_fully():
     assert configure("sqlite:///var/x.sqlite3", ROOT)["OPTIONS"] == {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=20000;",
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=20000;"
+        "PRAGMA cache_size=-16384;PRAGMA wal_autocheckpoint=8192;",
     }
+    assert configure("sqlite:///var/x.sqlite3", ROOT)["CONN_MAX_AGE"] is None
 
 
 def test_a_relative_sqlite_file_belongs_to_the_project():
