@@ -425,8 +425,18 @@ class Storage(ABC):
         return result
 
     @abstractmethod
+    def write_directories(
+        self, directories: Sequence[tuple[bytes, Attributes]]
+    ) -> list[FileInfo | StorageError]:
+        """Make these directories in this order where they are missing (parents too) and give them their attributes,
+        durably; b"" is the root. What went wrong with one of them stands in its place."""
+
     def write_directory(self, path: bytes, attributes: Attributes) -> FileInfo:
-        """Make the directory if it is missing (parents too) and give it its attributes, durably. b"" is the root."""
+        """The same for one; raises what went wrong."""
+        [answer] = self.write_directories([(path, attributes)])
+        if isinstance(answer, StorageError):
+            raise answer
+        return answer
 
     @abstractmethod
     def set_attributes(self, path: bytes, attributes: Attributes, expected: FileInfo) -> FileInfo:

@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from storage_backends.base import (
@@ -198,9 +198,12 @@ class MemoryStorage(Storage):
     def write_batch(self) -> WriteBatch:
         return _MemoryBatch(self, self._bucket)
 
-    def write_directory(self, path: bytes, attributes: Attributes) -> FileInfo:
+    def write_directories(
+        self, directories: Sequence[tuple[bytes, Attributes]]
+    ) -> list[FileInfo | StorageError]:
         """Nothing to do: a prefix is there as soon as a key has it."""
-        return FileInfo(b"/".join(check_path(path)) + b"/" if path else b"", Kind.DIRECTORY, 0, None, "")
+        paths = [b"/".join(check_path(path)) + b"/" if path else b"" for path, _ in directories]
+        return [FileInfo(path, Kind.DIRECTORY, 0, None, "") for path in paths]
 
     def set_attributes(self, path: bytes, attributes: Attributes, expected: FileInfo) -> FileInfo:
         with self._bucket.lock:

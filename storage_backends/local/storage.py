@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from storage_backends.base import (
     Attributes,
@@ -20,12 +20,13 @@ from storage_backends.base import (
     WriteBatch,
     check_path,
 )
-from storage_backends.errors import KindConflict, NotFound
+from storage_backends.errors import KindConflict, NotFound, StorageError
 from storage_backends.local import partials, system, upload
-from storage_backends.local.attributes import describe, directory_mode, give
+from storage_backends.local.attributes import describe, directory_mode
 from storage_backends.local.batch import LocalBatch
 from storage_backends.local.beneath import open_directory, split_path
 from storage_backends.local.directories import open_for_writing, sync_directory
+from storage_backends.local.directory_pass import write_directories
 from storage_backends.local.existing import give_existing
 from storage_backends.local.failures import failure, show
 from storage_backends.local.identity import root_identity
@@ -108,20 +109,10 @@ class LocalStorage(Storage):
     def write_batch(self) -> WriteBatch:
         return LocalBatch(self._root_fd)
 
-    def write_directory(self, path: bytes, attributes: Attributes) -> FileInfo:
-        path = b"/".join(check_path(path)) if path else path
-        made: list[bytes] = []
-        fd = open_for_writing(self._root_fd, path, made)
-        try:
-            for parent in made:
-                sync_directory(self._root_fd, parent)
-            give(fd, attributes, system.fstat(fd), directory_mode() if made else None)
-            system.fsync(fd)
-            return describe(path, system.fstat(fd))
-        except OSError as error:
-            raise failure(error, path) from error
-        finally:
-            os.close(fd)
+    def write_directories(
+        self, directories: Sequence[tuple[bytes, Attributes]]
+    ) -> list[FileInfo | StorageError]:
+        return write_directories(self._root_fd, directories)
 
     def set_attributes(self, path: bytes, attributes: Attributes, expected: FileInfo) -> FileInfo:
         directory, name = split_path(path)

@@ -13,7 +13,7 @@ from storage_backends.registry import open_storage
 from transfers.engine import failures
 from transfers.engine.context import Context
 from transfers.engine.contracts import Assignment, Control, Journal, Outcome, Place, Result, Verify, Work
-from transfers.engine.directories import copy_directory
+from transfers.engine.directories import copy_directories
 from transfers.engine.failures import Failure, at_sink, at_source
 from transfers.engine.large import copy_large
 from transfers.engine.small import copy_small
@@ -108,7 +108,7 @@ def _groups(assignment: Assignment, storages: Storages, journal: Journal, contro
     grown = yield from copy_small(context, [work for work in assignment.works if work.task_id not in alone])
     for work in (*large, *grown):
         yield [_do(copy_large, context, work)]
-    yield [_do(copy_directory, context, work) for work in directories]
+    yield from copy_directories(context, directories)
 
 
 def _do(copy: Callable[[Context, Work], Outcome], context: Context, work: Work) -> Outcome:

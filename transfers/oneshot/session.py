@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from jobs import counters, services, upkeep
-from jobs.models import Job, Scan, Task, TaskKind
+from jobs.models import Job, Scan, Task
 from jobs.paths import parse_path
 from jobs.services import Options
-from jobs.states import ACTIVE, JobStatus, TaskStatus
+from jobs.states import JobStatus, TaskStatus
 from jobs.storages import job_root
+from jobs.waiting import tasks_in_hand, waiting_directories, waiting_files
 from transfers.queue import open_queue
 from transfers.scheduler.scheduler import Scheduler
 from transfers.slave.process import draw_name, run_slave
@@ -107,12 +108,16 @@ class Session:
             services.retry_failed(self.job, actor="sync", failed_before=self.scan.started_at)
         if Job.objects.filter(pk=self.job.pk, status__in=[JobStatus.KILLED, JobStatus.PAUSED]).exists():
             return True
-        active = Task.objects.filter(job=self.job, status__in=ACTIVE)
-        blocked = active.filter(status=TaskStatus.RETRYING, reason_code__in=STUCK).exists()
-        if blocked:
-            active = active.exclude(status=TaskStatus.RETRYING, reason_code__in=STUCK)
-            active = active.exclude(kind=TaskKind.DIRECTORY, owner=None)
-        return not active.exists()
+        return self._is_nothing_left()
+
+    def _is_nothing_left(self) -> bool:
+        """Directories come last: while files are stuck, they are not waited for either."""
+        if tasks_in_hand().filter(job=self.job).exists():
+            return False
+        files = waiting_files().filter(job=self.job)
+        if files.exists():
+            return not files.exclude(status=TaskStatus.RETRYING, reason_code__in=STUCK).exists()
+        return not waiting_directories().filter(job=self.job).exists()
 
 
 def _schedule(stop: threading.Event) -> None:

@@ -1,5 +1,6 @@
 """Trees that other programs stumble over: strange names, endless depth, unusual modes, mounts and devices."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -7,8 +8,9 @@ import subprocess
 import pytest
 
 from storage_backends.base import Attributes, FileInfo, Kind, PartialId
-from storage_backends.errors import NameTooLong
-from storage_backends.local import LocalStorage
+from storage_backends.errors import InputOutputError, KindConflict, NameTooLong
+from storage_backends.local import LocalStorage, system
+from storage_backends.registry import open_storage
 from tests.unit.storage_backends.users import as_nobody, folder_of_nobody
 
 TIME = 1_600_000_000_123_456_789
@@ -258,3 +260,28 @@ def test_many_folders_in_one_batch_hold_few_descriptors(storage):
     assert all(isinstance(info, FileInfo) for info in batch.publish(paths).values())
     batch.discard()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_many_directories_are_made_durable_by_one_group_commit_and_one_bad_one_spoils_no_other(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    calls = []
+    monkeypatch.setattr(system, "syncfs", lambda fd: calls.append("syncfs"))
+    monkeypatch.setattr(system, "fsync", lambda fd: calls.append("fsync"))
+    paths = [b"d%d/e/" % number for number in range(5)] + [b"file/d/"] + [b"d%d/" % number for number in range(5)]
+    with open_storage(f"file://{tmp_path}") as storage:
+        answers = storage.write_directories([(path, Attributes(mtime_ns=TIME, mode=0o751)) for path in paths])
+    assert calls == ["syncfs"]
+    assert [isinstance(answer, KindConflict) for answer in answers] == [path == b"file/d/" for path in paths]
+    assert all((tmp_path / path.decode()).stat().st_mtime_ns == TIME for path in paths if not path.startswith(b"file"))
+
+
+def test_a_group_commit_of_directories_that_fails_is_no_success_for_any(tmp_path, monkeypatch):
+    def broken(fd):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(system, "syncfs", broken)
+    with (
+        open_storage(f"file://{tmp_path}") as storage,
+        pytest.raises(InputOutputError),
+    ):
+        storage.write_directories([(b"d%d/" % number, Attributes()) for number in range(9)])
