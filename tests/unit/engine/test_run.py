@@ -44,7 +44,9 @@ def test_a_storage_that_can_not_be_opened_answers_for_all(bench, side):
     assert {outcome.result for outcome in outcomes} == {Result.FAILED}
 
 
-@pytest.mark.parametrize("method", ["write_batch", "resume_upload", "write_directories", "get_file_info", "begin_upload"])
+@pytest.mark.parametrize(
+    "method", ["write_batch", "resume_upload", "write_directories", "get_file_info", "begin_upload"]
+)
 def test_a_mistake_of_ours_anywhere_still_answers_for_all(bench, method):
     works = a_bit_of_everything(bench)
 

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -268,7 +269,7 @@ def test_many_directories_are_made_durable_by_one_group_commit_and_one_bad_one_s
     monkeypatch.setattr(system, "syncfs", lambda fd: calls.append("syncfs"))
     monkeypatch.setattr(system, "fsync", lambda fd: calls.append("fsync"))
     paths = [b"d%d/e/" % number for number in range(5)] + [b"file/d/"] + [b"d%d/" % number for number in range(5)]
-    with open_storage(f"file://{tmp_path}") as storage:
+    with closing(open_storage(f"file://{tmp_path}")) as storage:
         answers = storage.write_directories([(path, Attributes(mtime_ns=TIME, mode=0o751)) for path in paths])
     assert calls == ["syncfs"]
     assert [isinstance(answer, KindConflict) for answer in answers] == [path == b"file/d/" for path in paths]
@@ -281,7 +282,7 @@ def test_a_group_commit_of_directories_that_fails_is_no_success_for_any(tmp_path
 
     monkeypatch.setattr(system, "syncfs", broken)
     with (
-        open_storage(f"file://{tmp_path}") as storage,
+        closing(open_storage(f"file://{tmp_path}")) as storage,
         pytest.raises(InputOutputError),
     ):
         storage.write_directories([(b"d%d/" % number, Attributes()) for number in range(9)])
