@@ -10,8 +10,11 @@ from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+#: The tag of what the data plane needs; its commands check nothing else.
+CHECKS = "syncf"
 
-@register()
+
+@register(CHECKS)
 def check_sqlite_version(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """SQLite must know UPSERT-era SQL and long parameter lists."""
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3") and sqlite3.sqlite_version_info < (3, 35):

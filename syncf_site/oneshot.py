@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+import django
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
 
 from transfers.management.locking import try_lock
 
@@ -31,9 +32,21 @@ def main(arguments: Sequence[str]) -> None:
     if lock is None:
         print("A sync of these two directories is already running.", file=sys.stderr)
         sys.exit(2)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "syncf_site.settings")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "syncf_site.settings_oneshot"
     with lock:
-        execute_from_command_line(["manage.py", "sync", *arguments])
+        _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """`manage.py sync`, without looking through all apps for all commands first."""
+    django.setup()
+    from transfers.management.commands.sync import Command
+    from transfers.oneshot import schema
+
+    database = Path(settings.DATABASES["default"]["NAME"])
+    if not database.exists():
+        schema.begin(database)
+    Command().run_from_argv(["manage.py", "sync", *arguments])
 
 
 def variables(environment: Mapping[str, str], *, trees: Sequence[Path]) -> dict[str, str]:

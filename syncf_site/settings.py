@@ -28,7 +28,8 @@ ALLOWED_HOSTS = _environment.allowed_hosts
 INSTALLED_APPS = [
     "jobs.apps.JobsConfig",
     "transfers.apps.TransfersConfig",
-    "django.contrib.admin",
+    # The site fills it (urls.py), so that only the web waits for the admin's modules and the API's.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -8,6 +8,8 @@ from django.views.generic import RedirectView
 from jobs.api.urls import root as api_root
 from syncf_site.health import health
 
+admin.autodiscover()
+
 
 def no_icon(request: HttpRequest) -> HttpResponse:
     """Browsers ask for it unbidden."""

@@ -21,7 +21,7 @@ from transfers.scheduler.scheduler import Scheduler
 from transfers.slave.process import draw_name, run_slave
 
 LOOK_SECONDS = 0.05
-CHECK_SECONDS = 0.2
+CHECK_SECONDS = 0.05
 #: Reasons that end only when somebody acts: a one-shot sync does not wait for that.
 STUCK = ("SINK_NO_SPACE", "SINK_QUOTA_EXCEEDED")
 

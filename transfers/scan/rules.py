@@ -14,8 +14,6 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-import pathspec
-
 #: `x/**` is all that lies in x (`x/**/`: the directories), but not x itself; pathspec takes it for both.
 _ALL_INSIDE = re.compile(r"/\*\*(/?)\s*$")
 #: `*`, `**`, `*/`: pathspec has short cuts for these, which do not say how much of a path they matched.
@@ -59,6 +57,8 @@ class _RuleList:
 
     def __init__(self, lines: list[str]) -> None:
         lines = [_ANY_NAME.sub(r"\1?*\2", _ALL_INSIDE.sub(r"/**/*\1", line)) for line in lines]
+        import pathspec  # 7 ms that a job without rules does not need
+
         patterns = pathspec.GitIgnoreSpec.from_lines(lines).patterns
         self._last_first = [pattern for pattern in reversed(patterns) if pattern.include is not None]
         self._is_branch_matched = lru_cache(maxsize=4096)(self._is_matched_from_the_top)

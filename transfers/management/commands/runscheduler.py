@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from jobs.checks import CHECKS
 from transfers.management.signals import StopFlag
 from transfers.queue import open_queue
 from transfers.scheduler.scheduler import Scheduler
@@ -15,6 +16,8 @@ class Command(BaseCommand):
     """Scan jobs when they are due and publish what is to be copied."""
 
     help = "Scan jobs when they are due and publish what is to be copied. Several may run; one leads."
+
+    requires_system_checks = (CHECKS,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""

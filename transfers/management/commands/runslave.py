@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from jobs.checks import CHECKS
 from jobs.errors import Refusal
 from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.management.signals import StopFlag
@@ -20,6 +21,8 @@ class Command(BaseCommand):
     """Copy files for the jobs whose storages this machine can reach."""
 
     help = "Copy files for the jobs whose storages this machine can reach. Without a name it draws one."
+
+    requires_system_checks = (CHECKS,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
+from jobs.checks import CHECKS
 from jobs.errors import Refusal
 from jobs.models import Verify
 from jobs.services import Options
@@ -20,6 +20,7 @@ from transfers.management.signals import StopFlag
 from transfers.oneshot.arguments import parse_place, parse_rate
 from transfers.oneshot.progress import ProgressLine
 from transfers.oneshot.report import Report
+from transfers.oneshot.schema import bring_up_to_date
 from transfers.oneshot.session import Request, Session
 
 OK, FAILURES, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -32,6 +33,9 @@ class Command(BaseCommand):
         "Make SINK like SOURCE once, verified. Exit code: 0 all completed and verified, 1 failures or scan errors, "
         "2 usage, 130 interrupted. Run it again to go on where it stopped."
     )
+
+    # Checking all of the site would import all of it: longer than many a sync takes.
+    requires_system_checks = (CHECKS,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Places and options."""
@@ -52,7 +56,7 @@ class Command(BaseCommand):
         sys.exit(self._run(options))
 
     def _run(self, options: dict[str, Any]) -> int:
-        call_command("migrate", verbosity=0, interactive=False)
+        bring_up_to_date()
         flag, begun = StopFlag(), time.monotonic()
         progress = ProgressLine(sys.stderr)
         try:
