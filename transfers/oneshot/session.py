@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from django.db import connection
 
 from jobs import counters, services, upkeep
 from jobs.models import Job, Scan, Task
@@ -16,8 +13,7 @@ from jobs.services import Options
 from jobs.states import JobStatus, TaskStatus
 from jobs.storages import job_root
 from jobs.waiting import tasks_in_hand, waiting_directories, waiting_files
-from transfers.queue import open_queue
-from transfers.scheduler.scheduler import Scheduler
+from transfers.oneshot.scheduling import SchedulerProcess
 from transfers.slave.process import draw_name, run_slave
 
 LOOK_SECONDS = 0.05
@@ -47,7 +43,7 @@ class Session:
     job: Job = field(init=False)
     scan: Scan = field(init=False)
     before: dict[str, int] = field(init=False)
-    _scheduler: threading.Thread = field(init=False)
+    _scheduler: SchedulerProcess = field(init=False)
     _next_check: float = 0.0
     _is_finished: bool = False
     _has_retried: bool = False
@@ -58,9 +54,7 @@ class Session:
         self.job = _find_or_create(self.request)
         self.before = counters.totals(self.job.pk)
         self.scan = self._ask_for_scan()
-        stop = threading.Event()
-        self._scheduler = threading.Thread(target=_schedule, args=(stop,), name="scheduler")
-        self._scheduler.start()
+        self._scheduler = SchedulerProcess()
         try:
             if self.request.is_dry_run:
                 self._wait_for_scan()
@@ -68,8 +62,7 @@ class Session:
                 name, size = draw_name(), self.request.concurrency
                 run_slave(name, concurrency=size, should_stop=self._should_stop, look_seconds=LOOK_SECONDS)
         finally:
-            stop.set()
-            self._scheduler.join()
+            self._scheduler.stop()
         upkeep.complete_finished()  # its last turn may have come before the last task ended
         self.job.refresh_from_db()
         self.scan.refresh_from_db()
@@ -118,14 +111,6 @@ class Session:
         if files.exists():
             return not files.exclude(status=TaskStatus.RETRYING, reason_code__in=STUCK).exists()
         return not waiting_directories().filter(job=self.job).exists()
-
-
-def _schedule(stop: threading.Event) -> None:
-    try:
-        with open_queue() as broker:
-            Scheduler(broker).run(stop.wait)
-    finally:
-        connection.close()
 
 
 def _find_or_create(request: Request) -> Job:

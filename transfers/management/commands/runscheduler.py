@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from jobs.checks import CHECKS
+from transfers.management.memory import keep_what_is_loaded
 from transfers.management.signals import StopFlag
 from transfers.queue import open_queue
 from transfers.scheduler.scheduler import Scheduler
@@ -25,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C."""
+        keep_what_is_loaded()
         flag = StopFlag()
         with open_queue() as broker:
             scheduler = Scheduler(broker)

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.checks import CHECKS
 from jobs.errors import Refusal
+from transfers.management.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.management.signals import StopFlag
 from transfers.slave.process import draw_name, run_slave
@@ -32,6 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C; what is under way is checkpointed and released then."""
+        keep_what_is_loaded()
         name, concurrency = options["name"] or draw_name(), options["concurrency"]
         if not _NAME.fullmatch(name):
             message = f"{name!r} is no name for a slave: use a-z, 0-9 and inner dashes, at most 63."

@@ -15,6 +15,7 @@ from jobs.checks import CHECKS
 from jobs.errors import Refusal
 from jobs.models import Verify
 from jobs.services import Options
+from transfers.management.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.management.signals import StopFlag
 from transfers.oneshot.arguments import parse_place, parse_rate
@@ -53,6 +54,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run it and exit with its code."""
+        keep_what_is_loaded()
         sys.exit(self._run(options))
 
     def _run(self, options: dict[str, Any]) -> int:
