@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now, Substr
 
 from jobs.states import JobStatus, TaskStatus
@@ -236,6 +235,7 @@ class Slave(models.Model):
         return self.name
 
 
+_IS_DIRECTORY = Q(kind=TaskKind.DIRECTORY)
 _IS_WAITING = Q(status__in=[TaskStatus.PENDING, TaskStatus.RETRYING])
 
 
@@ -281,9 +281,7 @@ class Task(models.Model):
         constraints: ClassVar = [
             # In the order of the paths, so that the rows of a scan go to a few pages of it, and a page of the catalogue
             # is read by it; the digest tells paths apart that are alike for longer than an index can hold.
-            models.UniqueConstraint(
-                F("job"), Substr("path", 1, INDEXED_PATH_BYTES), F("path_sha256"), name="task_path"
-            ),
+            models.UniqueConstraint("job", Substr("path", 1, INDEXED_PATH_BYTES), "path_sha256", name="task_path"),
             models.CheckConstraint(condition=Q(status__in=list(TaskStatus)), name="task_status_known"),
             models.CheckConstraint(
                 condition=Q(status=TaskStatus.IN_PROGRESS, owner__isnull=False)
@@ -304,14 +302,8 @@ class Task(models.Model):
             models.CheckConstraint(condition=Q(epoch__gte=0, attempts__gte=0), name="task_counts_not_negative"),
         ]
         indexes: ClassVar = [
-            models.Index(
-                fields=["job", "id"], name="task_waiting", condition=_IS_WAITING & ~Q(kind=TaskKind.DIRECTORY)
-            ),
-            models.Index(
-                fields=["job", "id"],
-                name="task_waiting_directory",
-                condition=_IS_WAITING & Q(kind=TaskKind.DIRECTORY),
-            ),
+            models.Index(fields=["job", "id"], name="task_waiting", condition=_IS_WAITING & ~_IS_DIRECTORY),
+            models.Index(fields=["job", "id"], name="task_waiting_directory", condition=_IS_WAITING & _IS_DIRECTORY),
             models.Index(fields=["job", "owner"], name="task_owned", condition=Q(owner__isnull=False)),
             models.Index(
                 "job", "id", name="task_failed", condition=Q(status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED])
@@ -320,13 +312,6 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.path_display
-
-    @classmethod
-    def at(cls, job_id: JobId, paths: Sequence[bytes]) -> models.QuerySet[Task]:
-        """The job's rows of these paths, found by the index `task_path`."""
-        begin = Substr("path", 1, INDEXED_PATH_BYTES, output_field=models.BinaryField())
-        rows = cls.objects.alias(path_begin=begin).filter(job_id=job_id)
-        return rows.filter(path_begin__in=[path[:INDEXED_PATH_BYTES] for path in paths], path__in=paths)
 
 
 class Upload(models.Model):

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from jobs.catalogue import tasks_at
 from jobs.counters import Tally
 from jobs.models import Job, JobEvent, JobId, Task, TaskKind, Upload
 from jobs.paths import parent_directory
@@ -45,7 +46,7 @@ def revisit_directories(job_id: JobId, paths: Sequence[bytes]) -> int:
     """Completed directories whose content changes once more get their times again; returns how many."""
     count = 0
     for start in range(0, len(paths), BATCH_TASKS):
-        batch = Task.at(job_id, paths[start : start + BATCH_TASKS]).filter(status=TaskStatus.COMPLETED)
+        batch = tasks_at(job_id, paths[start : start + BATCH_TASKS]).filter(status=TaskStatus.COMPLETED)
         count += len(_move_batch(batch, TaskStatus.PENDING, actor="", action="", attempts=0))
     return count
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from django.db import IntegrityError, transaction
 
 from jobs import sql
+from jobs.catalogue import tasks_at
 from jobs.counters import Tally
-from jobs.models import JobId, Task
+from jobs.models import JobId
 from jobs.sql.rows import NewTask, SeenTask
 from jobs.states import TaskStatus
 
@@ -38,7 +39,7 @@ def _discover_one(job_id: JobId, row: NewTask) -> int:
         with transaction.atomic():
             _insert(job_id, [row])
     except IntegrityError:
-        if Task.at(job_id, [row.path]).exists():
+        if tasks_at(job_id, [row.path]).exists():
             return 0
         raise
     return 1

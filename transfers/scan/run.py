@@ -22,7 +22,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from jobs import transitions
-from jobs.models import Finding, Scan, Task, TaskKind
+from jobs.catalogue import tasks_at
+from jobs.models import Finding, Scan, TaskKind
 from jobs.sql.rows import NewTask, Row, SeenTask
 from jobs.states import JobStatus, TaskStatus
 from jobs.storages import Side, blaming
@@ -246,7 +247,7 @@ class ScanRun:
             time.sleep(0.1)
 
     def _are_in_hand(self) -> bool:
-        directories = Task.at(self._job.pk, self._in_hand[:BATCH_PATHS]).filter(kind=TaskKind.DIRECTORY)
+        directories = tasks_at(self._job.pk, self._in_hand[:BATCH_PATHS]).filter(kind=TaskKind.DIRECTORY)
         return directories.filter(owner__isnull=False).exists()
 
     def _hold(self) -> None:
