@@ -1,7 +1,7 @@
 # SyncF. `make` alone lists what there is. Needs only GNU make, a POSIX shell and Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build migrate run run-master run-slave start-rabbitmq sync test lint types lock clean
+.PHONY: help setup build migrate run run-master run-slave start-rabbitmq sync test bench lint types lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 8080
@@ -130,6 +130,13 @@ test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (broug
 	SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(ARGS) || failed=1; \
 	wait $$other || failed=1; cat var/test-postgres.log; \
 	exit $$failed
+
+# QUICK=1: small trees, three minutes. Needs 30 GB in TMPDIR; as root every round gets a file system of its own.
+bench: $(DEV) ## Compare with rclone, rsync and cp on the same trees; writes docs/performance.md
+	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
+	servers=$$($(PY) -m tests.servers up) || exit 1; \
+	for server in $$servers; do export "$$server"; done; \
+	$(PY) -m tests.benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 lint: $(DEV) ## Check style and import directions
 	@$(PY) -m ruff check . $(ARGS)

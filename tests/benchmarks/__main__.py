@@ -1,0 +1,73 @@
+"""`python -m tests.benchmarks [--quick] [--only a,b] [--rounds N]`: run the benchmarks and write the report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.benchmarks import contenders, disk, report, trees
+from tests.benchmarks.measure import ROOT
+from tests.benchmarks.results import Results
+from tests.benchmarks.workloads import WORKLOADS, Bench
+
+ROUNDS = {"a": 5, "b": 3, "c": 3, "d": 3, "i": 3}
+QUICK_ROUNDS = {"a": 2, "b": 1, "c": 1, "d": 1, "i": 1}
+
+
+def main() -> None:
+    """Everything, or what `--only` names. Only a whole run replaces docs/performance.md."""
+    parser = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small trees, one round: three minutes")
+    parser.add_argument("--only", default="", help=f"some of {','.join(WORKLOADS)}")
+    parser.add_argument("--rounds", type=int, default=0, help="instead of those each workload has")
+    parser.add_argument("--where", type=Path, help="directory for sinks and databases; needs 30 GB")
+    options = parser.parse_args()
+    wanted = [name for name in WORKLOADS if not options.only or name in options.only.split(",")]
+    where = Path(tempfile.mkdtemp(prefix="syncf-bench-", dir=options.where))
+    try:
+        results, taking_part = _run(wanted, options, where)
+    finally:
+        shutil.rmtree(where, ignore_errors=True)
+    _write(results, taking_part, is_whole=not options.quick and not options.only)
+
+
+def _run(wanted: list[str], options: argparse.Namespace, where: Path) -> tuple[Results, list[contenders.Contender]]:
+    begun = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - begun:6.0f} s] {text}", file=sys.stderr, flush=True)
+
+    cache = contenders.default_cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    state = where / "state"
+    ours = [contenders.syncf(state), contenders.syncf_not_durable(state, cache)]
+    taking_part = [each for each in ours if each] + contenders.peers(contenders.rclones(cache, say))
+    rounds = QUICK_ROUNDS if options.quick else ROUNDS
+    forest = trees.Trees(cache, trees.QUICK if options.quick else trees.FULL, say)
+    results = Results()
+    count = options.rounds
+    bench = Bench(forest, where, taking_part, results, say, lambda name: count or rounds.get(name, 1), options.quick)
+    for number, name in enumerate(wanted, 1):
+        say(f"{name} ({number} of {len(wanted)})")
+        WORKLOADS[name](bench)
+    return results, taking_part
+
+
+def _write(results: Results, taking_part: list[contenders.Contender], *, is_whole: bool) -> None:
+    notes = (Path(__file__).parent / "notes.md").read_text()
+    text = report.write(results, taking_part, report.machine(disk.describe(Path("a directory"))), notes)
+    target = ROOT / "docs" / "performance" if is_whole else ROOT / "var" / "bench"
+    target.parent.mkdir(exist_ok=True)
+    target.with_suffix(".md").write_text(text)
+    target.with_suffix(".json").write_text(json.dumps(results.as_json(), indent=1) + "\n")
+    print(text)
+    print(f"Written to {target.with_suffix('.md').relative_to(ROOT)} and .json", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""`python -m tests.benchmarks.rows_driver FILES`: what database and broker cost per file, with nothing copied.
+
+Everything between a listed file and a completed row, but for the copying: new rows in batches as a scan writes them,
+hints published and received where the broker has any, claims, assignments pickled to a worker and back, the fence
+before the publish, outcomes pickled and settled. Prints microseconds of wall clock per file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import select
+import sys
+import time
+
+import django
+
+
+def main(files: int) -> None:
+    """Print microseconds per file."""
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)
+    run = Rows(files)
+    begun = time.perf_counter()
+    run.discover()
+    run.work()
+    print((time.perf_counter() - begun) / files * 1e6)
+
+
+class Rows:
+    """A job of which nothing exists but its rows."""
+
+    def __init__(self, files: int) -> None:
+        from jobs import slaves
+        from jobs.models import Job, Slave
+        from jobs.sql.rows import NewTask
+        from transfers.queue import open_queue
+
+        self.job = Job.objects.create(source_type="local", source_path="/a", sink_type="local", sink_path="/b")
+        self.slave = Slave(name="bench", host="h", machine_id="m", pid=1, process="p", concurrency=2, aliases=["local"])
+        slaves.sign_on(self.slave)
+        self.broker = open_queue()
+        self.rows = []
+        for number in range(files):
+            path = b"d%04d/f%06d.dat" % (number // 1000, number)
+            digest, version = hashlib.sha256(path).digest(), f"{number}.1700000000000000000"
+            looks = ("pending", 1024, 1_700_000_000_000_000_000, version, False, "", "")
+            self.rows.append(NewTask("file", path, digest, path.decode(), *looks))
+
+    def discover(self) -> None:
+        """As a scan writes them."""
+        from jobs import transitions
+
+        for start in range(0, len(self.rows), 1000):
+            transitions.discover(self.job.pk, self.rows[start : start + 1000])
+
+    def work(self) -> None:
+        """As scheduler and slave do it, a batch after the other."""
+        from transfers.broker.base import Delivery
+        from transfers.scheduler.publisher import Publisher
+        from transfers.slave import claims
+
+        publisher = Publisher(self.broker)
+        self.broker.start_consuming()
+        left = len(self.rows)
+        while left:
+            delivery = self.broker.receive()
+            if isinstance(delivery, Delivery):
+                batches = claims.claim_hint(self.slave, delivery.hint.task_ids)
+                self.broker.ack(delivery)
+            elif self.broker.pending() is None:
+                batch = claims.claim_next(self.slave)
+                batches = [batch] if batch else []
+            else:
+                batches = []
+                publisher.publish()
+                select.select([self.broker], [], [], 0.1)
+            for batch in batches:
+                left -= self._settle(batch)
+        self.broker.close()
+
+    def _settle(self, batch: object) -> int:
+        from jobs import transitions, uploads
+        from transfers.engine.contracts import Identity, Outcome, Result
+        from transfers.engine.messages import FenceAsked, Outcomes
+        from transfers.slave import answers, claims
+
+        assignment = pickle.loads(pickle.dumps(claims.assignment(batch, number=1, installation="0badcafe")))
+        asked = FenceAsked(tuple((work.task_id, work.epoch) for work in assignment.works))
+        uploads.owned(self.slave, pickle.loads(pickle.dumps(asked)).keys)
+        seen = Identity(1024, 1_700_000_000_000_000_000, "123456.1700000000000000000")
+        sha256 = b"s" * 32
+        done = [Outcome(w.task_id, w.epoch, Result.COMPLETED, sha256, seen, seen, 1024, 1024) for w in assignment.works]
+        message = pickle.loads(pickle.dumps(Outcomes.pack(done)))
+        answer = answers.sort(batch.job, {task.id: task for task in batch.tasks}, set(), 0.0, message)
+        old_bytes = sum(task.size for task, _ in answer.copied)
+        assert transitions.settle_copied(self.slave, self.job.pk, answer.copied_rows(), old_bytes=old_bytes)
+        return len(batch.tasks)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
