@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-BATCH_FILES, BATCH_BYTES = 500, 256 << 20
+BATCH_FILES, BATCH_BYTES = 1000, 256 << 20
 #: A slave that looks for itself takes up to so many, by how much is waiting (docs/adr/0008).
 MOST_BATCH_FILES = 2000
 #: So little is done before two workers had shared it.

@@ -111,19 +111,22 @@ _SETTLE_COPIED = f"""
         AS v(checksum, size, source_mtime_ns, source_version, sink_size, sink_mtime_ns, sink_version, copied_bytes,
              compare_first, id, epoch)
     WHERE t.id = v.id AND t.{IS_OWNER} AND t.epoch = v.epoch AND t.status = 'in_progress'
-    RETURNING t.id
 """
 
 
 def _update(statement: str, rows: list[Any], *extra: str) -> set[int]:
-    with connection.cursor() as cursor:
-        # With statistics from before a mass status change the planner expects one row and scans the table for
-        # each: 450 times slower. The primary key is always right here.
-        cursor.execute("SET LOCAL enable_seqscan = off")
+    with connection.cursor() as cursor, _by_primary_key(cursor):
         cursor.execute(statement, [*_columns(rows), *extra])
-        won = {row[0] for row in cursor.fetchall()}
-        cursor.execute("SET LOCAL enable_seqscan = on")
-    return won
+        return {row[0] for row in cursor.fetchall()}
+
+
+@contextmanager
+def _by_primary_key(cursor: CursorWrapper) -> Iterator[None]:
+    """With statistics from before a mass status change the planner expects one row and scans the table for each: 450
+    times slower. The primary key is always right here."""
+    cursor.execute("SET LOCAL enable_seqscan = off")
+    yield
+    cursor.execute("SET LOCAL enable_seqscan = on")
 
 
 def refresh_tasks(rows: list[SeenTask]) -> set[int]:
@@ -138,4 +141,6 @@ def settle_tasks(slave_id: str, rows: list[Settlement]) -> set[int]:
 
 def settle_copied(slave_id: str, rows: Sequence[Copied]) -> int:
     """One UPDATE … FROM unnest."""
-    return len(_update(_SETTLE_COPIED, sorted(rows, key=itemgetter(-2)), str(slave_id)))
+    with connection.cursor() as cursor, _by_primary_key(cursor):
+        cursor.execute(_SETTLE_COPIED, [*_columns(sorted(rows, key=itemgetter(-2))), str(slave_id)])
+        return int(cursor.rowcount)

@@ -101,10 +101,10 @@ def settle_tasks(slave_id: str, rows: list[Settlement]) -> set[int]:
     return {row.id for row in ours}
 
 
-_SETTLE_COPIED = f"""
+_SETTLE_COPIED = """
     UPDATE jobs_task SET status = 'completed', owner_id = NULL, checksum = %s, size = %s, source_mtime_ns = %s,
         source_version = %s, sink_size = %s, sink_mtime_ns = %s, sink_version = %s, copied_bytes = %s,
-        compare_first = %s, reason_code = '', reason_text = '', not_before = NULL, completed_at = {NOW}
+        compare_first = %s, reason_code = '', reason_text = '', not_before = NULL, completed_at = %s
     WHERE id = %s AND epoch = %s AND status = 'in_progress' AND owner_id = %s
 """
 
@@ -113,7 +113,8 @@ def settle_copied(slave_id: str, rows: Sequence[Copied]) -> int:
     """One executemany."""
     owner = uuid_parameter(slave_id)
     with connection.cursor() as cursor:
-        cursor.executemany(_SETTLE_COPIED, [(*row, owner) for row in rows])
+        now = cursor.execute(f"SELECT {NOW}").fetchone()[0]  # a call of strftime less for every row
+        cursor.executemany(_SETTLE_COPIED, [(*row[:-2], now, *row[-2:], owner) for row in rows])
         return int(cursor.rowcount)
 
 

@@ -35,7 +35,7 @@ def test_the_file_of_a_killed_worker_is_tried_again_by_the_same_slave(product):
     copy.hurry()
     product.wait_for_job(copy.job)
     copy.assert_copied()
-    assert slave.code is None and len(slave.children()) == 2
+    assert slave.code is None and len(slave.children()) == 1
     assert copy.task()["attempts"] == 2
     [resumed] = product.rows("SELECT sum(delta) AS n FROM jobs_counter WHERE name = 'bytes_resumed'")
     assert resumed["n"] > 0

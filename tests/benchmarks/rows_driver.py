@@ -15,6 +15,8 @@ import time
 
 import django
 
+from transfers.management.memory import keep_what_is_loaded
+
 
 def main(files: int) -> None:
     """Print microseconds per file."""
@@ -23,6 +25,7 @@ def main(files: int) -> None:
 
     call_command("migrate", verbosity=0, interactive=False)
     run = Rows(files)
+    keep_what_is_loaded()  # as every process of the data plane does
     begun = time.perf_counter()
     run.discover()
     run.work()

@@ -44,8 +44,8 @@ def lengths(tasks) -> list[int]:
     return [len(batch) for batch in cut(tasks)]
 
 
-def test_small_files_travel_by_five_hundred():
-    assert lengths(Waiting(number, 1000, 0) for number in range(1, 1202)) == [BATCH_FILES, BATCH_FILES, 201]
+def test_small_files_travel_by_a_thousand():
+    assert lengths(Waiting(number, 1000, 0) for number in range(1, 2202)) == [BATCH_FILES, BATCH_FILES, 201]
 
 
 def test_a_batch_ends_before_256_mebibytes():
