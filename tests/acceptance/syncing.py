@@ -86,7 +86,7 @@ class OneShot:
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """Of the one database there is, or the newest."""
-        newest = max((self.state / "syncf").glob("*.sqlite3"), key=lambda file: file.stat().st_mtime_ns)
+        newest = max((self.state / "syncf").glob("sync-*.sqlite3"), key=lambda file: file.stat().st_mtime_ns)
         return rows(f"sqlite:///{quote(str(newest))}", query)
 
     def tasks(self) -> dict[bytes, dict[str, Any]]:

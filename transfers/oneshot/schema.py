@@ -51,7 +51,7 @@ def begin(database: Path) -> None:
     try:
         _copy(empty, database)
         return
-    except FileNotFoundError:
+    except (FileNotFoundError, sqlite3.DatabaseError):  # none yet, or not whole
         bring_up_to_date()
     for old in database.parent.glob("empty-*.sqlite3"):
         old.unlink(missing_ok=True)

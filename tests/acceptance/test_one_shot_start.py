@@ -1,0 +1,124 @@
+"""How a one-shot sync begins: with a database of its own, the right schema, and no more than it needs."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from tests.acceptance.faults import is_alive
+from tests.acceptance.planting import plant
+from tests.acceptance.processes import ROOT, eventually
+
+#: What only a web, another database or another queue needs.
+NOT_NEEDED = ("rest_framework", "django.contrib.admin", "knox", "drf_spectacular", "psycopg", "pika", "pathspec")
+
+
+@pytest.fixture
+def source(tmp_path):
+    plant(tmp_path / "source", b"a", b"first")
+    return tmp_path / "source"
+
+
+def databases(oneshot, kind="sync"):
+    """Those that syncs left, oldest first."""
+    return sorted((oneshot.state / "syncf").glob(f"{kind}-*.sqlite3"), key=lambda path: path.stat().st_ctime_ns)
+
+
+def asked(path, query):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_new_pair_begins_with_a_copy_of_an_empty_database_and_has_an_identity_of_its_own(oneshot, source, tmp_path):
+    for number in range(2):
+        assert oneshot.run(source, tmp_path / f"sink{number}").code == 0
+    first, second = databases(oneshot)
+    [empty] = databases(oneshot, "empty")
+    assert asked(empty, "SELECT * FROM jobs_installation") == asked(empty, "SELECT * FROM jobs_task") == []
+    identities = [asked(path, "SELECT identifier FROM jobs_installation") for path in (first, second)]
+    assert identities[0] != identities[1] and all(len(found) == 1 for found in identities)
+    versions = {asked(path, "PRAGMA user_version")[0][0] for path in (first, second, empty)}
+    assert len(versions) == 1 and f"empty-{versions.pop():08x}" == empty.stem
+    applied = [asked(path, "SELECT max(id) FROM django_migrations") for path in (first, second)]
+    assert applied[0] == applied[1]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (oneshot.state / "syncf", empty))
+
+
+def test_a_database_of_another_version_is_brought_up_to_date(oneshot, source, tmp_path):
+    sink = tmp_path / "sink"
+    assert oneshot.run(source, sink).code == 0
+    [database] = databases(oneshot)
+    connection = sqlite3.connect(database)
+    wanted = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.executescript(
+        "DELETE FROM django_migrations WHERE app = 'jobs' AND name LIKE '0002%'; DROP INDEX task_waiting_directory;"
+        "DROP INDEX task_owned; DROP INDEX task_waiting; DROP INDEX task_path;"
+        "CREATE INDEX task_waiting ON jobs_task (job_id, id); CREATE INDEX task_owned ON jobs_task (owner_id);"
+        "CREATE UNIQUE INDEX task_one_row_per_path ON jobs_task (job_id, path_sha256);"
+        "CREATE INDEX task_path ON jobs_task (job_id, path); ALTER TABLE jobs_task ADD published_at datetime;"
+        "PRAGMA user_version = 7;"
+    )
+    connection.close()
+    plant(source, b"b", b"second")
+    process = oneshot.run(source, sink)
+    assert process.code == 0, process.err
+    assert asked(database, "PRAGMA user_version") == [(wanted,)]
+    assert "published_at" not in asked(database, "SELECT sql FROM sqlite_master WHERE name = 'jobs_task'")[0][0]
+    assert (sink / "b").read_text() == "second"
+
+
+def test_what_a_killed_start_left_is_no_obstacle_and_empty_databases_of_other_versions_go(oneshot, source, tmp_path):
+    folder = oneshot.state / "syncf"
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "empty-0000beef.sqlite3").write_bytes(b"of an older version")
+    (folder / "empty-12345678.sqlite3.99.new").write_bytes(b"half a copy")
+    assert oneshot.run(source, tmp_path / "sink").code == 0
+    assert [path.name for path in databases(oneshot, "empty")] != ["empty-0000beef.sqlite3"]
+    assert len(databases(oneshot, "empty")) == 1
+
+
+def test_an_empty_database_that_is_damaged_is_made_anew(oneshot, source, tmp_path):
+    assert oneshot.run(source, tmp_path / "one").code == 0
+    [empty] = databases(oneshot, "empty")
+    empty.write_bytes(b"not a database at all" * 1000)
+    process = oneshot.run(source, tmp_path / "two")
+    assert process.code == 0, process.err
+    assert asked(empty, "PRAGMA integrity_check") == [("ok",)] and (tmp_path / "two/a").exists()
+
+
+def test_a_sync_loads_nothing_that_only_others_need(oneshot, source, tmp_path):
+    command = [sys.executable, "-X", "importtime", "-m", "syncf_site.oneshot", "--", source, tmp_path / "sink"]
+    done = subprocess.run(command, cwd=ROOT, env=oneshot.environment, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    whole = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert "django" in loaded and not [name for name in NOT_NEEDED if name in loaded | whole]
+
+
+def test_the_scheduler_ends_with_the_sync_whatever_ends_it(oneshot, tmp_path):
+    plant(tmp_path / "source", b"big", os.urandom(8 << 20))
+    process = oneshot.start(tmp_path / "source", tmp_path / "sink", "--bwlimit", "1M")
+    children = eventually(lambda: len(found := process.children()) >= 2 and found, 20, "scheduler and worker")
+    process.kill(signal.SIGKILL)
+    process.wait()
+    eventually(lambda: not any(map(is_alive, children)), 5, "both to end with it")
+    process = oneshot.start(tmp_path / "source", tmp_path / "sink", "--bwlimit", "1M")
+    children = eventually(lambda: len(found := process.children()) >= 2 and found, 20, "scheduler and worker")
+    assert process.stop(signal.SIGINT) == 130
+    assert not any(map(is_alive, children))
+
+
+def test_a_sync_whose_scheduler_dies_says_what_is_left(oneshot, tmp_path):
+    plant(tmp_path / "source", b"big", os.urandom(8 << 20))
+    process = oneshot.start(tmp_path / "source", tmp_path / "sink", "--bwlimit", "1M")
+    eventually(lambda: len(process.children()) >= 2, 20, "scheduler and worker")
+    scheduler = min(process.children())
+    os.kill(scheduler, signal.SIGKILL)
+    assert process.wait() == 1 and "left to do" in process.err
+    again = oneshot.run(tmp_path / "source", tmp_path / "sink")
+    assert again.code == 0, again.err
