@@ -9,6 +9,7 @@ from storage_backends.base import Attributes, FileInfo, check_path
 from storage_backends.errors import StorageError
 from storage_backends.local import system
 from storage_backends.local.attributes import describe, directory_mode, give
+from storage_backends.local.devices import Devices
 from storage_backends.local.directories import open_for_writing, sync_directory
 from storage_backends.local.failures import failure
 from storage_backends.local.folders import SYNC_EACH_UP_TO
@@ -32,8 +33,7 @@ class _Pass:
 
     def __init__(self, root: int, *, is_group: bool) -> None:
         self._root, self._is_group = root, is_group
-        self._devices: dict[int, int] = {}
-        """Device → a descriptor on it, opened before anything was written there, so that syncfs reports it."""
+        self._devices = Devices()
 
     def write(self, path: bytes, attributes: Attributes) -> FileInfo | StorageError:
         try:
@@ -48,9 +48,9 @@ class _Pass:
         fd = open_for_writing(self._root, path, made)
         try:
             status = system.fstat(fd)
-            if self._is_group and status.st_dev not in self._devices:
-                self._devices[status.st_dev] = os.dup(fd)
-            if not self._is_group:
+            if self._is_group:
+                self._devices.remember(fd, status)
+            else:
                 for parent in made:
                     sync_directory(self._root, parent)
             give(fd, attributes, status, directory_mode() if made else None)
@@ -62,12 +62,7 @@ class _Pass:
 
     def sync(self) -> None:
         """All that was written is durable when this returns; raises StorageError."""
-        for fd in self._devices.values():
-            try:
-                system.syncfs(fd)
-            except OSError as error:
-                raise failure(error, b"") from error
+        self._devices.sync()
 
     def close(self) -> None:
-        for fd in self._devices.values():
-            os.close(fd)
+        self._devices.close()

@@ -6,8 +6,8 @@ import os
 
 from storage_backends.errors import StorageError
 from storage_backends.local import system
+from storage_backends.local.devices import Devices
 from storage_backends.local.directories import PRIVATE, moved_away, open_for_writing, sync_directory
-from storage_backends.local.failures import failure
 
 _OPEN_AT_ONCE = 32
 SYNC_EACH_UP_TO = 4
@@ -24,8 +24,7 @@ class Folders:
         self._identities: dict[bytes, tuple[int, int]] = {}
         """Device and inode of each directory when it was first opened."""
         self._groups: dict[bytes, int] = {}
-        self._devices: dict[int, int] = {}
-        """Device → a descriptor on it, opened before anything was written, so that syncfs reports what went wrong."""
+        self._devices = Devices()
 
     def get(self, folder: bytes, mode: int | None = PRIVATE) -> int:
         """A descriptor, valid until the next call; the directory is made with `mode` where it is missing.
@@ -42,8 +41,7 @@ class Folders:
         status = os.fstat(fd)
         self._identities.setdefault(folder, (status.st_dev, status.st_ino))
         self._groups[folder] = status.st_gid
-        if status.st_dev not in self._devices:
-            self._devices[status.st_dev] = os.dup(fd)
+        self._devices.remember(fd, status)
         return fd
 
     def group(self, folder: bytes) -> int:
@@ -72,15 +70,11 @@ class Folders:
 
     def sync_everything(self) -> None:
         """All that was written to the file systems of these directories is durable when this returns."""
-        for fd in self._devices.values():
-            try:
-                system.syncfs(fd)
-            except OSError as error:
-                raise failure(error, b"") from error
+        self._devices.sync()
 
     def close(self) -> None:
         """Idempotent."""
-        for fd in (*self._open.values(), *self._devices.values()):
+        for fd in self._open.values():
             os.close(fd)
         self._open.clear()
-        self._devices.clear()
+        self._devices.close()
