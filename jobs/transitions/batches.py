@@ -105,8 +105,8 @@ def record_batch(jobs: Multiset[uuid.UUID], actor: str, action: str, reason: tup
 
 
 def mark_gone(job_id: JobId, ids: Sequence[int]) -> None:
-    """The paths are gone from the source: marked so, and told once; those still waiting are skipped. What a slave has in
-    hand keeps its state: the slave will see for itself."""
+    """The paths are gone from the source: marked so, and told once; those still waiting are skipped. What a slave has
+    in hand keeps its state: the slave will see for itself."""
     Task.objects.filter(id__in=ids, gone_at=None).update(gone_at=Now())
     reason = ("SOURCE_GONE", "The file was gone from the source when the scan came by.")
     waiting = Task.objects.filter(job_id=job_id, id__in=ids, status__in=WAITING)
