@@ -31,7 +31,8 @@ TITLES = {
 
 def write(results: Results, contenders: list[Contender], facts: dict[str, str], notes: str) -> str:
     """The document."""
-    sections = [_head(facts), _goals(results), notes.strip()]
+    failed = [f"- {name} did not come to its end: {why}" for name, why in results.failed.items()]
+    sections = [_head(facts), *(["\n".join(failed)] if failed else []), _goals(results), notes.strip()]
     sections += [_table(results, name) for name in TITLES if name in results.samples]
     return "\n\n".join([*sections, _commands(contenders)]) + "\n"
 

@@ -18,6 +18,8 @@ class Results:
         self.samples: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(dict))
         self.wrong: set[tuple[str, str]] = set()
         """(workload, contender) whose sink was not like its source, or that failed: they get no ratio."""
+        self.failed: dict[str, str] = {}
+        """Workload → why it did not come to its end."""
         self.facts: dict[str, float] = {}
         """Single figures that are no times of contenders."""
 
@@ -42,4 +44,5 @@ class Results:
 
     def as_json(self) -> dict[str, Any]:
         """For the file beside the report."""
-        return {"samples": self.samples, "wrong": sorted(map(list, self.wrong)), "facts": self.facts}
+        wrong = sorted(map(list, self.wrong))
+        return {"samples": self.samples, "wrong": wrong, "failed": self.failed, "facts": self.facts}

@@ -6,7 +6,7 @@
     resume or begin the upload          the token is saved before the first byte leaves
       (already committed? read the sink back, compare with the intent: done, nothing is sent again)
     prove what the sink holds           up to the last checkpoint whose digest matches; the rest is thrown away
-    copy the parts                      every 64 MiB or 2 s: sync, *then* the checkpoint
+    copy the parts                      every 32 MiB or 2 s: sync, *then* the checkpoint; never 64 MiB without one
     is the source unchanged?            else the partial is thrown away and another attempt begins anew
     verify from disk                    verify=disk only
     prepare, intent, lease, commit      the intent is fenced: without it nothing gets its real name
@@ -48,8 +48,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_BYTES = 64 << 20
+CHECKPOINT_BYTES = 32 << 20
 CHECKPOINT_SECONDS = 2.0
+UNSAVED_BYTES = 64 << 20
+"""The most that is written and not covered by a checkpoint, and so the most that a crash makes us send again. A disk
+that does not keep up is waited for."""
 
 
 def copy_large(context: Context, work: Work) -> Outcome:
@@ -91,6 +94,8 @@ class LargeCopy:
         self.parts_found = 0
         """Whole parts the sink held when this attempt began, proved or not."""
         self.offset = 0
+        self.saved = 0
+        """Up to here a checkpoint is recorded, or the sink was proved to hold it."""
         self.bytes_copied = 0
         self.bytes_resumed = 0
 
@@ -154,8 +159,11 @@ class LargeCopy:
     def _copy_parts(self) -> None:
         token, pace = self.upload.session.token, CheckpointPace(self.offset)
         read_back = memoryview(bytearray(token.part_bytes)) if self._compares_while_writing else None
-        with Pipeline(self.digest, token.part_bytes, self.upload.checkpoint) as pipeline:
+        self.saved = self.offset
+        with Pipeline(self.digest, token.part_bytes, self._save) as pipeline:
             while self.parts_done < token.part_count:
+                if self.offset + token.part_bytes - self.saved > UNSAVED_BYTES:
+                    pipeline.finish()
                 stop = self.context.control.stop()
                 if stop is not Stop.NONE:
                     pipeline.finish()
@@ -165,6 +173,10 @@ class LargeCopy:
                     pipeline.checkpoint(self.offset)
                 self.context.journal.progress(self.work, self.offset)
             pipeline.finish()
+
+    def _save(self, offset: int, sha256: bytes) -> None:
+        self.upload.checkpoint(offset, sha256)
+        self.saved = offset
 
     def _copy_part(self, pipeline: Pipeline, read_back: memoryview | None) -> None:
         session, number = self.upload.session, self.parts_done

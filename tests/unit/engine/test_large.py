@@ -3,12 +3,14 @@
 import errno
 import fcntl
 import os
+import time
 
 import pytest
 
 from storage_backends.errors import InputOutputError, UploadGone
 from storage_backends.local import system
 from tests.unit.engine.doubles import PART, Around, pattern, sha256
+from transfers.engine import large
 from transfers.engine.contracts import Result, Stop, Verify
 
 BIG = 10 * PART + 77
@@ -579,3 +581,23 @@ def test_a_vanished_source_takes_its_partial_along(bench, big):
 def test_every_part_is_throttled(bench, big):
     bench.run(big)
     assert sum(bench.control.throttled) == BIG
+
+
+def test_no_more_is_written_without_a_checkpoint_than_may_be_sent_again(bench, monkeypatch):
+    """The disk is slower than the copying: what is written waits for it."""
+    monkeypatch.setattr(large, "UNSAVED_BYTES", 6 * PART)
+    bench.write("big", pattern(64 * PART))
+    saved, unsaved = [0], []
+    checkpoint = bench.journal.checkpoint
+
+    def slowly(work, offset, sha256):
+        time.sleep(0.02)
+        [partial] = bench.partials()
+        unsaved.append(partial.stat().st_size - saved[-1])
+        checkpoint(work, offset, sha256)
+        saved.append(offset)
+
+    monkeypatch.setattr(bench.journal, "checkpoint", slowly)
+    (outcome,) = bench.run(bench.work(1, "big"))
+    assert outcome.result is Result.COMPLETED and len(unsaved) > 5
+    assert max(unsaved) <= 6 * PART
