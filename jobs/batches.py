@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 BATCH_FILES, BATCH_BYTES = 1000, 256 << 20
+LEAST_BATCH_BYTES = 64 << 10
 #: A slave that looks for itself takes up to so many, by how much is waiting (docs/adr/0008).
 MOST_BATCH_FILES = 2000
 #: So little is done before two workers had shared it.
@@ -35,29 +36,36 @@ class Waiting(NamedTuple):
     attempts: int
 
 
+def most_bytes(bytes_per_second: int | None) -> int:
+    """For one batch of a job: of one with a rate no more than it may send in a second, so that one sees it go on."""
+    return BATCH_BYTES if bytes_per_second is None else max(LEAST_BATCH_BYTES, min(BATCH_BYTES, bytes_per_second))
+
+
 def fair_share(waiting: int, *, workers: int) -> int:
     """Files for one worker's next batch: half of its share of what waits, so that all of them end about together."""
     return max(1, min(MOST_BATCH_FILES, -(-waiting // (2 * workers))))
 
 
-def next_batch(rows: Sequence[Sized], *, fair: int) -> list[int]:
+def next_batch(rows: Sequence[Sized], *, fair: int, most_bytes: int = BATCH_BYTES) -> list[int]:
     """The first batch of `rows`, of `fair` files; more than is fair where so few bytes are not worth sharing."""
-    batch = next(cut(rows, most=max(fair, LIGHT_FILES)), [])
+    batch = next(cut(rows, most=max(fair, LIGHT_FILES), most_bytes=most_bytes), [])
     is_light = sum(row.size for row in rows[: len(batch)]) <= LIGHT_BYTES
     return batch if is_light else batch[:fair]
 
 
-def cut(tasks: Iterable[Sized], *, most: int = BATCH_FILES) -> Iterator[list[int]]:
-    """Batches of ids in the given order; none larger than `most` files or 256 MiB (one bigger file alone)."""
+def cut(
+    tasks: Iterable[Sized], *, most: int = BATCH_FILES, most_bytes: int = BATCH_BYTES
+) -> Iterator[list[int]]:
+    """Batches of ids in the given order; none larger than `most` files or `most_bytes` (one bigger file alone)."""
     batch: list[int] = []
-    room_files, room_bytes = most, BATCH_BYTES
+    room_files, room_bytes = most, most_bytes
     for task in tasks:
         size, limit = task.size, most
         if task.attempts or size >= BIG_FILE_BYTES:
             limit = min(most, _limit(task))
         if batch and (len(batch) >= (limit if limit < room_files else room_files) or size > room_bytes or limit == 1):
             yield batch
-            batch, room_files, room_bytes = [], most, BATCH_BYTES
+            batch, room_files, room_bytes = [], most, most_bytes
         batch.append(task.id)
         room_files = limit if limit < room_files else room_files
         room_bytes -= size

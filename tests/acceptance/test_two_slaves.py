@@ -88,7 +88,7 @@ def test_a_frozen_slave_s_work_is_taken_over_and_it_writes_nothing_when_it_wakes
     source, sink = product.base / "source", product.base / "sink"
     fill(source / "big-changed", 40 * MIB)
     fill(source / "big-same", 40 * MIB)
-    fill_many(source / "many", 100, 256 << 10)
+    fill_many(source / "many", 100, 100 << 10)
     (sink / "many").mkdir(parents=True)
     job = product.create_job("source", "sink", bytes_per_second=12 * MIB)
     product.start_scheduler()
@@ -101,7 +101,7 @@ def test_a_frozen_slave_s_work_is_taken_over_and_it_writes_nothing_when_it_wakes
         workers, held = frozen.children(), open_inodes(frozen, str(sink))
         assert len(held) >= 2 and small_arrivals.counts() == {}
         fill(source / "big-changed", 40 * MIB)
-        fill_many(source / "many", 100, 256 << 10)
+        fill_many(source / "many", 100, 100 << 10)
         other = product.start_slave("slave-002", concurrency=3)
 
         eventually(lambda: len(at_work(product, job, "slave-002")) >= 52, TAKEOVER_SECONDS, "the other to take over")
@@ -124,14 +124,15 @@ def test_a_frozen_slave_s_work_is_taken_over_and_it_writes_nothing_when_it_wakes
 def test_a_slave_whose_tasks_were_taken_away_publishes_none_of_them(product):
     """The database says that the lease is over before the slave's own clock does, and nobody else is there yet."""
     source, sink = product.base / "source", product.base / "sink"
-    fill_many(source, 100, 64 << 10)
+    fill_many(source, 100, 20 << 10)
     sink.mkdir()
     job = product.create_job("source", "sink", bytes_per_second=2 * MIB)
     product.start_scheduler()
     eventually(lambda: product.statuses(job).get("pending", 0) >= 100, 30, "the scan")
     with Arrivals(sink) as arrivals:
         slave = product.start_slave("slave-001", concurrency=1)
-        eventually(lambda: len(at_work(product, job, "slave-001")) == 100, 30, "the batch to be under way")
+        eventually(lambda: len(at_work(product, job, "slave-001")) == 100, 30, "the batch to be under way", every=0.02)
+        product.steer("update_options", job, bytes_per_second=MIB // 8)
         product.manage("shell", "-c", EXPIRE_LEASES)
         eventually(lambda: product.statuses(job).get("retrying") == 100, 5, "the tasks to be taken back")
         eventually(lambda: "100 of 100 tasks were not ours" in slave.err, 10, "the slave to hear of it", every=0.01)

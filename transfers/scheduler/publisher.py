@@ -14,7 +14,7 @@ from itertools import chain, islice, zip_longest
 from typing import NamedTuple
 
 from jobs import selectors
-from jobs.batches import BATCH_FILES, Waiting, cut
+from jobs.batches import BATCH_FILES, Waiting, cut, most_bytes
 from jobs.models import Job, JobId
 from jobs.waiting import due_directories, due_files
 from transfers.broker.base import Broker, Hint
@@ -75,7 +75,7 @@ class Publisher:
         mark = self._files.get(job.pk)
         rows = due_files().filter(job=job, id__gt=mark.last_id if mark else 0).order_by("id")
         waiting = rows.values_list("id", "size", "attempts")[: room * BATCH_FILES]
-        for ids in cut(map(Waiting._make, waiting)):
+        for ids in cut(map(Waiting._make, waiting), most_bytes=most_bytes(job.bytes_per_second)):
             yield Planned(job.pk, Hint(tuple(ids)))
 
     def _plan_directories(self, patience: float) -> list[Planned]:

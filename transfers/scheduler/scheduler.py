@@ -54,7 +54,8 @@ class Scheduler:
             self.turn()
             while not self._scans.is_idle:
                 time.sleep(0.05)
-                self.turn()
+                if time.monotonic() >= self._next_turn:
+                    self.turn()
             self.turn()
         finally:
             self._close()

@@ -47,14 +47,15 @@ def claim_hint(slave: Slave, ids: Sequence[int]) -> list[Batch]:
     found = []
     for job in servable_jobs(slave).filter(pk__in=set(named)):
         tasks = transitions.claim_named(slave, job.pk, ids)
-        found += [Batch.of(job, piece) for piece in _pieces(tasks)]
+        found += [Batch.of(job, piece) for piece in _pieces(job, tasks)]
     return found
 
 
-def _pieces(tasks: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
+def _pieces(job: Job, tasks: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
     """The hint may be old: a file that failed since is taken alone."""
     by_id = {task.id: task for task in tasks}
-    for ids in batches.cut(batches.Waiting(task.id, task.size, task.attempts - 1) for task in tasks):
+    waiting = (batches.Waiting(task.id, task.size, task.attempts - 1) for task in tasks)
+    for ids in batches.cut(waiting, most_bytes=batches.most_bytes(job.bytes_per_second)):
         yield [by_id[task_id] for task_id in ids]
 
 
@@ -72,11 +73,12 @@ def _claim_of(slave: Slave, job: Job) -> Batch | None:
     none waits long for another one's last batch."""
     waiting = sql.count_waiting(str(job.pk), 2 * slave.concurrency * batches.MOST_BATCH_FILES)
     fair = batches.fair_share(waiting, workers=slave.concurrency)
+    most_bytes = batches.most_bytes(job.bytes_per_second)
     tasks = transitions.claim_files(
         slave,
         job.pk,
         limit=max(fair, batches.LIGHT_FILES),
-        choose=lambda rows: batches.next_batch(rows, fair=fair),
+        choose=lambda rows: batches.next_batch(rows, fair=fair, most_bytes=most_bytes),
     )
     return Batch.of(job, tasks) if tasks else None
 

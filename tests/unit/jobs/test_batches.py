@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.batches import BATCH_BYTES, BATCH_FILES, BIG_FILE_BYTES, FILES_BY_ATTEMPTS, Waiting, cut
+from jobs.batches import BATCH_BYTES, BATCH_FILES, BIG_FILE_BYTES, FILES_BY_ATTEMPTS, Waiting, cut, most_bytes
 
 SIZES = st.one_of(st.integers(0, 100), st.integers(0, 2 * BIG_FILE_BYTES), st.integers(0, 1 << 45))
 
@@ -59,3 +59,9 @@ def test_batches_of_files_that_failed_before_shrink_to_one():
 
 def test_nothing_waiting_is_no_batch():
     assert list(cut([])) == []
+
+
+def test_a_batch_of_a_job_with_a_rate_is_what_it_may_send_in_a_second():
+    assert most_bytes(None) == BATCH_BYTES == most_bytes(1 << 40) and most_bytes(1024) == 64 << 10
+    files = [Waiting(number, 100_000, 0) for number in range(1, 31)]
+    assert [len(batch) for batch in cut(files, most_bytes=most_bytes(1_000_000))] == [10, 10, 10]
