@@ -6,8 +6,8 @@ plain byte order. The root itself is ``b""``. Every method raises only `StorageE
 
 Two ways to write, and both publish atomically (a name is absent, old and whole, or new and whole):
 
-* `write_batch()` for files of one part, symbolic links included: stage many, `flush()` once (everything staged
-  is durable, nothing is visible), ask the fence, `publish()`.
+* `write_batch()` for files of one part, symbolic links included: stage many, `flush()` once (everything that can be
+  prepared is, durably, and nothing is visible), ask the fence, `publish()`.
 * `begin_upload()` → token, *saved by the caller before the first byte leaves* → `resume_upload(token)` → session:
   `write_part`… `sync` … `prepare` … `commit`. First run and resume are the same code path, so a resume is no
   special case; after a crash only what the storage itself reports (`held_parts`) counts.
@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Literal, NamedTuple, Self
 
-from storage_backends.errors import BadPath, StorageError
+from storage_backends.errors import BadPath, NotFound, StorageError, UploadGone
 
 
 class Kind(enum.StrEnum):
@@ -47,6 +47,7 @@ class FileInfo(NamedTuple):
     size: int
     """Bytes of a file, length of a link's target, 0 for a directory."""
     mtime_ns: int | None
+    """As every listing shows it: a part of the file's identity. None where listings know no such time (objects)."""
     version: str
     """Opaque, compared for equality only. File and link: changes whenever content or metadata may have changed
     (local: inode and ctime_ns; objects: etag or generation). Directory: its mode, uid and gid."""
@@ -56,6 +57,8 @@ class FileInfo(NamedTuple):
     gid: int | None = None
     sha256: bytes | None = None
     """Known only where the storage keeps it with the object."""
+    kept_mtime_ns: int | None = None
+    """Of the original, kept with an object: shown by look-ups, not by every listing, and no part of the identity."""
 
 
 class ListError(NamedTuple):
@@ -90,7 +93,12 @@ class Capabilities(NamedTuple):
     preferred_part_bytes: int = 8 << 20
     batch_file_bytes: int = 1 << 20
     """Files up to this size go through `write_batch` (whole in memory), larger ones through an upload."""
+    batch_files: int = 2000
+    """Files of one group commit. On a disk a larger group saves nothing (two syncfs cost 26 us per file at 500, 24 at
+    1,000, 22 at 2,000); far away a small one lets pause and kill get through."""
     may_write_parts_in_any_order: bool = False
+    parts_in_flight: int = 0
+    """Parts that are sent at once, in threads; memory is (this + 2) parts. 0: written one by one by the caller."""
     reads_back_before_commit: bool = False
     """True: `UploadSession.read_part` works. False: read back with `open_file` after `commit`."""
     commits_if_absent: bool = False
@@ -101,8 +109,14 @@ class Capabilities(NamedTuple):
     has_modes: bool = False
     mtime_resolution_ns: int | None = None
     """None: a time is kept only as metadata beside the object."""
+    version_tells_writes: bool = True
+    """False: the version is of the content alone (an etag), so the same bytes written again have the same one."""
+    sets_attributes: bool = True
+    """False: what stands there keeps its metadata until it is written anew (S3)."""
     verifies_digest: Literal["sha256", "md5", "crc32c"] | None = None
     """The digest that the *server* checks for every part it receives."""
+    finds_partials: bool = True
+    """`discard_partials` finds what older epochs left. False: only their token leads to it (`discard_upload`)."""
     lists_uploads: bool = False
     upload_ttl_days: int | None = None
     max_path_bytes: int = 1 << 30
@@ -130,7 +144,8 @@ class Attributes(NamedTuple):
     @classmethod
     def of(cls, info: FileInfo) -> Self:
         """What `info` carries."""
-        return cls(info.mtime_ns, info.mode, info.uid, info.gid)
+        mtime_ns = info.mtime_ns if info.kept_mtime_ns is None else info.kept_mtime_ns
+        return cls(mtime_ns, info.mode, info.uid, info.gid)
 
 
 PARTIAL_PREFIX, PARTIAL_SUFFIX = b".syncf-", b".part"
@@ -172,7 +187,8 @@ class PartialId(NamedTuple):
 class UploadToken(NamedTuple):
     """All that another process needs to go on with an upload. Saved before the first byte leaves.
 
-    `state` is the adapter's own (upload id, session URI, inode). May be a bearer secret: see `is_secret`.
+    `state` is the adapter's own (upload id, session URI, inode). Where it is a bearer secret (`is_secret`), it is not
+    shown, and whoever keeps the token encrypts it.
     """
 
     storage_type: str
@@ -187,6 +203,10 @@ class UploadToken(NamedTuple):
     state: Mapping[str, str] = MappingProxyType({})
     schema: int = 1
     is_secret: bool = False
+
+    def __repr__(self) -> str:
+        state = "…" if self.is_secret else dict(self.state)
+        return f"UploadToken({self.storage_type}, {self.path!r}, {self.size} bytes, {state})"
 
     @property
     def part_count(self) -> int:
@@ -248,7 +268,8 @@ class OpenFile(ABC):
 
 
 class UploadSession(ABC):
-    """One upload under way. Used by one thread, except `sync`, which may run beside `write_part`."""
+    """One upload under way. Used by one thread, except `sync`, which may run beside `write_part`, and `write_part`
+    itself, which where `parts_in_flight` is not 0 runs in so many threads at once, for different parts."""
 
     token: UploadToken
     """As it is now; may differ from the one that was resumed (new epoch), so it is saved again before writing."""
@@ -257,7 +278,8 @@ class UploadSession(ABC):
 
     @abstractmethod
     def write_part(self, number: int, data: memoryview) -> None:
-        """Write one whole part. Idempotent: the same number again overwrites."""
+        """Write one whole part; `data` is not touched after it returned. Idempotent: the same number again overwrites.
+        Where the order of parts matters they come in order."""
 
     @abstractmethod
     def read_part(self, number: int, buffer: memoryview) -> int:
@@ -297,12 +319,22 @@ class UploadSession(ABC):
 class WriteBatch(ABC):
     """Files of one part and symbolic links, written together with one group commit. One thread.
 
-    An error in `stage*` concerns that file only: the batch goes on without it."""
+    Every file is read back and compared (ChecksumMismatch): before it is visible where the storage can, right after it
+    got its name elsewhere. An error in `stage*` concerns that file only: the batch goes on without it."""
 
     @abstractmethod
-    def stage(self, path: bytes, data: bytes | memoryview, attributes: Attributes, partial: PartialId) -> None:
-        """Write a file's bytes where nobody sees them, read them back, compare (ChecksumMismatch). What older epochs of
-        this task left is removed first, as by `discard_partials`: none of them can be published any more."""
+    def stage(
+        self,
+        path: bytes,
+        data: bytes | memoryview,
+        attributes: Attributes,
+        partial: PartialId,
+        *,
+        expected: str | None = None,
+    ) -> None:
+        """Write a file's bytes where nobody sees them. What older epochs of this task left is removed first, as by
+        `discard_partials`: none of them can be published any more. `expected` is the version that may be replaced,
+        empty for none; it saves a look-up where the storage `commits_if_version`. None: whatever stands there now."""
 
     @abstractmethod
     def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:
@@ -377,6 +409,9 @@ class Storage(ABC):
 
         Raises VersionChanged when it changed meanwhile or is larger than `max_bytes`."""
 
+    def prefetch(self, paths: Sequence[bytes], max_bytes: int) -> None:  # noqa: B027
+        """A hint: these will be asked for by `read_whole`, in this order, soon. Storages that are far away begin."""
+
     def read_file(self, path: bytes, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Bytes [offset, offset+length) in chunks of up to 1 MiB."""
         with self.open_file(path) as source:
@@ -408,8 +443,8 @@ class Storage(ABC):
         new epoch's name, so that a zombie's rename finds nothing."""
 
     @abstractmethod
-    def write_batch(self) -> WriteBatch:
-        """A new batch of small files."""
+    def write_batch(self, *, trusts_server: bool = False) -> WriteBatch:
+        """A new batch of small files. `trusts_server`: where the server `verifies_digest`, nothing is read back."""
 
     def write_file(self, path: bytes, data: bytes, attributes: Attributes, partial: PartialId) -> FileInfo:
         """One file of one part, durable and published when this returns."""
@@ -452,7 +487,19 @@ class Storage(ABC):
 
     @abstractmethod
     def discard_partials(self, path: bytes, partial: PartialId) -> int:
-        """Remove what older epochs of this task left beside `path`; returns how many. Never a younger one's."""
+        """Remove what older epochs of this task left beside `path`; returns how many. Never a younger one's. Nothing
+        is found without `finds_partials`."""
+
+    def discard_upload(self, token: UploadToken, partial: PartialId) -> None:
+        """Remove the unfinished upload of `token`; one that is gone, or was committed, is none. Raises PartialBusy."""
+        try:
+            session = self.resume_upload(token, partial)
+        except (UploadGone, AlreadyCommitted, NotFound):
+            return
+        try:
+            session.abort()
+        finally:
+            session.close()
 
     @abstractmethod
     def delete_file(self, path: bytes) -> None:

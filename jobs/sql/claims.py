@@ -14,7 +14,7 @@ from django.db import connection
 from jobs.sql.rows import Candidate
 
 _SELECT = """
-    SELECT id, kind, path, size, epoch, attempts, compare_first, status FROM jobs_task
+    SELECT id, kind, path, size, epoch, attempts, compare_first, sink_version, status FROM jobs_task
     WHERE job_id = %s AND status IN ('pending', 'retrying') AND (not_before IS NULL OR not_before <= {now}) AND {which}
     {lock}
 """

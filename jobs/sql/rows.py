@@ -38,6 +38,7 @@ class Candidate(NamedTuple):
     epoch: int
     attempts: int
     compare_first: bool
+    sink_version: str
     status: str
 
 

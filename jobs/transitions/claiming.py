@@ -26,6 +26,8 @@ class Claimed(NamedTuple):
     epoch: int
     attempts: int
     compare_first: bool
+    sink_version: str
+    """What stands at the sink as we left it; empty before the first copy."""
 
 
 Choose = Callable[[Sequence[Candidate]], Collection[int]]
@@ -63,8 +65,8 @@ def _claim(slave: Slave, job_id: JobId, pick: Callable[[], list[Candidate]]) -> 
         if rows:
             _take(slave, job_id, rows)
     return [
-        Claimed(id, job_id, kind, bytes(path), size, epoch + 1, attempts + 1, bool(compare_first))
-        for id, kind, path, size, epoch, attempts, compare_first, _ in rows
+        Claimed(id, job_id, kind, bytes(path), size, epoch + 1, attempts + 1, bool(compare_first), sink_version)
+        for id, kind, path, size, epoch, attempts, compare_first, sink_version, _ in rows
     ]
 
 

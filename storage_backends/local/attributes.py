@@ -29,7 +29,7 @@ def describe(path: bytes, status: os.stat_result) -> FileInfo:
     version = f"{status.st_ino}.{status.st_ctime_ns}"
     return _make(
         FileInfo,
-        (path, kind, status.st_size, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid, None),
+        (path, kind, status.st_size, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid, None, None),
     )  # as FileInfo(...) does, with one call less: made for every file of every scan
 
 

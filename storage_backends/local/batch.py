@@ -49,7 +49,15 @@ class LocalBatch(WriteBatch):
         self._is_crowded = False
         """Some staged file was closed without having been synced, so flushing takes a syncfs."""
 
-    def stage(self, path: bytes, data: bytes | memoryview, attributes: Attributes, partial: PartialId) -> None:
+    def stage(
+        self,
+        path: bytes,
+        data: bytes | memoryview,
+        attributes: Attributes,
+        partial: PartialId,
+        *,
+        expected: str | None = None,
+    ) -> None:
         folder, name, directory = self._place(path, attributes, partial)
         fresh, own_name, fd = self._fresh, partial.name, -1
         mode = fresh.mode_of(attributes)

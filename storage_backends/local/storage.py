@@ -106,7 +106,7 @@ class LocalStorage(Storage):
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         return upload.resume(self._root_fd, token, partial)
 
-    def write_batch(self) -> WriteBatch:
+    def write_batch(self, *, trusts_server: bool = False) -> WriteBatch:
         return LocalBatch(self._root_fd)
 
     def write_directories(

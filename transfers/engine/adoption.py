@@ -89,7 +89,7 @@ def _adopt(context: Context, work: Work, source: FileInfo, sink: FileInfo, sha25
     """None if it can't get the attributes of the source: replaced since it was compared, or known by other names."""
     context.control.stop()  # the lease, before the sink is touched
     with at_sink:
-        if _attributes_differ(context, source, sink):
+        if context.sink.capabilities.sets_attributes and _attributes_differ(context, source, sink):
             try:
                 sink = context.sink.set_attributes(work.path, Attributes.of(source), sink)
             except (*LOOKS_DIFFERENT, PreconditionFailed):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from storage_backends.base import OpenFile, PartialId, Storage
 from storage_backends.errors import VersionChanged
-from transfers.engine.contracts import Assignment, Control, Journal, Stop, Work
+from transfers.engine.contracts import Assignment, Control, Journal, Stop, Verify, Work
 from transfers.engine.failures import Failure, Side, at_source
 
 
@@ -30,6 +30,11 @@ class Context(NamedTuple):
     def partial(self, work: Work) -> PartialId:
         """The name of `work`'s partial at this epoch."""
         return PartialId.of(self.assignment.installation, self.assignment.job_id, work.path, work.epoch)
+
+    @property
+    def trusts_server(self) -> bool:
+        """Whether the digests that the sink's server verified are enough, and nothing is read back."""
+        return self.assignment.verify is Verify.STORED and self.sink.capabilities.verifies_digest is not None
 
     def check_stop(self) -> None:
         """Raises Interrupted if the parent wants an end, LeaseLost past the lease."""

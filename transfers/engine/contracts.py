@@ -78,6 +78,8 @@ class Work(NamedTuple):
     """As scanned; the engine decides by what it opens."""
     compare_first: bool = False
     """Hash both sides before copying: equal content is adopted, nothing is sent."""
+    sink_version: str = ""
+    """Of what stands at the sink, as we left it; empty before the first copy."""
     token: str = ""
     """UploadToken as JSON, of an earlier attempt."""
     checkpoints: tuple[tuple[int, bytes], ...] = ()

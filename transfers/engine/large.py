@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from storage_backends.base import AlreadyCommitted, FileInfo, OpenFile
@@ -39,9 +40,10 @@ from transfers.engine.adoption import adopt_large
 from transfers.engine.context import Context, Interrupted, read_source, was_tried_before
 from transfers.engine.contracts import LeaseLost, Outcome, Result, Stop, Verify, Work
 from transfers.engine.failures import Failure, Side, at_sink, at_source
-from transfers.engine.pipeline import Pipeline, same_bytes
+from transfers.engine.pipeline import Pipeline
 from transfers.engine.proof import hash_partial, hash_published, prove_held_parts
-from transfers.engine.upload import Upload
+from transfers.engine.upload import Upload, discard_earlier
+from transfers.engine.writers import InlineWriter, ThreadedWriter, Writer
 
 if TYPE_CHECKING:
     from _hashlib import HASH
@@ -77,7 +79,7 @@ def _open_source(context: Context, work: Work) -> OpenFile:
         except failures.NEVER_TO_BE_COPIED:
             if was_tried_before(work):
                 with at_sink:
-                    context.sink.discard_partials(work.path, context.partial(work))
+                    discard_earlier(context, work)
             raise
 
 
@@ -93,6 +95,8 @@ class LargeCopy:
         self.parts_done = 0
         self.parts_found = 0
         """Whole parts the sink held when this attempt began, proved or not."""
+        self.held: Collection[int] = ()
+        """Later parts that the sink holds all the same: several were sent at once when the last attempt ended."""
         self.offset = 0
         self.saved = 0
         """Up to here a checkpoint is recorded, or the sink was proved to hold it."""
@@ -133,7 +137,8 @@ class LargeCopy:
             self.upload.open()
         self.parts_found = len(self.upload.session.held_parts)
         self._keep_what_is_proven()
-        self._copy_parts()
+        with self._writer() as writer:
+            self._copy_parts(writer)
         self._check_source()
         self._verify_from_disk()
         sink = self.upload.publish(self.digest.digest())
@@ -151,50 +156,61 @@ class LargeCopy:
         return True
 
     def _keep_what_is_proven(self) -> None:
-        self.parts_done, self.digest = prove_held_parts(self.context, self.work, self.upload, self.source)
-        self.offset = self.bytes_resumed = self.upload.keep(self.parts_done)
+        self.parts_done, self.digest, self.held = prove_held_parts(self.context, self.work, self.upload, self.source)
+        self.offset = self.bytes_resumed = self.upload.keep(self.parts_done, self.held)
         if self.offset:
             log.info("%s: resumes at byte %d of %d", display_path(self.work.path), self.offset, self.source.info.size)
 
-    def _copy_parts(self) -> None:
+    def _writer(self) -> Writer:
+        in_flight = self.context.sink.capabilities.parts_in_flight
+        if in_flight:
+            return ThreadedWriter(self.upload.session, in_flight=in_flight)
+        return InlineWriter(self.upload.session, compares=self._compares_while_writing)
+
+    def _copy_parts(self, writer: Writer) -> None:
         token, pace = self.upload.session.token, CheckpointPace(self.offset)
-        read_back = memoryview(bytearray(token.part_bytes)) if self._compares_while_writing else None
         self.saved = self.offset
-        with Pipeline(self.digest, token.part_bytes, self._save) as pipeline:
+
+        def save(offset: int, sha256: bytes) -> None:
+            writer.wait(-(-offset // token.part_bytes))
+            self.upload.checkpoint(offset, sha256)
+            self.saved = offset
+
+        with Pipeline(self.digest, token.part_bytes, save, buffers=writer.buffers) as pipeline:
             while self.parts_done < token.part_count:
-                if self.offset + token.part_bytes - self.saved > UNSAVED_BYTES:
+                if self._reads_before_commit and self.offset + token.part_bytes - self.saved > UNSAVED_BYTES:
                     pipeline.finish()
                 stop = self.context.control.stop()
                 if stop is not Stop.NONE:
                     pipeline.finish()
+                    writer.wait(token.part_count)
                     self._interrupt(stop)
-                self._copy_part(pipeline, read_back)
+                self._copy_part(pipeline, writer)
                 if not pipeline.is_saving and pace.is_due(self.offset):
                     pipeline.checkpoint(self.offset)
                 self.context.journal.progress(self.work, self.offset)
             pipeline.finish()
+            writer.wait(token.part_count)
 
-    def _save(self, offset: int, sha256: bytes) -> None:
-        self.upload.checkpoint(offset, sha256)
-        self.saved = offset
-
-    def _copy_part(self, pipeline: Pipeline, read_back: memoryview | None) -> None:
-        session, number = self.upload.session, self.parts_done
-        length = session.token.part_length(number)
-        self.context.control.throttle(length)
-        buffer = pipeline.take()
-        data = memoryview(buffer)[:length]
-        read_source(self.source, self.offset, data)
-        pipeline.feed(buffer, length)
-        with at_sink:
-            session.write_part(number, data)
-            if read_back is not None:
-                count = session.read_part(number, read_back[:length])
-                if not same_bytes(buffer, length, read_back[:count]):
-                    raise ChecksumMismatch(f"bytes from {self.offset:,} on were read back wrong")
+    def _copy_part(self, pipeline: Pipeline, writer: Writer) -> None:
+        number = self.parts_done
+        length = self.upload.session.token.part_length(number)
+        if number in self.held:
+            buffer = self._read_part(pipeline, length)
+            pipeline.feed(buffer, length)
+            self.bytes_resumed += length
+        else:
+            self.context.control.throttle(length)
+            buffer = self._read_part(pipeline, length)
+            writer.write(pipeline, number, buffer, length)
+            self.bytes_copied += length
         self.parts_done += 1
         self.offset += length
-        self.bytes_copied += length
+
+    def _read_part(self, pipeline: Pipeline, length: int) -> bytearray:
+        buffer = pipeline.take()
+        read_source(self.source, self.offset, memoryview(buffer)[:length])
+        return buffer
 
     def _interrupt(self, stop: Stop) -> None:
         if stop is Stop.RELEASE and self.bytes_copied:
@@ -212,8 +228,7 @@ class LargeCopy:
             self._must_equal(hash_partial(self.context, self.upload))
 
     def _read_back_published(self) -> None:
-        verify, by_server = self.context.assignment.verify, self.context.sink.capabilities.verifies_digest
-        if not self._reads_before_commit and not (verify is Verify.STORED and by_server):
+        if not self._reads_before_commit and not self.context.trusts_server:
             self._must_equal(hash_published(self.context, self.work))
 
     def _must_equal(self, sha256: bytes) -> None:

@@ -69,13 +69,18 @@ class Stage:
 class Pipeline:
     """The ring of buffers and the two helper threads. A context manager; used by one thread."""
 
-    def __init__(self, digest: HASH, buffer_bytes: int, save: Callable[[int, bytes], None]) -> None:
+    def __init__(
+        self, digest: HASH, buffer_bytes: int, save: Callable[[int, bytes], None], *, buffers: int | None = None
+    ) -> None:
         """`digest` is updated in place. `save(offset, sha256 of [0, offset))` runs in the saver's thread."""
         self._digest = digest
         self._save = save
         self._free: SimpleQueue[bytearray] = SimpleQueue()
-        for _ in range(max(MIN_BUFFERS, min(MAX_BUFFERS, RING_BYTES // buffer_bytes))):
+        for _ in range(buffers or max(MIN_BUFFERS, min(MAX_BUFFERS, RING_BYTES // buffer_bytes))):
             self._free.put(bytearray(buffer_bytes))
+        self._shared: set[int] = set()
+        """Buffers (by id) that two threads still use."""
+        self._sharing = threading.Lock()
         self._is_saving = False
         self._is_closing = False
         self._hasher = Stage("syncf-hasher")
@@ -103,16 +108,27 @@ class Pipeline:
         self._saver.check()
         return buffer
 
-    def feed(self, buffer: bytearray, length: int) -> None:
-        """Hash the first `length` bytes of a taken buffer; the caller may still read it until its next `take`."""
+    def feed(self, buffer: bytearray, length: int, *, is_shared: bool = False) -> None:
+        """Hash the first `length` bytes of a taken buffer; the caller may still read it until its next `take`.
+        `is_shared`: another thread reads it too, and gives it back with `release`."""
 
         def step() -> None:
             try:
                 self._digest.update(memoryview(buffer)[:length])
             finally:
-                self._free.put(buffer)
+                self.release(buffer)
 
+        if is_shared:
+            self._shared.add(id(buffer))
         self._hasher.submit(step)
+
+    def release(self, buffer: bytearray) -> None:
+        """Give a buffer back to the ring; of a shared one, the second time counts."""
+        with self._sharing:
+            if id(buffer) in self._shared:
+                self._shared.remove(id(buffer))
+                return
+        self._free.put(buffer)
 
     def checkpoint(self, offset: int) -> None:
         """Make [0, offset), all of it written and fed by now, durable and tell the journal. Returns at once."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from storage_backends.base import OpenFile
@@ -30,6 +31,8 @@ class Proven(NamedTuple):
 
     parts: int
     digest: HASH
+    later: Collection[int] = ()
+    """Parts after a gap that the storage holds, where its word counts."""
 
 
 def prove_held_parts(context: Context, work: Work, upload: Upload, source: OpenFile) -> Proven:
@@ -44,6 +47,7 @@ def prove_held_parts(context: Context, work: Work, upload: Upload, source: OpenF
     held = _parts_worth_proving(upload, reads_sink)
     proven, digest = Proven(0, hashlib.sha256()), hashlib.sha256()
     buffer = memoryview(bytearray(token.part_bytes if held else 0))
+    later = () if reads_sink else frozenset(number for number in upload.session.held_parts if number > held)
     for number in range(held):
         context.check_stop()
         part = buffer[: token.part_length(number)]
@@ -56,10 +60,10 @@ def prove_held_parts(context: Context, work: Work, upload: Upload, source: OpenF
         expected = upload.checkpoints.get(number * token.part_bytes + len(part))
         if expected is not None and expected != digest.digest():
             log.warning("%s: a checkpoint does not match what the sink holds", display_path(work.path))
-            break
+            return proven
         if expected is not None or not reads_sink:
             proven = Proven(number + 1, digest.copy())
-    return proven
+    return proven._replace(later=later)
 
 
 def _parts_worth_proving(upload: Upload, reads_sink: bool) -> int:

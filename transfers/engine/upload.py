@@ -7,9 +7,11 @@ checkpoint can ever be taken for one of another upload.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
+from contextlib import suppress
 
-from storage_backends.base import AlreadyCommitted, Attributes, FileInfo, UploadSession, UploadToken
-from storage_backends.errors import PartialBusy, StorageError, UploadGone
+from storage_backends.base import Attributes, FileInfo, UploadSession, UploadToken
+from storage_backends.errors import PartialBusy, StorageError
 from storage_backends.names import display_path
 from transfers.engine.context import Context, Interrupted, was_tried_before
 from transfers.engine.contracts import Stop, Work
@@ -58,10 +60,11 @@ class Upload:
         self._context.journal.checkpoint(self._work, offset, sha256)
         self.checkpoints[offset] = sha256
 
-    def keep(self, parts: int) -> int:
-        """Throw away all but the first `parts` parts; returns their bytes."""
-        with at_sink:
-            self.session.keep(parts)
+    def keep(self, parts: int, later: Collection[int]) -> int:
+        """Throw away all but the first `parts` parts, and but `later` ones; returns the bytes of the first."""
+        if not later:
+            with at_sink:
+                self.session.keep(parts)
         offset = min(parts * self.session.token.part_bytes, self.session.token.size)
         self.checkpoints = {known: sha256 for known, sha256 in self.checkpoints.items() if known <= offset}
         return offset
@@ -140,12 +143,14 @@ class Upload:
 
     def _remove(self, token: UploadToken) -> None:
         """Remove the upload of an older version of the source."""
-        with at_sink:
-            try:
-                session = self._context.sink.resume_upload(token, self._partial)
-            except (AlreadyCommitted, UploadGone, PartialBusy):
-                return  # nothing to remove, or `_begin` discards it by its name
-            try:
-                session.abort()
-            finally:
-                session.close()
+        with at_sink, suppress(PartialBusy):  # then `_begin` discards it by its name
+            self._context.sink.discard_upload(token, self._partial)
+
+
+def discard_earlier(context: Context, work: Work) -> None:
+    """Remove what earlier attempts left of a work that will not be copied. Raises StorageError."""
+    partial = context.partial(work)
+    context.sink.discard_partials(work.path, partial)
+    if work.token and not context.sink.capabilities.finds_partials:
+        with suppress(ValueError, KeyError, TypeError):  # a token of another version leads nowhere
+            context.sink.discard_upload(UploadToken.from_json(work.token), partial)

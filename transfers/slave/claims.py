@@ -101,7 +101,16 @@ def assignment(batch: Batch, *, number: int, installation: str) -> Assignment:
     memories = upload_memories([task.id for task in batch.tasks if task.epoch > 1])
     job = batch.job
     works = [
-        Work(task.id, task.epoch, task.attempts, _KINDS[task.kind], task.path, task.size, task.compare_first)
+        Work(
+            task.id,
+            task.epoch,
+            task.attempts,
+            _KINDS[task.kind],
+            task.path,
+            task.size,
+            task.compare_first,
+            task.sink_version,
+        )
         for task in batch.tasks
     ]
     if memories:

@@ -9,8 +9,8 @@ from jobs.errors import Refusal
 from jobs.models import Slave, Upload
 from jobs.services import installation
 from jobs.storages import job_root, opened
-from storage_backends.base import AlreadyCommitted, PartialId, UploadToken
-from storage_backends.errors import NotFound, PartialBusy, StorageError, UploadGone
+from storage_backends.base import PartialId, UploadToken
+from storage_backends.errors import PartialBusy, StorageError
 from storage_backends.names import display_path
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,8 @@ def _abort(upload: Upload) -> None:
             sink.discard_partials(path, partial)
             return
         try:
-            session = sink.resume_upload(UploadToken.from_json(upload.token), partial)
-        except (UploadGone, AlreadyCommitted, NotFound):
-            return
+            token = UploadToken.from_json(upload.token)
         except (ValueError, KeyError, TypeError):  # written by another version: all that is left is its name
             sink.discard_partials(path, partial)
             return
-        session.abort()
-        session.close()
+        sink.discard_upload(token, partial)

@@ -4,7 +4,7 @@ import pytest
 
 from storage_backends.base import Attributes, FileInfo, Kind, ListError, PartialId
 from storage_backends.errors import BadPath, NotFound, Overlap
-from tests.conformance.storage.places import MTIME_NS, Place, needs, put
+from tests.conformance.storage.places import MTIME_NS, Place, identity, kept_time, needs, put
 
 TREE = [b"a", b"a-", b"b/x", b"b/y/z", b"b0", b"c\xff", b"d e\n"]
 
@@ -24,15 +24,17 @@ class ListingConformance(Place):
         assert paths == sorted(paths)
 
     def test_every_file_is_listed_once(self, storage):
-        for path in TREE:
+        tree = [path for path in TREE if path not in self.refused_names]
+        for path in tree:
             put(storage, path)
-        assert [path for path in listed(storage) if not path.endswith(b"/")] == sorted(TREE)
+        assert [path for path in listed(storage) if not path.endswith(b"/")] == sorted(tree)
 
     def test_a_listed_file_is_what_a_look_up_finds(self, storage):
         put(storage, b"d/f", b"12345")
         [info] = [info for info in storage.list_files() if info.kind is Kind.FILE]
-        assert info == storage.get_file_info(b"d/f")
-        assert (info.path, info.size, info.mtime_ns) == (b"d/f", 5, MTIME_NS)
+        found = storage.get_file_info(b"d/f")
+        assert identity(info) == identity(found)
+        assert (info.path, info.size, kept_time(found)) == (b"d/f", 5, MTIME_NS)
 
     def test_a_directory_is_listed_before_what_it_holds(self, storage):
         needs(storage, "has_directories")
@@ -43,7 +45,8 @@ class ListingConformance(Place):
 
     def test_prune_leaves_out_a_directory_and_all_below_it(self, storage):
         for path in TREE:
-            put(storage, path)
+            if path not in self.refused_names:
+                put(storage, path)
         paths = listed(storage, prune=lambda path: path == b"b/")
         assert not [path for path in paths if path.startswith(b"b/")]
         assert b"b0" in paths

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 import pytest
 
-from storage_backends.base import Attributes, Capabilities, PartialId, Storage, UploadSession, UploadToken
+from storage_backends.base import Attributes, Capabilities, FileInfo, PartialId, Storage, UploadSession, UploadToken
 
 MTIME_NS = 1_600_000_000_000_000_000
 PLAIN = Attributes(mtime_ns=MTIME_NS, mode=0o640)
@@ -18,6 +18,9 @@ class Place(ABC):
 
     scheme: str
     """The registry's name of the backend, for the completeness test."""
+
+    refused_names: frozenset[bytes] = frozenset()
+    """Of the suite's odd names those that the service can't hold; each must be refused with BadPath."""
 
     @pytest.fixture
     @abstractmethod
@@ -62,6 +65,16 @@ def partial(epoch: int = 1, digest: str = "") -> PartialId:
 def put(storage: Storage, path: bytes, data: bytes = b"data", attributes: Attributes = PLAIN):
     """A published file."""
     return storage.write_file(path, data, attributes, partial())
+
+
+def identity(info: FileInfo):
+    """What listings, look-ups and writes agree on."""
+    return info.path, info.kind, info.size, info.mtime_ns, info.version
+
+
+def kept_time(info: FileInfo) -> int | None:
+    """The modification time of the original, wherever the storage keeps it."""
+    return Attributes.of(info).mtime_ns
 
 
 def content(storage: Storage, path: bytes) -> bytes:

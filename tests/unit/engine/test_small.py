@@ -314,9 +314,17 @@ def test_a_file_that_changes_while_it_is_read_is_tried_again(bench):
     assert list(bench.at_sink.iterdir()) == []
 
 
-@pytest.mark.parametrize(("limit", "most"), [("GROUP_BYTES", 150), ("GROUP_FILES", 2)])
-def test_a_batch_is_committed_in_groups_of_bounded_size(bench, monkeypatch, limit, most):
-    monkeypatch.setattr(small, limit, most)
+def test_a_batch_is_committed_in_groups_of_bounded_bytes(bench, monkeypatch):
+    monkeypatch.setattr(small, "GROUP_BYTES", 150)
+    assert_committed_in_three_groups(bench)
+
+
+def test_a_batch_is_committed_in_groups_of_as_many_files_as_the_sink_likes(bench):
+    bench.around_sink = lambda storage: Around(storage, capabilities=storage.capabilities._replace(batch_files=2))
+    assert_committed_in_three_groups(bench)
+
+
+def assert_committed_in_three_groups(bench):
     works = some_files(bench, count=6)
     assert {outcome.result for outcome in bench.run(*works)} == {Result.COMPLETED}
     assert [entry[0] for entry in bench.journal.log] == ["fence"] * 3

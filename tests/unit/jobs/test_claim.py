@@ -18,7 +18,8 @@ def test_a_claimed_task_is_the_slaves_at_a_new_epoch_and_one_attempt_further(job
     [task] = builders.discover(job, b"a", size=7)
     Task.objects.filter(pk=task).update(epoch=4, attempts=1)
     [claimed] = builders.claim(slave, job)
-    assert claimed == transitions.Claimed(task, job.pk, "file", b"a", 7, epoch=5, attempts=2, compare_first=False)
+    expected = transitions.Claimed(task, job.pk, "file", b"a", 7, 5, 2, compare_first=False, sink_version="")
+    assert claimed == expected
     row = Task.objects.get(pk=task)
     assert (row.status, row.owner, row.slave_name, row.epoch, row.attempts) == ("in_progress", slave, slave.name, 5, 2)
     assert row.started_at and type(claimed.path) is bytes

@@ -21,7 +21,7 @@ def slave(db):
     return builders.new_slave()
 
 
-TASK = Claimed(7, "job", "file", b"a", 3, 1, 1, False)
+TASK = Claimed(7, "job", "file", b"a", 3, 1, 1, False, "")
 DONE = Outcome(7, 1, Result.COMPLETED, b"s" * 32, Identity(5, 6, "1.2"), Identity(5, 6, "3.4"), 5, 5)
 NOW = time.time()
 TIMES = st.one_of(st.none(), st.integers(0, 1 << 62), st.integers(-5, 5).map(lambda s: int((NOW + s) * 1e9)))

@@ -20,7 +20,7 @@ OLD, SINK = Identity(9, int((NOW - 60) * 1e9), "v"), Identity(9, 5, "k")
 
 def task(**fields) -> Claimed:
     values = {"id": 1, "job_id": uuid.UUID(int=1), "kind": "file", "path": b"a\xff", "size": 7, "epoch": 2}
-    return Claimed(**{**values, "attempts": 1, "compare_first": False, **fields})
+    return Claimed(**{**values, "attempts": 1, "compare_first": False, "sink_version": "", **fields})
 
 
 def settled(result: Result, *, claimed: Claimed | None = None, begun_at: float = NOW, **fields):

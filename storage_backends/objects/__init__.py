@@ -1,0 +1,12 @@
+"""What all object stores have in common: keys below a prefix, metadata beside the bytes, many requests in flight.
+
+::
+
+    s3.py  gcs.py  azure.py  memory.py      one service each: an `ObjectClient`, an `UploadSession`, a few lines of
+        │                                   `ObjectStorage` on how to begin and resume an upload
+    storage.py    ObjectStorage             the whole rest of the storage interface, in terms of the client
+    batch.py      ObjectBatch               many small objects at once
+    reading.py    ObjectFile, ReadAhead     one big object in ranges, many small ones ahead of time
+    metadata.py                             times, modes and digests as metadata
+    client.py     ObjectClient              what a service can do with whole objects
+"""

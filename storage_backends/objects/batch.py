@@ -1,0 +1,104 @@
+"""Many small objects at once.
+
+Nothing can be written where nobody sees it, so staging only keeps the bytes and, where it is not known what stands
+there, asks. `publish` writes everything in parallel on condition that nobody else wrote meanwhile, and reads it back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Executor, Future
+from typing import NamedTuple
+
+from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
+from storage_backends.errors import ChecksumMismatch, NotFound, NotRegular, StorageError, UploadGone, VersionChanged
+from storage_backends.names import display_path
+from storage_backends.objects import metadata
+from storage_backends.objects.client import ObjectClient
+
+
+class _Staged(NamedTuple):
+    key: str
+    data: bytes | memoryview
+    metadata: Mapping[str, str]
+    expected: str | Future[str]
+
+
+class ObjectBatch(WriteBatch):
+    """See the module."""
+
+    def __init__(
+        self,
+        client: ObjectClient,
+        key_of: Callable[[bytes], str],
+        threads: Callable[[], Executor],
+        *,
+        reads_back: bool,
+    ) -> None:
+        self._client, self._key_of, self._threads = client, key_of, threads
+        self._reads_back = reads_back
+        self._staged: dict[bytes, _Staged] = {}
+        self._is_flushed = False
+
+    def stage(
+        self,
+        path: bytes,
+        data: bytes | memoryview,
+        attributes: Attributes,
+        partial: PartialId,
+        *,
+        expected: str | None = None,
+    ) -> None:
+        key = self._key_of(path)
+        known = self._threads().submit(self._version, key) if expected is None else expected
+        kept = metadata.encode(attributes, sha256=hashlib.sha256(data).digest())
+        self._staged[path] = _Staged(key, data, kept, known)
+        self._is_flushed = False
+
+    def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:
+        raise NotRegular("an object store holds no symbolic links")
+
+    def flush(self) -> None:
+        """What stands at the names is known when this returns: whoever writes there later is noticed."""
+        for staged in self._staged.values():
+            if isinstance(staged.expected, Future):
+                staged.expected.exception()  # waits; it is raised, for its own file, by `publish`
+        self._is_flushed = True
+
+    def publish(self, wanted: Collection[bytes]) -> dict[bytes, FileInfo | StorageError]:
+        if not self._is_flushed:
+            raise StorageError("a batch is published only after it was flushed without an error")
+        results = dict(zip(wanted, self._threads().map(self._publish_one, wanted), strict=True))
+        self._staged.clear()
+        return results
+
+    def discard(self) -> None:
+        self._staged.clear()
+
+    def _version(self, key: str) -> str:
+        """Of what stands there now; empty for nothing."""
+        try:
+            return self._client.head(key).version
+        except NotFound:
+            return ""
+
+    def _publish_one(self, path: bytes) -> FileInfo | StorageError:
+        staged = self._staged.get(path)
+        if staged is None:
+            return UploadGone(f"'{display_path(path)}' was not staged")
+        try:
+            expected = staged.expected if isinstance(staged.expected, str) else staged.expected.result()
+            stored = self._client.put(staged.key, staged.data, staged.metadata, expected)
+            if self._reads_back:
+                self._compare(path, staged, stored.version)
+        except StorageError as error:
+            return error
+        return metadata.describe(path, stored)
+
+    def _compare(self, path: bytes, staged: _Staged, version: str) -> None:
+        found, data = self._client.get(staged.key, len(staged.data))
+        if found.version != version:
+            raise VersionChanged(f"'{display_path(path)}' was written by somebody else right after us")
+        if data != staged.data:
+            raise ChecksumMismatch(f"'{display_path(path)}' was read back with other bytes than were written")

@@ -1,0 +1,67 @@
+"""What a service can do with whole objects: the part of it that one file per service has to write.
+
+Keys are text, complete (prefix included). A client is used by many threads at once. Every method raises only
+`StorageError` and its children, with the service's exception as their cause; what a service means by throttling,
+expired credentials or a missing bucket is told apart here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+
+class Stored(NamedTuple):
+    """One object as its service describes it."""
+
+    key: str
+    size: int
+    version: str
+    """Etag or generation, as listings, look-ups and writes all show it."""
+    metadata: Mapping[str, str] | None
+    """User metadata, names in lower case; None where a listing does not tell it."""
+    modified_ns: int | None = None
+    """When the service stored it, where the answer says so."""
+
+
+class ObjectClient(ABC):
+    """One bucket or container."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise if the bucket can't be reached, does not exist, or must not be listed."""
+
+    @abstractmethod
+    def listed(self, prefix: str) -> Iterator[Stored]:
+        """Every object whose key begins with `prefix`, a page at a time, in ascending order of the keys' UTF-8."""
+
+    @abstractmethod
+    def head(self, key: str) -> Stored:
+        """Raises NotFound."""
+
+    @abstractmethod
+    def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
+        """A small object in one request. Raises NotFound, VersionChanged if it is larger than `max_bytes`."""
+
+    @abstractmethod
+    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer` from `offset`, which is inside the object; returns bytes read, less than asked only at its end.
+        Raises VersionChanged when the object is not of this version (any more) or gone."""
+
+    @abstractmethod
+    def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
+        """A small object in one request, its digest checked by the server where that can. `expected` is the version it
+        may replace, empty for none (PreconditionFailed otherwise); None: any."""
+
+    @abstractmethod
+    def set_metadata(self, key: str, metadata: Mapping[str, str], expected: str) -> Stored:
+        """Replace the metadata only. Raises VersionChanged, NotFound. Only where `sets_attributes`."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Missing is success."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Idempotent."""

@@ -1,0 +1,73 @@
+"""Times, modes and digests as user metadata of an object.
+
+The names are in lower case with dashes, as HTTP headers have them; a service that wants others translates. `mtime`, as
+rclone writes it (seconds, as a decimal fraction), is read and never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+
+from storage_backends.base import Attributes, FileInfo, Kind
+from storage_backends.objects.client import Stored
+
+MTIME, MODE, UID, GID = "syncf-mtime-ns", "syncf-mode", "syncf-uid", "syncf-gid"
+SHA256, UPLOAD = "syncf-sha256", "syncf-upload"
+RCLONE_MTIME = "mtime"
+
+
+def encode(attributes: Attributes, *, sha256: bytes | None = None, upload: str = "") -> dict[str, str]:
+    """The metadata of a new object. `upload` is the token's nonce, by which a commit is recognised afterwards."""
+    mode = None if attributes.mode is None else f"{attributes.mode:04o}"
+    values = {
+        MTIME: attributes.mtime_ns,
+        MODE: mode,
+        UID: attributes.uid,
+        GID: attributes.gid,
+        SHA256: sha256.hex() if sha256 else None,
+        UPLOAD: upload or None,
+    }
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def describe(path: bytes, stored: Stored) -> FileInfo:
+    """What a storage shows of an object. Metadata that others wrote wrongly counts as absent."""
+    found = stored.metadata or {}
+    mode = _number(found.get(MODE), base=8)
+    return FileInfo(
+        path,
+        Kind.FILE,
+        stored.size,
+        None,
+        stored.version,
+        mode=None if mode is None else mode & 0o7777,
+        uid=_number(found.get(UID)),
+        gid=_number(found.get(GID)),
+        sha256=_digest(found.get(SHA256)),
+        kept_mtime_ns=_mtime(found, stored.modified_ns),
+    )
+
+
+def _mtime(metadata: Mapping[str, str], modified_ns: int | None) -> int | None:
+    own = _number(metadata.get(MTIME))
+    if own is not None:
+        return own
+    with suppress(InvalidOperation, ValueError, OverflowError):
+        return int(Decimal(metadata.get(RCLONE_MTIME, "")) * 1_000_000_000)
+    return modified_ns
+
+
+def _number(text: str | None, base: int = 10) -> int | None:
+    with suppress(ValueError):
+        number = int(text or "", base)
+        return number if abs(number) < 1 << 63 else None
+    return None
+
+
+def _digest(text: str | None) -> bytes | None:
+    with suppress(ValueError):
+        digest = bytes.fromhex(text or "")
+        return digest if len(digest) == 32 else None
+    return None

@@ -1,0 +1,204 @@
+"""`ObjectStorage`: the storage interface on top of an `ObjectClient`.
+
+A path is a key below the prefix of the job, as UTF-8: a name that is not UTF-8, or that the service can't hold, is
+refused with BadPath for itself alone. There are no directories; one that holds nothing is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+from storage_backends.base import (
+    Attributes,
+    FileInfo,
+    Kind,
+    ListError,
+    OpenFile,
+    PartialId,
+    RootIdentity,
+    Storage,
+    WriteBatch,
+    check_path,
+)
+from storage_backends.errors import BadPath, NameTooLong, NotFound, NotRegular, Overlap, StorageError, VersionChanged
+from storage_backends.names import display_path
+from storage_backends.objects import metadata
+from storage_backends.objects.batch import ObjectBatch
+from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.reading import ObjectFile, ReadAhead
+
+REQUESTS_IN_FLIGHT = 16
+
+
+class ObjectStorage(Storage):
+    """The objects of one bucket whose keys begin with the operator's prefix and the job's path. A service adds its type
+    and its uploads."""
+
+    def __init__(self, client: ObjectClient, where: str, prefix: bytes, path: bytes) -> None:
+        """`where` tells the bucket from every other one anywhere, as in `s3://endpoint/bucket`. `prefix` is the
+        operator's, slashes at its ends do not matter. Raises BadPath."""
+        self.client = client
+        self._where = where
+        folders = [part for part in prefix.split(b"/") if part] + (list(check_path(path)) if path else [])
+        self._folders = [_text(folder) for folder in folders]
+        self.prefix = "".join(f"{folder}/" for folder in self._folders)
+        self._threads: ThreadPoolExecutor | None = None
+        self._ahead = ReadAhead(self._get, self.threads)
+
+    # ── for the services ──────────────────────────────────────────────────────────────────────────────────────
+
+    def refusal(self, key: str) -> str:
+        """Why this service can't hold such a key, as in "holds a line feed"; empty if it can."""
+        return ""
+
+    def key(self, path: bytes) -> str:
+        """The whole key of a relative path. Raises BadPath, NameTooLong."""
+        check_path(path)
+        key = self.prefix + _text(path)
+        if len(key.encode()) > self.capabilities.max_path_bytes:
+            longest = self.capabilities.max_path_bytes
+            raise NameTooLong(f"'{display_path(path)}' makes a key of more than {longest:,} bytes; shorten the path")
+        if why := self.refusal(key):
+            raise BadPath(f"'{display_path(path)}' {why}, which {self.get_storage_type()} can't hold; rename it")
+        return key
+
+    def describe(self, path: bytes, stored: Stored) -> FileInfo:
+        """What is shown of an object of ours."""
+        return metadata.describe(path, stored)
+
+    def version_at(self, path: bytes) -> str:
+        """The version of what stands at `path`; empty for nothing. For commits on condition."""
+        try:
+            return self.client.head(self.key(path)).version
+        except NotFound:
+            return ""
+
+    def threads(self) -> Executor:
+        """Those of this storage; started when first asked for."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="syncf-objects")
+        return self._threads
+
+    # ── the interface ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def probe(self) -> None:
+        self.client.check()
+
+    def root_identity(self) -> RootIdentity:
+        chain = tuple(self._identity(self._folders[:count]) for count in range(len(self._folders), -1, -1))
+        is_empty = next(self.client.listed(self.prefix), None) is None
+        return RootIdentity(chain, self._where, is_empty=is_empty, exists=True)
+
+    def list_files(
+        self,
+        *,
+        prune: Callable[[bytes], bool] | None = None,
+        stop_at: Collection[str] = (),
+    ) -> Iterator[FileInfo | ListError]:
+        left_out: bytes | None = None
+        looked_at: list[bytes] = []
+        for stored in self.client.listed(self.prefix):
+            path = stored.key[len(self.prefix) :].encode()
+            if not path or (left_out is not None and path.startswith(left_out)):
+                continue
+            for folder in _new_folders(path, looked_at):
+                if self._identity([*self._folders, *_names(folder)]) in stop_at:
+                    left_out = folder
+                    yield ListError(folder, Overlap(f"'{display_path(folder)}' is the root of the other side"))
+                elif prune and prune(folder):
+                    left_out = folder
+                if left_out == folder:
+                    break
+            else:
+                yield from self._listed(path, stored)
+
+    def get_file_info(self, path: bytes) -> FileInfo:
+        if not path or (check_path(path) and path.endswith(b"/")):
+            raise NotFound(f"'{display_path(path)}' is a prefix and no object")
+        return self.describe(path, self.client.head(self.key(path)))
+
+    def open_file(self, path: bytes) -> OpenFile:
+        stored = self.client.head(self.key(path))
+        return ObjectFile(self.client, stored, self.describe(path, stored), self.threads)
+
+    def prefetch(self, paths: Sequence[bytes], max_bytes: int) -> None:
+        self._ahead.expect(paths, max_bytes)
+
+    def read_whole(self, path: bytes, max_bytes: int) -> tuple[FileInfo, bytes]:
+        return self._ahead.take(path, max_bytes)
+
+    def read_link(self, path: bytes) -> bytes:
+        raise NotRegular("an object store holds no symbolic links")
+
+    def write_batch(self, *, trusts_server: bool = False) -> WriteBatch:
+        reads_back = not (trusts_server and self.capabilities.verifies_digest)
+        return ObjectBatch(self.client, self.key, self.threads, reads_back=reads_back)
+
+    def write_directories(self, directories: Sequence[tuple[bytes, Attributes]]) -> list[FileInfo | StorageError]:
+        """Nothing to do: a prefix is there as soon as a key has it."""
+        paths = [b"/".join(check_path(path)) + b"/" if path else b"" for path, _ in directories]
+        return [FileInfo(path, Kind.DIRECTORY, 0, None, "") for path in paths]
+
+    def set_attributes(self, path: bytes, attributes: Attributes, expected: FileInfo) -> FileInfo:
+        key = self.key(path)
+        if not self.capabilities.sets_attributes:
+            return expected
+        found = self.client.head(key)
+        if found.version != expected.version:
+            raise VersionChanged(f"'{display_path(path)}' was written by somebody else in the meantime")
+        merged = {**(found.metadata or {}), **metadata.encode(attributes)}
+        return self.describe(path, self.client.set_metadata(key, merged, found.version))
+
+    def discard_partials(self, path: bytes, partial: PartialId) -> int:
+        return 0
+
+    def delete_file(self, path: bytes) -> None:
+        self.client.delete(self.key(path))
+
+    def close(self) -> None:
+        self._ahead.forget()
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+            self._threads = None
+        self.client.close()
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _identity(self, folders: Sequence[str]) -> str:
+        return "/".join([self._where, *folders])
+
+    def _get(self, path: bytes, max_bytes: int) -> tuple[FileInfo, bytes]:
+        stored, data = self.client.get(self.key(path), max_bytes)
+        return self.describe(path, stored), data
+
+    def _listed(self, path: bytes, stored: Stored) -> Iterator[FileInfo | ListError]:
+        if path.endswith(b"/"):
+            if stored.size:  # else a console's way to show a directory
+                yield ListError(path, BadPath(f"the key '{display_path(path)}' ends in a slash and has content"))
+            return
+        info = self.describe(path, stored)
+        is_reserved = PartialId.is_reserved(path.rpartition(b"/")[2])
+        yield info._replace(kind=Kind.SPECIAL) if is_reserved else info
+
+
+def _new_folders(path: bytes, looked_at: list[bytes]) -> Iterator[bytes]:
+    """The prefixes of `path` that end in a slash and were not looked at right before, outermost first."""
+    while looked_at and not path.startswith(looked_at[-1]):
+        looked_at.pop()
+    at = len(looked_at[-1]) if looked_at else 0
+    while (slash := path.find(b"/", at)) >= 0:
+        at = slash + 1
+        looked_at.append(path[:at])
+        yield path[:at]
+
+
+def _names(folder: bytes) -> list[str]:
+    return folder.removesuffix(b"/").decode("utf-8", "surrogateescape").split("/")
+
+
+def _text(path: bytes) -> str:
+    try:
+        return path.decode()
+    except UnicodeDecodeError as error:
+        raise BadPath(f"'{display_path(path)}' is not UTF-8, and keys are text; rename it") from error
