@@ -320,7 +320,7 @@ class Upload(models.Model):
 
     task = models.OneToOneField(Task, primary_key=True, on_delete=models.CASCADE, related_name="upload")
     token = models.TextField()
-    """`UploadToken` as JSON."""
+    """`UploadToken` as JSON, encrypted if it is a secret (`sealing.py`)."""
     intent_sha256 = models.BinaryField(max_length=32, null=True)
     """Set right before the publish: a sink file with this content completes the task without sending anything."""
     updated_at = models.DateTimeField(auto_now=True)

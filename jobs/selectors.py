@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from jobs.counters import totals, totals_of
 from jobs.models import Checkpoint, Job, JobId, Lease, Scan, Slave, Task, TaskKind, Upload
+from jobs.sealing import unsealed
 from jobs.states import JobStatus, TaskStatus
 from jobs.waiting import due_directories, due_files, has, is_active, is_busy_with_files
 
@@ -159,7 +160,7 @@ def upload_memories(task_ids: list[int]) -> dict[int, Memory]:
     for row in Checkpoint.objects.filter(task_id__in=list(uploads)).order_by("task_id", "offset"):
         points[row.task_id].append((row.offset, bytes(row.sha256)))
     return {
-        task_id: Memory(upload.token, bytes(upload.intent_sha256 or b""), tuple(points[task_id]))
+        task_id: Memory(unsealed(upload.token), bytes(upload.intent_sha256 or b""), tuple(points[task_id]))
         for task_id, upload in uploads.items()
     }
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from jobs import sql
 from jobs.models import Checkpoint, Slave, Task, Upload
+from jobs.sealing import sealed
 from jobs.selectors import reachable
 from jobs.states import FINAL, JobStatus
 
@@ -32,7 +33,7 @@ def save_token(slave: Slave, key: Key, token: str) -> bool:
         if not _hold(slave, key):
             return False
         if token:
-            Upload.objects.update_or_create(task_id=key[0], defaults={"token": token, "intent_sha256": None})
+            Upload.objects.update_or_create(task_id=key[0], defaults={"token": sealed(token), "intent_sha256": None})
         else:
             Checkpoint.objects.filter(task_id=key[0]).delete()
             Upload.objects.filter(task_id=key[0]).delete()
@@ -55,7 +56,7 @@ def save_intent(slave: Slave, key: Key, sha256: bytes, token: str) -> bool:
     with transaction.atomic():
         if not _hold(slave, key) or not Task.objects.filter(_ALIVE, id=key[0]).exists():
             return False
-        Upload.objects.update_or_create(task_id=key[0], defaults={"token": token, "intent_sha256": sha256})
+        Upload.objects.update_or_create(task_id=key[0], defaults={"token": sealed(token), "intent_sha256": sha256})
     return True
 
 

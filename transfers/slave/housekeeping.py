@@ -7,6 +7,7 @@ import logging
 from jobs import uploads
 from jobs.errors import Refusal
 from jobs.models import Slave, Upload
+from jobs.sealing import unsealed
 from jobs.services import installation
 from jobs.storages import job_root, opened
 from storage_backends.base import PartialId, UploadToken
@@ -43,7 +44,7 @@ def _abort(upload: Upload) -> None:
             sink.discard_partials(path, partial)
             return
         try:
-            token = UploadToken.from_json(upload.token)
+            token = UploadToken.from_json(unsealed(upload.token))
         except (ValueError, KeyError, TypeError):  # written by another version: all that is left is its name
             sink.discard_partials(path, partial)
             return

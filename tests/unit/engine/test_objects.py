@@ -1,14 +1,18 @@
 """A sink like an object store: no directories, no links, read back only after the commit."""
 
 import os
+import threading
+import time
 
 import pytest
 
-from storage_backends.base import Kind
+from storage_backends.base import Attributes, Kind, PartialId, UploadToken
+from storage_backends.errors import Unreachable
 from storage_backends.registry import open_storage
 from tests.unit.engine.doubles import PART, Around, pattern, sha256
 from tests.unit.engine.test_large import BIG, Crash, around_session, crash_after_commit, stop_after_parts
-from transfers.engine.contracts import Place, Result, Stop
+from transfers.engine import large
+from transfers.engine.contracts import Place, Result, Stop, Verify
 
 
 @pytest.fixture
@@ -105,3 +109,119 @@ def test_objects_can_be_a_source_too(bench, sink, big):
     (outcome,) = bench.run(bench.work(1, "big", size=BIG))
     assert outcome.result is Result.COMPLETED
     assert (bench.at_sink / "big").read_bytes() == pattern(BIG)
+
+
+class Sessions:
+    """Around every upload session: which parts were sent, how many at once, and what a test wants done to each."""
+
+    def __init__(self, bench, each=lambda number: None):
+        self.sent, self.at_once, self.most_at_once = [], 0, 0
+        self._each, self._lock = each, threading.Lock()
+        around_session(bench, lambda session: Around(session, write_part=lambda *part: self._write(session, *part)))
+
+    def _write(self, session, number, data):
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            self._each(number)
+            session.write_part(number, data)
+        finally:
+            with self._lock:
+                self.at_once -= 1
+                self.sent.append(number)
+
+
+def test_parts_are_sent_several_at_once(bench, sink, big):
+    sessions = Sessions(bench, lambda number: time.sleep(0.02))
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.COMPLETED
+    assert sessions.most_at_once == sink.capabilities.parts_in_flight
+
+
+def test_parts_behind_a_gap_are_not_sent_again(bench, sink, big):
+    def fail_in_the_middle(number):
+        if number == 3:
+            time.sleep(0.1)  # the three others under way arrive
+            raise Unreachable("the network went away")
+
+    Sessions(bench, fail_in_the_middle)
+    (failed,) = bench.run(big)
+    assert (failed.result, failed.reason_code) == (Result.RETRY, "SINK_UNREACHABLE")
+    held = held_parts(sink, bench.journal.tokens[1])
+    assert 3 not in held and max(held) > 3
+    bench.calm()
+    sessions = Sessions(bench)
+    (done,) = bench.run(bench.again(big))
+    assert done.result is Result.COMPLETED
+    assert sorted(sessions.sent) == sorted(set(range(-(-BIG // PART))) - held)
+    assert done.bytes_copied + done.bytes_resumed == BIG
+    assert b"".join(sink.read_file(b"big")) == pattern(BIG)
+
+
+def held_parts(sink, token):
+    return set(sink.resume_upload(UploadToken.from_json(token), PartialId("0badcafe", "0" * 20, 9)).held_parts)
+
+
+def test_a_checkpoint_waits_for_every_part_below_it(bench, sink, monkeypatch):
+    bench.write("long", pattern(60 * PART))
+    monkeypatch.setattr(large, "CHECKPOINT_BYTES", PART)
+    arrived = set()
+
+    def slow_at_first(number):
+        time.sleep(0.03 if number % 4 == 0 else 0.002)
+        arrived.add(number)
+
+    Sessions(bench, slow_at_first)
+    checkpoint, early = bench.journal.checkpoint, []
+
+    def save(work, offset, digest):
+        early.extend(number for number in range(offset // PART) if number not in arrived)
+        checkpoint(work, offset, digest)
+
+    bench.journal.checkpoint = save
+    bench.run(bench.work(1, "long"))
+    assert len(bench.journal.checkpoints[1]) > 1
+    assert early == []
+
+
+def test_nothing_is_read_back_where_the_server_is_trusted(bench, sink, big):
+    opened = []
+
+    def around_sink(storage):
+        storage.capabilities = storage.capabilities._replace(verifies_digest="sha256")
+        return Around(storage, open_file=lambda path: opened.append(path) or storage.open_file(path))
+
+    bench.around_sink, bench.verify = around_sink, Verify.STORED
+    (outcome,) = bench.run(big)
+    assert (outcome.result, opened) == (Result.COMPLETED, [])
+
+
+def test_a_server_that_verifies_nothing_is_not_trusted(bench, sink, big):
+    opened = []
+    bench.around_sink = lambda storage: Around(
+        storage, open_file=lambda path: opened.append(path) or storage.open_file(path)
+    )
+    bench.verify = Verify.STORED
+    (outcome,) = bench.run(big)
+    assert (outcome.result, opened) == (Result.COMPLETED, [b"big"])
+
+
+def test_an_upload_of_a_vanished_file_is_removed_by_its_token(bench, sink, big):
+    stop_after_parts(bench, 4, Stop.RELEASE)
+    bench.run(big)
+    bench.calm()
+    (bench.at_source / "big").unlink()
+    (outcome,) = bench.run(bench.again(big))
+    assert outcome.result is Result.SKIPPED
+    assert list(sink.list_uploads()) == []
+
+
+def test_a_small_file_replaces_only_what_the_catalogue_knows(bench, sink):
+    bench.write("file", b"new")
+    sink.write_file(b"file", b"somebody else's", Attributes(), PartialId("0badcafe", "0" * 20, 1))
+    (refused,) = bench.run(bench.work(1, "file"))
+    assert (refused.result, refused.reason_code) == (Result.RETRY, "SINK_PRECONDITION_FAILED")
+    (done,) = bench.run(bench.again(bench.work(1, "file")))  # looks before it writes
+    assert done.result is Result.COMPLETED
+    assert b"".join(sink.read_file(b"file")) == b"new"
