@@ -10,8 +10,26 @@ from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from jobs.storages import configured
+from storage_backends.errors import StorageError
+from storage_backends.registry import what_is_missing
+
 #: The tag of what the data plane needs; its commands check nothing else.
 CHECKS = "syncf"
+
+
+@register(CHECKS)
+def check_storages(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Every configured storage has its SDK. That it can be reached is asked by whoever uses it."""
+    found: list[CheckMessage] = []
+    for alias, url in configured().items():
+        try:
+            problem = what_is_missing(url)
+        except StorageError as error:
+            problem = str(error)
+        if problem:
+            found.append(Error(f"STORAGE_{alias.upper()}: {problem}.", id="syncf.E002"))
+    return found
 
 
 @register(CHECKS)

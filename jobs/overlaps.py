@@ -70,10 +70,16 @@ def _unfinished(ignore: Job | None) -> list[tuple[Job, Roots]]:
     found = []
     for job in jobs:
         try:
-            found.append((job, (identify(job_root(job, "source")), identify(job_root(job, "sink")))))
+            found.append((job, (_locate(job_root(job, "source")), _locate(job_root(job, "sink")))))
         except (Refusal, StorageError) as error:
             log.warning("job %s is left out of the overlap check: %s", job.id, error)
     return found
+
+
+def _locate(root: Root) -> RootIdentity:
+    """Of another job only where its roots lie is asked: its storage may be far away, or down."""
+    with opened(root) as storage:
+        return RootIdentity(storage.location(), "", is_empty=False, exists=True)
 
 
 def identify(root: Root) -> RootIdentity:

@@ -21,6 +21,7 @@ from jobs.overlaps import identify, refuse_clash, refuse_overlap
 from jobs.selectors import visible_jobs
 from jobs.states import JobStatus
 from jobs.storages import Side, blaming, job_root, opened
+from storage_backends import fidelity
 from storage_backends.base import RootIdentity
 
 
@@ -73,6 +74,8 @@ def create_job(
         job.next_scan_at = Now() if is_due else None
         job.save(force_insert=True)
         JobEvent.objects.create(job=job, actor=actor, action="create", text=str(job))
+        for sentence in losses(job):
+            JobEvent.objects.create(job=job, actor=actor, action="warn", text=sentence)
     job.refresh_from_db()
     return job
 
@@ -128,6 +131,15 @@ def check_stored_verification(job: Job) -> None:
 
 def _lock_installation() -> None:
     Installation.objects.select_for_update().get(pk=installation().pk)
+
+
+def losses(job: Job) -> list[str]:
+    """What the sink can't keep of what the source has, in sentences."""
+    with (
+        blaming("source"), opened(job_root(job, "source")._replace(path=b"")) as source,
+        blaming("sink"), opened(job_root(job, "sink")._replace(path=b"")) as sink,
+    ):  # fmt: skip
+        return fidelity.losses(source.capabilities, sink.capabilities)
 
 
 def check_roots(job: Job, *, ignore: Job | None = None, asker: AbstractBaseUser | None = None) -> None:

@@ -107,6 +107,8 @@ class Capabilities(NamedTuple):
     """Directories exist by themselves and carry mode and mtime."""
     has_symlinks: bool = False
     has_modes: bool = False
+    names_are_bytes: bool = True
+    """False: names are text, and one that is not UTF-8 is refused with BadPath."""
     mtime_resolution_ns: int | None = None
     """None: a time is kept only as metadata beside the object."""
     version_tells_writes: bool = True
@@ -371,6 +373,10 @@ class Storage(ABC):
     @abstractmethod
     def root_identity(self) -> RootIdentity:
         """Where this root lies. Works for a root that does not exist yet (its nearest existing parent counts)."""
+
+    def location(self) -> tuple[str, ...]:
+        """`root_identity().chain`; the service is asked only where nothing else can tell."""
+        return self.root_identity().chain
 
     @abstractmethod
     def list_files(

@@ -34,6 +34,7 @@ CAPABILITIES = Capabilities(
     preferred_part_bytes=1 << 20,
     may_write_parts_in_any_order=True,
     parts_in_flight=4,
+    names_are_bytes=False,
     commits_if_absent=True,
     commits_if_version=True,
     finds_partials=False,

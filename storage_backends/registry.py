@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from storage_backends.base import Storage
 from storage_backends.errors import ConfigurationError
@@ -16,8 +17,14 @@ class Backend(NamedTuple):
 
     module: str
     function: str
-    requirements: str = ""
-    """The file that pins its SDK; empty where the standard library is enough."""
+    extra: str = ""
+    """`requirements/<extra>.txt` pins its SDK; empty where the standard library is enough."""
+    packages: tuple[str, ...] = ()
+    """What that SDK is imported as."""
+
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 
 BACKENDS = {
@@ -25,6 +32,11 @@ BACKENDS = {
     "memory": Backend("storage_backends.memory", "open_memory"),
 }
 """URL scheme → backend. The function takes `(url: StorageUrl, path: bytes, create: bool)`."""
+
+ENTRY_POINTS = "syncf.storages"
+"""The group in which other packages announce theirs: `scheme = "module:function"`."""
+
+Opener = Callable[[StorageUrl, bytes, bool], Storage]
 
 
 def open_storage(url: str, path: bytes = b"", *, create: bool = False) -> Storage:
@@ -35,15 +47,54 @@ def open_storage(url: str, path: bytes = b"", *, create: bool = False) -> Storag
     """
     parsed = StorageUrl.parse(url)
     backend = BACKENDS.get(parsed.scheme)
+    opener = _announced(parsed.scheme) if backend is None else _load(parsed.scheme, backend)
+    return opener(parsed, path, create)
+
+
+def what_is_missing(url: str) -> str:
+    """Why this installation can open no storage of such a URL, and what to type; empty if nothing is missing."""
+    scheme = StorageUrl.parse(url).scheme
+    backend = BACKENDS.get(scheme)
     if backend is None:
-        raise ConfigurationError(f"unknown kind of storage {parsed.scheme!r}; known: {', '.join(sorted(BACKENDS))}")
-    return _load(parsed.scheme, backend)(parsed, path, create)
+        return "" if _entry_point(scheme) else _unknown(scheme)
+    missing = [package for package in backend.packages if importlib.util.find_spec(package) is None]
+    return _needs(scheme, missing[0], backend) if missing else ""
 
 
-def _load(scheme: str, backend: Backend) -> Callable[[StorageUrl, bytes, bool], Storage]:
+def _load(scheme: str, backend: Backend) -> Opener:
     try:
         module = importlib.import_module(backend.module)
     except ImportError as error:
-        hint = f"pip install -r {backend.requirements}" if backend.requirements else "is the installation complete?"
-        raise ConfigurationError(f"{scheme}:// needs {error.name}, which is not installed: {hint}") from error
-    return cast("Callable[[StorageUrl, bytes, bool], Storage]", getattr(module, backend.function))
+        raise ConfigurationError(_needs(scheme, error.name or "a package", backend)) from error
+    return cast("Opener", getattr(module, backend.function))
+
+
+def _announced(scheme: str) -> Opener:
+    found = _entry_point(scheme)
+    if found is None:
+        raise ConfigurationError(_unknown(scheme))
+    try:
+        return cast("Opener", found.load())
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"{scheme}://: {found.value} of another package can't be loaded: {error}") from error
+
+
+def _entry_point(scheme: str) -> EntryPoint | None:
+    return next(iter(_entry_points().select(name=scheme)), None)
+
+
+def _entry_points() -> EntryPoints:
+    """Imported late: 10 ms, and hardly ever needed."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=ENTRY_POINTS)
+
+
+def _unknown(scheme: str) -> str:
+    known = sorted({*BACKENDS, *(found.name for found in _entry_points())})
+    return f"unknown kind of storage {scheme!r}; known: {', '.join(known)}"
+
+
+def _needs(scheme: str, package: str, backend: Backend) -> str:
+    hint = f"type: make setup EXTRAS={backend.extra}" if backend.extra else "is the installation complete?"
+    return f"{scheme}:// needs {package}, which is not installed; {hint}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
@@ -19,7 +19,7 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
 
-from jobs import selectors
+from jobs import selectors, services
 from jobs.admin.base import HistoryKeeper
 from jobs.admin.display import NOTHING, badge, bar, size
 from jobs.admin.forms import OPTIONS, PATHS, JobForm, NewJobForm
@@ -94,7 +94,9 @@ class JobAdmin(HistoryKeeper):
         return (*self.STATE, *PATHS) if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """The form's services have saved it."""
+        """The form's services have saved it. What will not be kept is said now, not found out afterwards."""
+        for sentence in [] if change else services.losses(obj):
+            self.message_user(request, sentence, messages.WARNING)
 
     # ── steer ─────────────────────────────────────────────────────────────────────────────────────────────────
 

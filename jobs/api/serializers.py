@@ -104,6 +104,12 @@ class Done(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+class Created(Done):
+    """A new job, and what its sink will not keep of what its source has."""
+
+    warnings = serializers.ListField(child=serializers.CharField())
+
+
 class ScanRequested(Done):
     """The scheduler will scan; where to look how far it is."""
 

@@ -23,6 +23,7 @@ from jobs.api.errors import shown_at
 from jobs.api.filters import JobFilters, SlaveFilters, StrictBackend, TaskFilters
 from jobs.api.pagination import Pages, slice_by_id
 from jobs.api.serializers import (
+    Created,
     Done,
     EventPage,
     JobCreate,
@@ -128,7 +129,7 @@ class JobViewSet(Guarded, mixins.ListModelMixin, GenericViewSet[Any]):
         jobs = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         return self.get_paginated_response(self._shown(jobs, many=True))
 
-    @extend_schema(request=JobCreate, responses={201: Done})
+    @extend_schema(request=JobCreate, responses={201: Created})
     def create(self, request: Request) -> Response:
         """Submit a job; it is scanned at once."""
         serializer = self.get_serializer(data=request.data)
@@ -136,7 +137,8 @@ class JobViewSet(Guarded, mixins.ListModelMixin, GenericViewSet[Any]):
             serializer.is_valid(raise_exception=True)
             job = services.create_job(actor=self.actor, owner=self.user, **serializer.validated_data)
         location = {"Location": reverse("job-detail", args=[job.pk], request=request)}
-        return Response(_done(job, "Job submitted successfully"), status.HTTP_201_CREATED, headers=location)
+        body = {**_done(job, "Job submitted successfully"), "warnings": services.losses(job)}
+        return Response(body, status.HTTP_201_CREATED, headers=location)
 
     @extend_schema(responses=JobOut)
     def retrieve(self, request: Request, pk: str) -> Response:

@@ -85,10 +85,12 @@ class ObjectStorage(Storage):
     def probe(self) -> None:
         self.client.check()
 
+    def location(self) -> tuple[str, ...]:
+        return tuple(self._identity(self._folders[:count]) for count in range(len(self._folders), -1, -1))
+
     def root_identity(self) -> RootIdentity:
-        chain = tuple(self._identity(self._folders[:count]) for count in range(len(self._folders), -1, -1))
         is_empty = next(self.client.listed(self.prefix), None) is None
-        return RootIdentity(chain, self._where, is_empty=is_empty, exists=True)
+        return RootIdentity(self.location(), self._where, is_empty=is_empty, exists=True)
 
     def list_files(
         self,

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import TextIO
 
 from jobs import counters
-from jobs.models import Finding, Task, TaskKind
+from jobs.models import Finding, Task, TaskKind, Verify
 from transfers.oneshot.progress import human_bytes
 from transfers.oneshot.session import Session, failed_tasks, unfinished_tasks
 
 NAMED = 20
+_PROOFS = {
+    Verify.READBACK: "every copied file was read back and compared",
+    Verify.DISK: "every copied file was read back from the device",
+    Verify.STORED: "the sink's server verified the checksum of every part it was sent; nothing was read back",
+}
 
 
 class Report:
@@ -48,6 +53,8 @@ class Report:
             "seconds": round(self._seconds, 3),
             "gone": scan.gone,
             "errors": scan.errors,
+            "verify": self._session.job.verify,
+            "not_kept": self._session.losses,
             "error": scan.error_code,
             "job_id": str(self._session.job.pk),
             "failures": [_facts(task) for task in self._wrong[:NAMED]],
@@ -77,7 +84,7 @@ class Report:
         stream.write(
             ", ".join(f"{numbers[name]:,} {name}" for name in ("files", "copied", "unchanged", "failed", "skipped"))
             + f"; {human_bytes(float(str(numbers['bytes_copied'])))} sent in {self._seconds:.1f} s"
-            + ("; every copied file was read back and compared.\n" if numbers["copied"] else ".\n")
+            + (f"; {_PROOFS[Verify(self._session.job.verify)]}.\n" if numbers["copied"] else ".\n")
         )
         if dropped := self._delta.get("dropped_bits", 0):
             stream.write(f"{dropped:,} files lost their setuid or setgid bit: only root can give those.\n")

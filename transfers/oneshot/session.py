@@ -40,8 +40,11 @@ class Session:
     request: Request
     is_interrupted: Callable[[], bool]
     check: Callable[[Session], None]
+    warn: Callable[[str], None]
+    """What the sink will not keep is told before anything is copied."""
     job: Job = field(init=False)
     scan: Scan = field(init=False)
+    losses: list[str] = field(init=False, default_factory=list)
     before: dict[str, int] = field(init=False)
     _scheduler: SchedulerProcess = field(init=False)
     _next_check: float = 0.0
@@ -52,6 +55,9 @@ class Session:
     def run(self) -> None:
         """To the end, or until interrupted (checkpoints saved, work released)."""
         self.job = _find_or_create(self.request)
+        self.losses = services.losses(self.job)
+        for sentence in self.losses:
+            self.warn(sentence)
         self.before = counters.totals(self.job.pk)
         self.scan = self._ask_for_scan()
         self._scheduler = SchedulerProcess()

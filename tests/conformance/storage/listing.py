@@ -136,6 +136,11 @@ class ListingConformance(Place):
         assert root.overlaps(deeper) and deeper.overlaps(inner) and inner.overlaps(inner)
         assert not inner.overlaps(beside)
 
+    def test_the_location_is_the_identity_without_a_look_inside(self, storage, open_place):
+        put(storage, b"a/b/f")
+        for place in (storage, open_place(b"a"), open_place(b"not/yet")):
+            assert place.location() == place.root_identity().chain
+
     def test_a_root_that_does_not_exist_yet_has_an_identity(self, storage, open_place):
         missing = open_place(b"not/yet").root_identity()
         assert missing.is_empty

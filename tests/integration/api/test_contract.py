@@ -20,7 +20,12 @@ def test_a_submitted_job_is_answered_as_documented(api, storage, user):
     answer = api.post("/api/jobs", NEW)
     job = Job.objects.get()
     assert answer.status_code == 201
-    assert answer.json() == {"job_id": str(job.pk), "status": "running", "message": "Job submitted successfully"}
+    assert answer.json() == {
+            "job_id": str(job.pk),
+            "status": "running",
+            "message": "Job submitted successfully",
+            "warnings": [],
+        }
     assert answer["Location"] == f"http://testserver/api/jobs/{job.pk}"
     assert (job.owner, job.interval, job.source_path) == (user, timedelta(minutes=5), "/in")
     assert job.events.get().actor == f"user:{user.username}"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 def session(*, is_dry_run: bool = False, **scan) -> Session:
     """As it stands before anything was copied."""
     request = Request(("local", "/a"), ("local", "/b"), {}, 1, is_dry_run)
-    made = Session(request, lambda: False, lambda session: None)
+    made = Session(request, lambda: False, lambda session: None, lambda sentence: None)
     made.job = builders.new_job()
     made.before = counters.totals(made.job.pk)
     made.scan = Scan.objects.create(job=made.job, **{"finished_at": timezone.now(), **scan})
@@ -51,6 +51,7 @@ def test_files_are_copied_unchanged_or_failed():
     work(one, b"bad directory/", "failed")
     expected = {"copied": 1, "unchanged": 6, "failed": 1, "files": 8, "skipped": 2, "gone": 1, "errors": 0}
     expected |= {"bytes_copied": 7, "bytes_resumed": 3, "seconds": 1.235, "error": "", "job_id": str(one.job.pk)}
+    expected |= {"verify": "readback", "not_kept": []}
     told = numbers(one)
     failures = told.pop("failures")
     assert told == expected

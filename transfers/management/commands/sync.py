@@ -62,7 +62,7 @@ class Command(BaseCommand):
         flag, begun = StopFlag(), time.monotonic()
         progress = ProgressLine(sys.stderr)
         try:
-            session = Session(_request(options), flag.is_set, progress)
+            session = Session(_request(options), flag.is_set, progress, _warn)
             session.run()
         except Refusal as refusal:
             progress.close()
@@ -78,6 +78,10 @@ class Command(BaseCommand):
         if flag.is_set():
             return INTERRUPTED
         return OK if report.is_clean else FAILURES
+
+
+def _warn(sentence: str) -> None:
+    sys.stderr.write(f"Note: {sentence}\n")
 
 
 def _request(options: dict[str, Any]) -> Request:
