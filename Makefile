@@ -7,6 +7,8 @@
 PORT ?= 8080
 # Extra arguments for the tool behind test, lint, types and lock: make test ARGS="-k health"
 ARGS ?=
+# Storages beyond directories: make setup EXTRAS="s3 sftp" (s3, gcs, azure, sftp).
+EXTRAS ?=
 # The name of the slave that run-slave starts; it draws one without.
 SLAVE ?=
 
@@ -20,6 +22,9 @@ BASE := $(VENV)/base.stamp
 DEV := $(VENV)/dev.stamp
 STATIC := var/static.stamp
 
+ALL_EXTRAS := s3 gcs azure sftp
+EXTRA_STAMPS := $(foreach name,$(EXTRAS),$(VENV)/$(name).stamp)
+
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 # make would expand a $ inside these values; taken as they stand, they reach the commands through the environment.
@@ -32,7 +37,7 @@ help: ## Show this list
 
 # ── set up ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-setup: $(BASE) .env ## Make .venv with everything needed to run, and a .env with a key of its own
+setup: $(BASE) $(EXTRA_STAMPS) .env ## Make .venv with everything needed to run, and a .env with a key of its own
 	@mkdir -p data var && chmod 700 var
 
 build: setup $(STATIC) ## Check the configuration, collect the admin's static files
@@ -67,11 +72,17 @@ $(BASE): requirements/base.txt $(CREATED)
 	@$(INSTALL) -r requirements/base.txt
 	@touch $@
 
-# dev.txt holds base.txt too, at the same versions.
+# An extra is complete by itself, at the versions of all the others.
+$(ALL_EXTRAS:%=$(VENV)/%.stamp): $(VENV)/%.stamp: requirements/%.txt $(BASE)
+	@echo "Installing what $* storages need"
+	@$(INSTALL) -r $<
+	@touch $@
+
+# dev.txt holds base.txt and the extras too, at the same versions.
 $(DEV): requirements/dev.txt $(CREATED)
 	@echo "Installing what working on SyncF needs"
 	@$(INSTALL) -r requirements/dev.txt
-	@touch $(BASE) $@
+	@touch $(BASE) $(ALL_EXTRAS:%=$(VENV)/%.stamp) $@
 
 # Made once and never again: it belongs to whoever runs this installation.
 .env: | $(BASE)
@@ -124,7 +135,7 @@ start-rabbitmq: ## Start RabbitMQ with its management page on 127.0.0.1:15672
 test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (brought up if they are not there)
 	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
 	servers=$$($(PY) -m tests.servers up) || exit 1; \
-	for server in $$servers; do export "$$server"; done; \
+	set -f; for server in $$servers; do export "$$server"; done; set +f; \
 	failed=0; mkdir -p var; \
 	SYNCF_TEST_STACK=postgres $(PY) -m pytest $(ARGS) > var/test-postgres.log 2>&1 & other=$$!; \
 	SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(ARGS) || failed=1; \
@@ -135,7 +146,7 @@ test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (broug
 bench: $(DEV) ## Compare with rclone, rsync and cp on the same trees; writes docs/performance.md
 	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
 	servers=$$($(PY) -m tests.servers up) || exit 1; \
-	for server in $$servers; do export "$$server"; done; \
+	set -f; for server in $$servers; do export "$$server"; done; set +f; \
 	$(PY) -m tests.benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 lint: $(DEV) ## Check style and import directions
@@ -145,11 +156,17 @@ lint: $(DEV) ## Check style and import directions
 types: $(DEV) ## Check types
 	@$(PY) -m mypy $(ARGS)
 
-lock: $(DEV) ## Write requirements/*.txt anew from *.in: make lock ARGS=--upgrade
-	@for name in base dev; do \
+lock: $(DEV) ## Write all locked requirements anew from *.in: make lock ARGS=--upgrade
+	@lock() { \
 	  env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(PY) -m uv pip compile --quiet --no-config --universal --generate-hashes \
-	    --python-version 3.11 --custom-compile-command "make lock" $(ARGS) \
-	    "requirements/$$name.in" --output-file "requirements/$$name.txt" || exit 1; \
+	    --python-version 3.11 --custom-compile-command "make lock" $(ARGS) "$$@"; \
+	}; \
+	for name in base dev; do lock requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done; \
+	for name in $(ALL_EXTRAS); do \
+	  lock requirements/$$name.in --constraint requirements/dev.txt --output-file requirements/$$name.txt || exit 1; \
+	done; \
+	for name in cloud swift; do \
+	  lock tests/servers/requirements/$$name.in --output-file tests/servers/requirements/$$name.txt || exit 1; \
 	done
 
 clean: ## Remove what can be made again; never .env, data/ or the database

@@ -7,11 +7,16 @@ import os
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from tests.servers import postgres, rabbitmq, state
+from tests.servers.cloud import PrivateAzurite, PrivateGcs, PrivateMoto
 from tests.servers.packages import ServerMissing
 from tests.servers.postgres import PrivatePostgres
+from tests.servers.private import PrivateServer, answers_http, answers_ssh
 from tests.servers.rabbitmq import PrivateRabbitmq
+from tests.servers.sftp import PrivateSftp
+from tests.servers.swift import PrivateSwift
 
 
 class Kind(NamedTuple):
@@ -22,7 +27,7 @@ class Kind(NamedTuple):
     """Environment variable that names a server to use."""
     usual_urls: tuple[str, ...]
     answers: Callable[[str], bool]
-    make: Callable[[], PrivatePostgres | PrivateRabbitmq]
+    make: Callable[[], PrivatePostgres | PrivateRabbitmq | PrivateServer]
 
 
 POSTGRES = Kind(
@@ -39,19 +44,30 @@ RABBITMQ = Kind(
     rabbitmq.answers,
     PrivateRabbitmq,
 )
-KINDS = (POSTGRES, RABBITMQ)
+MOTO = Kind("moto", "SYNCF_TEST_MOTO_URL", (), answers_http, PrivateMoto)
+SWIFT = Kind("Swift", "SYNCF_TEST_SWIFT_URL", (), answers_http, PrivateSwift)
+GCS = Kind("the emulator of Google Cloud Storage", "SYNCF_TEST_GCS_URL", (), answers_http, PrivateGcs)
+AZURITE = Kind("azurite", "SYNCF_TEST_AZURITE_URL", (), answers_http, PrivateAzurite)
+SFTP = Kind(
+    "OpenSSH", "SYNCF_TEST_SFTP_URL", (), lambda url: answers_ssh(urlsplit(url).port or 22), PrivateSftp
+)
+KINDS = (POSTGRES, RABBITMQ, MOTO, SWIFT, GCS, AZURITE, SFTP)
 
 
-@cache
 def ensure_postgres() -> str:
     """The URL of a server where databases may be made. Raises ServerMissing."""
-    return find(POSTGRES) or _start_until_exit(POSTGRES)
+    return ensure(POSTGRES)
+
+
+def ensure_rabbitmq() -> str:
+    """The URL of a server where queues may be declared. Raises ServerMissing."""
+    return ensure(RABBITMQ)
 
 
 @cache
-def ensure_rabbitmq() -> str:
-    """The URL of a server where queues may be declared. Raises ServerMissing."""
-    return find(RABBITMQ) or _start_until_exit(RABBITMQ)
+def ensure(kind: Kind) -> str:
+    """The URL of a server of this kind that answers; one of our own ends with this process. Raises ServerMissing."""
+    return find(kind) or _start_until_exit(kind)
 
 
 def find(kind: Kind) -> str | None:

@@ -48,15 +48,21 @@ def save(records: Sequence[Record]) -> None:
 
 
 @contextmanager
-def locked() -> Iterator[None]:
-    """One ``up`` or ``down`` at a time."""
+def locked(what: str = "servers") -> Iterator[None]:
+    """One ``up`` or ``down``, or one installation of `what`, at a time."""
     _file().parent.mkdir(parents=True, exist_ok=True)
-    with _file().with_suffix(".lock").open("w") as lock:
+    with _file().with_name(f"{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
+def cache() -> Path:
+    """The folder outside the tree for what is kept from one run to the next."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path("/var/cache/syncf-tests") if os.geteuid() == 0 else home / "syncf-tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _file() -> Path:
-    if os.geteuid() == 0:
-        return Path("/var/cache/syncf-tests/servers.json")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "syncf-tests" / "servers.json"
+    return cache() / "servers.json"

@@ -1,0 +1,69 @@
+"""Test servers that come as packages: installed once, from locked requirements, outside the tree.
+
+Each has a folder of its own whose name carries the digest of its lock file, so a changed lock makes a new one, and an
+interrupted installation is never taken for a whole one (it is renamed when it is complete).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.servers import state
+from tests.servers.packages import ServerMissing, find_program
+
+LOCKS = Path(__file__).parent / "requirements"
+
+
+def python_packages(name: str) -> Path:
+    """The `bin` of a virtual environment with `requirements/<name>.txt`. Raises ServerMissing."""
+    lock = LOCKS / f"{name}.txt"
+
+    def install(folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, stdout=sys.stderr)
+        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], check=True, stdout=sys.stderr)
+
+    return _installed(name, lock, install, rename=False) / "bin"
+
+
+def node_packages(name: str) -> Path:
+    """The `node_modules/.bin` of `requirements/<name>/package-lock.json`. Raises ServerMissing."""
+    npm = find_program("/usr/bin/npm", "npm")
+    lock = LOCKS / name / "package-lock.json"
+
+    def install(folder: Path) -> None:
+        folder.mkdir()
+        for file in lock.parent.iterdir():
+            shutil.copy(file, folder)
+        subprocess.run([str(npm), "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, stdout=sys.stderr)
+
+    return _installed(name, lock, install, rename=True) / "node_modules/.bin"
+
+
+def _installed(name: str, lock: Path, install: Callable[[Path], None], *, rename: bool) -> Path:
+    """A virtual environment can't be moved, so there a stamp says that it is whole."""
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    folder = state.cache() / f"{name}-{digest}"
+    stamp = folder / "whole"
+    with state.locked(name):
+        if stamp.exists():
+            return folder
+        print(f"{name}: installing it for the tests, once, into {folder}", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
+        place = Path(tempfile.mkdtemp(dir=folder.parent)) / "new" if rename else folder
+        try:
+            install(place)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise ServerMissing(f"{name} could not be installed ({error}); see the output above") from error
+        if rename:
+            os.rename(place, folder)
+            place.parent.rmdir()
+        stamp.touch()
+    return folder
