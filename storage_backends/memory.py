@@ -100,8 +100,8 @@ class _MemoryClient(ObjectClient):
     def __init__(self, bucket: _Bucket) -> None:
         self._bucket = bucket
 
-    def check(self) -> None:
-        return None
+    def has_any(self, prefix: str) -> bool:
+        return next(self.listed(prefix), None) is not None
 
     def listed(self, prefix: str) -> Iterator[Stored]:
         with self._bucket.lock:

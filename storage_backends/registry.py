@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 BACKENDS = {
     "file": Backend("storage_backends.local", "open_local"),
     "memory": Backend("storage_backends.memory", "open_memory"),
+    "s3": Backend("storage_backends.s3", "open_s3", "s3", ("boto3", "obstore")),
 }
 """URL scheme → backend. The function takes `(url: StorageUrl, path: bytes, create: bool)`."""
 

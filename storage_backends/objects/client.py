@@ -29,8 +29,9 @@ class ObjectClient(ABC):
     """One bucket or container."""
 
     @abstractmethod
-    def check(self) -> None:
-        """Raise if the bucket can't be reached, does not exist, or must not be listed."""
+    def has_any(self, prefix: str) -> bool:
+        """Whether any key begins with `prefix`, in one request. Raises if the bucket can't be reached, does not exist,
+        or must not be listed there."""
 
     @abstractmethod
     def listed(self, prefix: str) -> Iterator[Stored]:

@@ -16,8 +16,8 @@ from storage_backends.objects.client import ObjectClient, Stored
 
 RANGE_BYTES = 4 << 20
 RANGES_AHEAD = 4
-SMALL_AHEAD = 32
-"""Small objects that are fetched before they are asked for; each is as large as a batch takes at most."""
+SMALL_AHEAD, SMALL_AHEAD_BYTES = 32, 64 << 20
+"""Small objects that are fetched before they are asked for, and what they may take together."""
 
 
 class ObjectFile(OpenFile):
@@ -113,6 +113,7 @@ class ReadAhead:
         self._under_way.clear()
 
     def _fetch_more(self) -> None:
-        while self._coming and len(self._under_way) < SMALL_AHEAD:
+        most = max(2, min(SMALL_AHEAD, SMALL_AHEAD_BYTES // max(1, self._max_bytes)))
+        while self._coming and len(self._under_way) < most:
             path = self._coming.popleft()
             self._under_way[path] = self._threads().submit(self._get, path, self._max_bytes)

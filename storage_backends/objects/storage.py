@@ -83,13 +83,13 @@ class ObjectStorage(Storage):
     # ── the interface ─────────────────────────────────────────────────────────────────────────────────────────
 
     def probe(self) -> None:
-        self.client.check()
+        self.client.has_any(self.prefix)
 
     def location(self) -> tuple[str, ...]:
         return tuple(self._identity(self._folders[:count]) for count in range(len(self._folders), -1, -1))
 
     def root_identity(self) -> RootIdentity:
-        is_empty = next(self.client.listed(self.prefix), None) is None
+        is_empty = not self.client.has_any(self.prefix)
         return RootIdentity(self.location(), self._where, is_empty=is_empty, exists=True)
 
     def list_files(

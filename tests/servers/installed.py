@@ -42,7 +42,8 @@ def node_packages(name: str) -> Path:
         folder.mkdir()
         for file in lock.parent.iterdir():
             shutil.copy(file, folder)
-        subprocess.run([str(npm), "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, stdout=sys.stderr)
+        command = [str(npm), "ci", "--silent", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=folder, check=True, stdout=sys.stderr)
 
     return _installed(name, lock, install, rename=True) / "node_modules/.bin"
 

@@ -1,4 +1,4 @@
-"""A server of our own with a temporary directory, on free ports of loopback: what those that are simple have in common."""
+"""A server of our own with a temporary directory, on free ports of loopback: what the simple ones have in common."""
 
 from __future__ import annotations
 

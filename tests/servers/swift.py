@@ -36,8 +36,8 @@ class PrivateSwift(PrivateServer):
         return f"http://127.0.0.1:{self.ports[3]}"
 
     def commands(self) -> Sequence[Sequence[str]]:
-        servers = (*_SERVERS, "proxy")
-        return [[str(self._bin / f"swift-{name}-server"), str(self.directory / f"{name}-server.conf")] for name in servers]
+        names = [f"{server}-server" for server in (*_SERVERS, "proxy")]
+        return [[str(self._bin / f"swift-{name}"), str(self.directory / f"{name}.conf")] for name in names]
 
     def is_up(self) -> bool:
         return answers_http(f"{self.url}/healthcheck")

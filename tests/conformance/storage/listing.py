@@ -6,7 +6,7 @@ from storage_backends.base import Attributes, FileInfo, Kind, ListError, Partial
 from storage_backends.errors import BadPath, NotFound, Overlap
 from tests.conformance.storage.places import MTIME_NS, Place, identity, kept_time, needs, put
 
-TREE = [b"a", b"a-", b"b/x", b"b/y/z", b"b0", b"c\xff", b"d e\n"]
+TREE = [b"a", b"a-", b"b/x", b"b/y/z", b"b0", b"c\xff", b"d e~"]
 
 
 def listed(storage, **options) -> list[bytes]:

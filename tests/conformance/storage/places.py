@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -21,6 +23,15 @@ class Place(ABC):
 
     refused_names: frozenset[bytes] = frozenset()
     """Of the suite's odd names those that the service can't hold; each must be refused with BadPath."""
+
+    server_faults: Mapping[str, str] = MappingProxyType({})
+    """Part of a test's name → what this very server does wrong that the real service does right."""
+
+    @pytest.fixture(autouse=True)
+    def _without_faults_of_the_server(self, request):
+        for name, fault in self.server_faults.items():
+            if name in request.node.name:
+                pytest.skip(f"the server's fault: {fault}")
 
     @pytest.fixture
     @abstractmethod

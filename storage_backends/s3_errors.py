@@ -1,0 +1,105 @@
+"""What an S3 server or boto3 means, in the words of `errors.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from botocore import exceptions as boto
+from urllib3.exceptions import HTTPError
+
+from storage_backends.errors import (
+    BadCredentials,
+    ChecksumMismatch,
+    ConfigurationError,
+    FileTooBig,
+    NameTooLong,
+    NotFound,
+    PermissionDenied,
+    PreconditionFailed,
+    QuotaExceeded,
+    StorageError,
+    Throttled,
+    Unreachable,
+    UploadGone,
+)
+from storage_backends.names import display_path
+
+
+class NotImplementedThere(StorageError):
+    """The server does not know this request."""
+
+    retryable = False
+
+
+_MEANING: dict[type[StorageError], tuple[str, ...]] = {
+    NotFound: ("NoSuchKey", "NoSuchVersion", "404", "NotFound"),
+    UploadGone: ("NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"),
+    PreconditionFailed: ("PreconditionFailed", "412", "ConditionalRequestConflict", "OperationAborted"),
+    ChecksumMismatch: ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"),
+    PermissionDenied: ("AccessDenied", "AllAccessDisabled", "403", "Forbidden", "InvalidObjectState"),
+    BadCredentials: (
+        *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"),
+        *("RequestTimeTooSkewed", "InvalidClientTokenId", "ExpiredTokenException", "RequestExpired", "401"),
+    ),
+    Throttled: (
+        *("SlowDown", "ServiceUnavailable", "503", "429", "Throttling", "ThrottlingException", "TooManyRequests"),
+        *("RequestLimitExceeded", "BandwidthLimitExceeded", "TooManyRequestsException"),
+    ),
+    Unreachable: ("InternalError", "500", "502", "504", "RequestTimeout"),
+    FileTooBig: ("EntityTooLarge",),
+    NameTooLong: ("KeyTooLongError",),
+    QuotaExceeded: ("QuotaExceeded", "TooMuchData", "InsufficientStorage", "507"),
+    NotImplementedThere: ("NotImplemented", "501"),
+}
+_BY_CODE = {code: kind for kind, codes in _MEANING.items() for code in codes}
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.UnauthorizedSSOTokenError,
+    boto.SSOTokenLoadError,
+)
+_CONFIGURATION = (
+    boto.ProfileNotFound,
+    boto.ConfigNotFound,
+    boto.ConfigParseError,
+    boto.InvalidEndpointConfigurationError,
+)
+
+
+@contextmanager
+def translated(bucket: str, key: str = "") -> Iterator[None]:
+    """Whatever boto3 raises inside leaves as a StorageError."""
+    try:
+        yield
+    except boto.ClientError as error:
+        raise _of_server(error, bucket, key) from error
+    except _NO_CREDENTIALS as error:
+        raise BadCredentials(f"there are no credentials for bucket {bucket}: {error}") from error
+    except (*_CONFIGURATION, ValueError) as error:
+        raise ConfigurationError(f"bucket {bucket}: {error}") from error
+    except (boto.HTTPClientError, boto.IncompleteReadError, HTTPError, OSError) as error:
+        raise Unreachable(f"bucket {bucket} does not answer: {type(error).__name__}") from error
+    except boto.BotoCoreError as error:
+        raise StorageError(f"bucket {bucket}: {error}") from error
+
+
+def _of_server(error: boto.ClientError, bucket: str, key: str) -> StorageError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    what = f"'{display_path(key.encode())}' in bucket {bucket}" if key else f"bucket {bucket}"
+    if code == "NoSuchBucket":
+        return ConfigurationError(f"bucket {bucket} does not exist; create it, or correct the storage's URL")
+    if code == "InvalidObjectState":
+        return PermissionDenied(f"{what} is archived; restore it first")
+    kind = _BY_CODE.get(code) or _BY_CODE.get(str(status)) or (Unreachable if status >= 500 else StorageError)
+    text = f"{what}: the server says {code}: {error.response.get('Error', {}).get('Message', '')}".rstrip(": ")
+    return kind(text, retry_after_seconds=_retry_after(error) if kind is Throttled else None)
+
+
+def _retry_after(error: boto.ClientError) -> float | None:
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    with suppress(ValueError):
+        return max(0.0, min(float(headers.get("retry-after", "")), 3600.0))
+    return None

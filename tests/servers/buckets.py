@@ -1,0 +1,53 @@
+"""Empty places of a test's own on the shared servers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.servers import swift
+from tests.servers.ensure import MOTO, SWIFT, Kind, ensure
+
+S3_PROFILES = {MOTO.name: ("moto", "any", "key"), SWIFT.name: ("swift", swift.KEY_ID, swift.SECRET)}
+
+
+def write_s3_profiles(file: Path) -> Path:
+    """A shared credentials file that lets in everywhere; for AWS_SHARED_CREDENTIALS_FILE."""
+    file.write_text(
+        "".join(
+            f"[{profile}]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+            for profile, key, secret in S3_PROFILES.values()
+        )
+    )
+    return file
+
+
+@contextmanager
+def s3_bucket(kind: Kind) -> Iterator[str]:
+    """The storage URL of an empty bucket; emptied and removed afterwards."""
+    import boto3
+
+    profile, key, secret = S3_PROFILES[kind.name]
+    endpoint, bucket = ensure(kind), _name()
+    resource = boto3.resource(
+        "s3", endpoint_url=endpoint, aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1"
+    )
+    resource.create_bucket(Bucket=bucket)
+    try:
+        yield f"s3://{bucket}?endpoint_url={quote(endpoint)}&profile={profile}"
+    finally:
+        client = resource.meta.client
+        for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
+            client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for entry in page.get("Contents", ()):
+                client.delete_object(Bucket=bucket, Key=entry["Key"])
+        client.delete_bucket(Bucket=bucket)
+        client.close()
+
+
+def _name() -> str:
+    return f"syncf-{secrets.token_hex(8)}"
