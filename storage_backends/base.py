@@ -119,6 +119,8 @@ class Capabilities(NamedTuple):
     """The digest that the *server* checks for every part it receives."""
     finds_partials: bool = True
     """`discard_partials` finds what older epochs left. False: only their token leads to it (`discard_upload`)."""
+    tells_gone_uploads: bool = True
+    """False: an upload that was aborted or has expired looks like one of which nothing has arrived yet (Azure)."""
     lists_uploads: bool = False
     upload_ttl_days: int | None = None
     max_path_bytes: int = 1 << 30

@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.servers import swift
-from tests.servers.ensure import MOTO, SWIFT, Kind, ensure
+from tests.servers.cloud import AZURITE_ACCOUNT, AZURITE_KEY
+from tests.servers.ensure import AZURITE, MOTO, SWIFT, Kind, ensure
 
 S3_PROFILES = {MOTO.name: ("moto", "any", "key"), SWIFT.name: ("swift", swift.KEY_ID, swift.SECRET)}
 
@@ -47,6 +48,21 @@ def s3_bucket(kind: Kind) -> Iterator[str]:
                 client.delete_object(Bucket=bucket, Key=entry["Key"])
         client.delete_bucket(Bucket=bucket)
         client.close()
+
+
+@contextmanager
+def azure_container() -> Iterator[str]:
+    """The storage URL of an empty container, removed afterwards. Its key is expected in AZURE_STORAGE_KEY."""
+    from azure.storage.blob import BlobServiceClient
+
+    endpoint, container = ensure(AZURITE), _name()
+    key = {"account_name": AZURITE_ACCOUNT, "account_key": AZURITE_KEY}
+    with BlobServiceClient(endpoint, credential=key) as service:
+        service.create_container(container)
+        try:
+            yield f"azure://{AZURITE_ACCOUNT}/{container}?endpoint_url={quote(endpoint)}"
+        finally:
+            service.delete_container(container)
 
 
 def _name() -> str:

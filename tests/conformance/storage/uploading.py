@@ -194,6 +194,7 @@ class UploadConformance(Place):
         assert content(storage, b"f") == data
 
     def test_an_aborted_upload_is_gone(self, storage, open_place, data):
+        needs(storage, "tells_gone_uploads")
         session = storage.resume_upload(begin(storage, b"f", data, who := partial()), who)
         send(session, data, [0])
         token = saved(session)
@@ -215,6 +216,7 @@ class UploadConformance(Place):
         again.close()
 
     def test_an_upload_is_discarded_by_its_token(self, storage, open_place, data):
+        needs(storage, "tells_gone_uploads")
         session = storage.resume_upload(begin(storage, b"d/f", data, partial(3, "7" * 20)), partial(3, "7" * 20))
         send(session, data, [0])
         session.close()
