@@ -99,6 +99,10 @@ class Capabilities(NamedTuple):
     may_write_parts_in_any_order: bool = False
     parts_in_flight: int = 0
     """Parts that are sent at once, in threads; memory is (this + 2) parts. 0: written one by one by the caller."""
+    overwrites_parts: bool = True
+    """False: what was written stays, so `keep` of less raises UploadGone (GCS)."""
+    commits_with_last_part: bool = False
+    """True: the last part is sent by the commit, so it is not held after a crash (GCS)."""
     reads_back_before_commit: bool = False
     """True: `UploadSession.read_part` works. False: read back with `open_file` after `commit`."""
     commits_if_absent: bool = False
@@ -285,6 +289,10 @@ class UploadSession(ABC):
         """Write one whole part; `data` is not touched after it returned. Idempotent: the same number again overwrites.
         Where the order of parts matters they come in order."""
 
+    def expect_part(self, number: int, data: memoryview) -> None:  # noqa: B027
+        """What held part `number` has to be, told in order before anything is written: for storages that can compare
+        only the whole."""
+
     @abstractmethod
     def read_part(self, number: int, buffer: memoryview) -> int:
         """Read a part back before the commit. Only where `reads_back_before_commit`."""
@@ -295,7 +303,7 @@ class UploadSession(ABC):
 
     @abstractmethod
     def keep(self, parts: int) -> None:
-        """Throw away everything from part `parts` on (what could not be proved)."""
+        """Throw away everything from part `parts` on (what could not be proved). Raises UploadGone if it can't."""
 
     @abstractmethod
     def drop_cache(self) -> None:

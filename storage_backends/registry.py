@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 BACKENDS = {
     "azure": Backend("storage_backends.azure", "open_azure", "azure", ("azure.storage.blob",)),
     "file": Backend("storage_backends.local", "open_local"),
+    "gs": Backend("storage_backends.gcs", "open_gcs", "gcs", ("google.cloud.storage",)),
     "memory": Backend("storage_backends.memory", "open_memory"),
     "s3": Backend("storage_backends.s3", "open_s3", "s3", ("boto3", "obstore")),
 }

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
 from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
-from storage_backends.errors import ChecksumMismatch, NotFound, NotRegular, StorageError, UploadGone, VersionChanged
+from storage_backends.errors import ChecksumMismatch, NotFound, NotRegular, StorageError, UploadGone
 from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.client import ObjectClient
@@ -97,8 +97,7 @@ class ObjectBatch(WriteBatch):
         return metadata.describe(path, stored)
 
     def _compare(self, path: bytes, staged: _Staged, version: str) -> None:
-        found, data = self._client.get(staged.key, len(staged.data))
-        if found.version != version:
-            raise VersionChanged(f"'{display_path(path)}' was written by somebody else right after us")
-        if data != staged.data:
+        data = bytearray(len(staged.data))
+        count = self._client.read_range(staged.key, version, 0, memoryview(data)) if data else 0
+        if count != len(data) or bytes(data) != staged.data:
             raise ChecksumMismatch(f"'{display_path(path)}' was read back with other bytes than were written")
