@@ -117,6 +117,8 @@ class Capabilities(NamedTuple):
     """None: a time is kept only as metadata beside the object."""
     version_tells_writes: bool = True
     """False: the version is of the content alone (an etag), so the same bytes written again have the same one."""
+    version_tells_content: bool = True
+    """False: a file replaced by one of the same size, second, mode and owner has the same version (SFTP)."""
     sets_attributes: bool = True
     """False: what stands there keeps its metadata until it is written anew (S3)."""
     verifies_digest: Literal["sha256", "md5", "crc32c"] | None = None

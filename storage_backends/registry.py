@@ -33,6 +33,7 @@ BACKENDS = {
     "gs": Backend("storage_backends.gcs", "open_gcs", "gcs", ("google.cloud.storage",)),
     "memory": Backend("storage_backends.memory", "open_memory"),
     "s3": Backend("storage_backends.s3", "open_s3", "s3", ("boto3", "obstore")),
+    "sftp": Backend("storage_backends.sftp", "open_sftp", "sftp", ("paramiko",)),
 }
 """URL scheme → backend. The function takes `(url: StorageUrl, path: bytes, create: bool)`."""
 

@@ -127,7 +127,7 @@ class BatchConformance(Place):
             storage.set_attributes(b"f", PLAIN, before)
 
     def test_attributes_of_a_file_that_is_not_the_expected_one_are_not_set(self, storage):
-        needs(storage, "sets_attributes")
+        needs(storage, "sets_attributes", "version_tells_content")
         before = put(storage, b"f", b"data")
         there = put(storage, b"f", b"DATA")
         with pytest.raises(VersionChanged):

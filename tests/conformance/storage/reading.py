@@ -60,6 +60,7 @@ class ReadingConformance(Place):
             assert source.is_unchanged()
 
     def test_a_replaced_file_is_noticed(self, storage):
+        needs(storage, "version_tells_content")
         put(storage, b"f", DATA)
         with storage.open_file(b"f") as source:
             put(storage, b"f", DATA[::-1])

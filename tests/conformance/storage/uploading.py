@@ -185,6 +185,7 @@ class UploadConformance(Place):
         assert identity(caught.value.info) == identity(storage.get_file_info(b"f"))
 
     def test_a_foreign_file_of_the_same_size_and_time_is_not_our_commit(self, storage, open_place, data):
+        needs(storage, "version_tells_content")
         session = storage.resume_upload(begin(storage, b"f", data, partial(1, "e" * 20)), partial(1, "e" * 20))
         send(session, data)
         intent = session.prepare(b"s" * 32)

@@ -1,0 +1,225 @@
+"""Files and links. What comes next is asked for before it is wanted; many small files are read in step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from paramiko import sftp as protocol
+from paramiko.sftp_attr import SFTPAttributes
+
+from storage_backends.base import FileInfo, Kind, OpenFile
+from storage_backends.errors import NotFound, NotRegular, StorageError, VersionChanged
+from storage_backends.names import display_path
+from storage_backends.sftp.connection import FLAG_READ, REQUEST_BYTES, Connection, attributes_of
+from storage_backends.sftp.describing import describe, kind_of
+from storage_backends.sftp.folders import Folders
+
+AHEAD_BYTES = 4 << 20
+"""Of one open file, asked for and not yet taken."""
+FILES_IN_STEP, BYTES_IN_STEP = 64, 16 << 20
+
+
+def look(connection: Connection, folders: Folders, path: bytes) -> SFTPAttributes:
+    """Attributes of a name below the root. Raises NotFound, also for what is below a file."""
+    folder, full = folders.split(path)
+    try:
+        folders.enter(folder)
+    except StorageError as error:
+        raise NotFound(f"there is no '{display_path(path)}': {error}") from error
+    return connection.lstat(full, path)
+
+
+class Range(NamedTuple):
+    """Bytes that were asked for."""
+
+    offset: int
+    length: int
+    number: int
+
+
+def read_all(connection: Connection, handle: bytes, offset: int, buffer: memoryview, path: bytes) -> int:
+    """Fill `buffer` with requests under way together; less only at the end of the file."""
+    asked = [
+        Range(at, min(REQUEST_BYTES, len(buffer) - at), ask_read(connection, handle, offset + at, len(buffer) - at))
+        for at in range(0, len(buffer), REQUEST_BYTES)
+    ]
+    done = 0
+    for each in asked:
+        data = take_read(connection, each.number, path)
+        if each.offset == done:
+            buffer[done : done + len(data)] = data
+            done += len(data)
+    while done < len(buffer):  # a server may send less than it was asked for
+        data = take_read(connection, ask_read(connection, handle, offset + done, len(buffer) - done), path)
+        if not data:
+            break
+        buffer[done : done + len(data)] = data
+        done += len(data)
+    return done
+
+
+def ask_read(connection: Connection, handle: bytes, offset: int, length: int) -> int:
+    """At most REQUEST_BYTES of them."""
+    return connection.ask(protocol.CMD_READ, handle, protocol.int64(offset), min(length, REQUEST_BYTES))
+
+
+def take_read(connection: Connection, number: int, path: bytes) -> bytes:
+    """The bytes; none at the end of the file."""
+    try:
+        return connection.answer(number, path)[1].get_string()
+    except EOFError:
+        return b""
+
+
+class SftpFile(OpenFile):
+    """One open file. Reading in order is read ahead for."""
+
+    def __init__(self, connection: Connection, folders: Folders, path: bytes) -> None:
+        self._connection, self._folders, self._path = connection, folders, path
+        self.info = describe(path, _regular(path, look(connection, folders, path)))
+        self._handle = connection.handle(connection.ask_open(folders.full(path), FLAG_READ), path)
+        self._ahead: deque[Range] = deque()
+        self._next = 0
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        wanted = max(0, min(len(buffer), self.info.size - offset))
+        if not self._ahead or self._ahead[0].offset != offset:
+            self._forget_ahead()
+            self._next = offset
+        done = 0
+        while done < wanted:
+            self._ask_ahead(offset + wanted)
+            part = self._ahead.popleft()
+            data = take_read(self._connection, part.number, self._path)
+            if len(data) != part.length or part.length > wanted - done:
+                self._forget_ahead()
+                return done + self._rest(offset + done, buffer[done:wanted])
+            buffer[done : done + len(data)] = data
+            done += len(data)
+        return done
+
+    def is_unchanged(self) -> bool:
+        try:
+            now = describe(self._path, look(self._connection, self._folders, self._path))
+        except NotFound:
+            return False
+        return now.version == self.info.version and now.kind is self.info.kind
+
+    def close(self) -> None:
+        self._forget_ahead()
+        if self._handle:
+            self._connection.tell(protocol.CMD_CLOSE, self._handle)
+            self._handle = b""
+
+    def _ask_ahead(self, until: int) -> None:
+        """Requests never cross `until`, where the caller's buffer ends, so that each is taken whole."""
+        while self._next < self.info.size and sum(part.length for part in self._ahead) < AHEAD_BYTES:
+            end = until if self._next < until else self.info.size
+            length = min(REQUEST_BYTES, end - self._next)
+            number = ask_read(self._connection, self._handle, self._next, length)
+            self._ahead.append(Range(self._next, length, number))
+            self._next += length
+
+    def _rest(self, offset: int, buffer: memoryview) -> int:
+        return read_all(self._connection, self._handle, offset, buffer, self._path)
+
+    def _forget_ahead(self) -> None:
+        while self._ahead:
+            take_read(self._connection, self._ahead.popleft().number, self._path)
+
+
+class SmallFiles:
+    """Whole small files, many read in step: a request of each kind for all of them at a time."""
+
+    def __init__(self, connection: Connection, folders: Folders) -> None:
+        self._connection, self._folders = connection, folders
+        self._coming: deque[bytes] = deque()
+        self._max_bytes = 0
+        self._found: dict[bytes, tuple[FileInfo, bytes] | StorageError] = {}
+
+    def expect(self, paths: Sequence[bytes], max_bytes: int) -> None:
+        """These will be taken; what was expected before is forgotten."""
+        self._coming = deque(paths)
+        self._found.clear()
+        self._max_bytes = max_bytes
+
+    def take(self, path: bytes, max_bytes: int) -> tuple[FileInfo, bytes]:
+        """The file; raises what reading it met."""
+        if path not in self._found and path in self._coming and max_bytes == self._max_bytes:
+            most = max(1, min(FILES_IN_STEP, BYTES_IN_STEP // max(1, max_bytes)))
+            self._found.clear()
+            self._read([self._coming.popleft() for _ in range(min(most, len(self._coming)))], max_bytes)
+        if path not in self._found:
+            self._read([path], max_bytes)
+        found = self._found.pop(path)
+        if isinstance(found, StorageError):
+            raise found
+        return found
+
+    def _read(self, paths: Sequence[bytes], max_bytes: int) -> None:
+        """Every step for all of them before the next; whoever fails is left out of the rest."""
+        infos: dict[bytes, FileInfo] = {}
+        for path in paths:
+            with self._noting(path):
+                infos[path] = self._look(path, max_bytes)
+        asked = {path: self._connection.ask_open(self._folders.full(path), FLAG_READ) for path in infos}
+        handles: dict[bytes, bytes] = {}
+        for path, number in asked.items():
+            with self._noting(path):
+                handles[path] = self._connection.handle(number, path)
+        data = self._contents(infos, handles)
+        stats = {path: self._connection.ask(protocol.CMD_FSTAT, handles[path]) for path in data}
+        for path, number in stats.items():
+            with self._noting(path):
+                info = describe(path, attributes_of(self._connection.answer(number, path)[1]))
+                if info.version != infos[path].version or len(data[path]) != info.size:
+                    raise VersionChanged(f"'{display_path(path)}' changed while it was read")
+                self._found[path] = (info, data[path])
+        for handle in handles.values():
+            self._connection.tell(protocol.CMD_CLOSE, handle)
+
+    def _look(self, path: bytes, max_bytes: int) -> FileInfo:
+        info = describe(path, _regular(path, look(self._connection, self._folders, path)))
+        if info.size > max_bytes:
+            raise VersionChanged(f"'{display_path(path)}' is larger than {max_bytes:,} bytes")
+        return info
+
+    def _contents(self, infos: dict[bytes, FileInfo], handles: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        sizes = {path: infos[path].size for path in handles}
+        asked = {
+            path: [ask_read(self._connection, handles[path], at, size - at) for at in range(0, size, REQUEST_BYTES)]
+            for path, size in sizes.items()
+        }
+        found = {}
+        for path, requests in asked.items():
+            with self._noting(path):
+                pieces = [take_read(self._connection, number, path) for number in requests]
+                found[path] = b"".join(pieces)
+        return found
+
+    def _noting(self, path: bytes) -> _Noting:
+        return _Noting(self._found, path)
+
+
+class _Noting:
+    """What goes wrong with one file becomes its answer."""
+
+    def __init__(self, found: dict[bytes, tuple[FileInfo, bytes] | StorageError], path: bytes) -> None:
+        self._found, self._path = found, path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, StorageError):
+            self._found[self._path] = error
+            return True
+        return False
+
+
+def _regular(path: bytes, found: SFTPAttributes) -> SFTPAttributes:
+    if kind_of(found) is not Kind.FILE:
+        raise NotRegular(f"'{display_path(path)}' is not a regular file")
+    return found

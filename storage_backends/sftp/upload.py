@@ -1,0 +1,179 @@
+"""One large file on its way into a partial, and the renaming that publishes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paramiko import sftp as protocol
+from paramiko.sftp_attr import SFTPAttributes
+
+from storage_backends.base import AlreadyCommitted, FileInfo, Kind, PartialId, UploadSession, UploadToken
+from storage_backends.errors import KindConflict, NoSpace, NotFound, PreconditionFailed, StorageError, UploadGone
+from storage_backends.names import display_path
+from storage_backends.sftp import partials
+from storage_backends.sftp.connection import REQUEST_BYTES, Connection, attributes_of
+from storage_backends.sftp.describing import describe, kind_of, wanted
+from storage_backends.sftp.folders import Folders
+from storage_backends.sftp.reading import read_all
+
+NEW_FILE = 0o644
+
+
+def resume(connection: Connection, folders: Folders, token: UploadToken, partial: PartialId) -> SftpUpload:
+    """See `Storage.resume_upload`. `token.state` has `begun` once a session was opened, and `version` once one was
+    prepared. Directories are made only for a fresh token: where they are missing later, so is the partial."""
+    folder, full = folders.split(token.path)
+    if "begun" not in token.state:
+        own = folders.make(folder).rstrip(b"/") + b"/" + partial.name
+        refuse_directory(connection, full, token.path)
+        partials.discard_older(connection, folders, folder, partial)
+        handle: bytes | None = partials.create(connection, own, token.path)
+    else:
+        handle = _take_over(connection, folders, folder, token, partial)
+    if handle is None:
+        found = _committed(connection, full, token)
+        if found is not None:
+            raise AlreadyCommitted(found)
+        raise UploadGone(f"the partial of '{display_path(token.path)}' is gone; the upload begins again")
+    return SftpUpload(connection, folders, handle, token, partial)
+
+
+def refuse_directory(connection: Connection, full: bytes, path: bytes) -> None:
+    """Told before anything is sent."""
+    try:
+        found = connection.lstat(full, path)
+    except NotFound:
+        return
+    if kind_of(found) is Kind.DIRECTORY:
+        raise KindConflict(f"'{display_path(path)}' is a directory at the sink; move it away")
+
+
+def _take_over(
+    connection: Connection, folders: Folders, folder: bytes, token: UploadToken, partial: PartialId
+) -> bytes | None:
+    try:
+        folders.enter(folder)
+    except NotFound as error:
+        raise UploadGone(f"the folder of '{display_path(token.path)}' is gone; the upload begins again") from error
+    return partials.take_over(connection, folders, folder, partial)
+
+
+def _committed(connection: Connection, full: bytes, token: UploadToken) -> FileInfo | None:
+    """What stands there if it looks as it was prepared; the caller reads it back before it believes that."""
+    try:
+        found = describe(token.path, connection.lstat(full, token.path))
+    except NotFound:
+        return None
+    is_ours = found.kind is Kind.FILE and found.version == token.state.get("version")
+    return found if is_ours else None
+
+
+class SftpUpload(UploadSession):
+    """Parts are written at their offsets; what is held is what the partial's length covers."""
+
+    def __init__(
+        self, connection: Connection, folders: Folders, handle: bytes, token: UploadToken, partial: PartialId
+    ) -> None:
+        self._connection, self._handle = connection, handle
+        self._folder, self._full = folders.split(token.path)
+        self._own = folders.full(self._folder).rstrip(b"/") + b"/" + partial.name
+        self.token = token._replace(state={"begun": "1"})
+        self._resized(self._status().st_size or 0)
+        self.keep(token.part_count)
+
+    def write_part(self, number: int, data: memoryview) -> None:
+        if len(data) != self.token.part_length(number):
+            raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
+        start = number * self.token.part_bytes
+        asked = [
+            self._ask(protocol.CMD_WRITE, protocol.int64(start + at), bytes(data[at : at + REQUEST_BYTES]))
+            for at in range(0, len(data), REQUEST_BYTES)
+        ]
+        self._finish(asked)
+        self._resized(max(self._size, start + len(data)))
+
+    def read_part(self, number: int, buffer: memoryview) -> int:
+        length = min(len(buffer), self.token.part_length(number))
+        offset = number * self.token.part_bytes
+        return read_all(self._connection, self._handle, offset, buffer[:length], self.token.path)
+
+    def sync(self) -> None:
+        self._connection.fsync(self._handle, self.token.path)
+
+    def keep(self, parts: int) -> None:
+        size = min(parts * self.token.part_bytes, self.token.size)
+        if size < self._size:
+            shorter = SFTPAttributes()
+            shorter._flags, shorter.st_size = SFTPAttributes.FLAG_SIZE, size  # type: ignore[attr-defined]
+            self._finish([self._ask(protocol.CMD_FSETSTAT, shorter)])
+            self._resized(size)
+
+    def drop_cache(self) -> None:
+        """The server's cache is not ours to drop."""
+        self.sync()
+
+    def prepare(self, sha256: bytes) -> UploadToken:
+        size = self._status().st_size
+        if size != self.token.size:
+            path = display_path(self.token.path)
+            raise UploadGone(f"'{path}' has {size} of {self.token.size} bytes at the sink; the upload begins again")
+        self._finish([self._ask(protocol.CMD_FSETSTAT, wanted(self.token.attributes, NEW_FILE))])
+        self.sync()
+        version = describe(self.token.path, self._status()).version
+        self.token = self.token._replace(state={"begun": "1", "version": version})
+        return self.token
+
+    def commit(self) -> FileInfo:
+        path = self.token.path
+        try:
+            self._connection.answer(self._connection.ask_rename(self._own, self._full), path)
+        except NotFound as error:
+            raise UploadGone(f"the partial of '{display_path(path)}' went to a younger attempt") from error
+        except StorageError:
+            refuse_directory(self._connection, self._full, path)
+            raise
+        found = describe(path, self._connection.lstat(self._full, path))
+        if found.version != self.token.state.get("version"):
+            raise PreconditionFailed(f"'{display_path(path)}' was changed by somebody right after it was published")
+        return found
+
+    def abort(self) -> None:
+        if self._handle:
+            partials.remove(self._connection, self._own)
+            self.close()
+
+    def close(self) -> None:
+        if self._handle:
+            self._connection.tell(protocol.CMD_CLOSE, self._handle)
+            self._handle = b""
+
+    def _ask(self, kind: int, *arguments: Any) -> int:
+        return self._connection.ask(kind, self._handle, *arguments)
+
+    def _finish(self, asked: list[int]) -> None:
+        """Every answer is taken, also after one that is an error."""
+        failed: StorageError | None = None
+        for number in asked:
+            try:
+                self._connection.answer(number, self.token.path)
+            except StorageError as error:
+                failed = failed or error
+        if failed is not None:
+            raise explained(self._connection, self._full, failed) from failed
+
+    def _status(self) -> SFTPAttributes:
+        number = self._ask(protocol.CMD_FSTAT)
+        return attributes_of(self._connection.answer(number, self.token.path)[1])
+
+    def _resized(self, size: int) -> None:
+        self._size = size
+        is_whole = size >= self.token.size
+        self.held_parts = range(self.token.part_count if is_whole else size // self.token.part_bytes)
+
+
+def explained(connection: Connection, full: bytes, error: StorageError) -> StorageError:
+    """A write that failed: the server says no more than that, but it can tell how much room is left."""
+    folder = full.rpartition(b"/")[0] or b"/"
+    if type(error) is StorageError and connection.is_full(folder):
+        return NoSpace("the file system at the server is full; free some space")
+    return error
