@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from storage_backends import CHATTY_LOGGERS
 from syncf_site import databases, env
 
 VERSION = "0.1.0"
@@ -181,7 +182,7 @@ LOGGING = {
     "loggers": {
         # Django's own handlers (console in DEBUG, mail to admins) would say everything twice.
         "django": {"handlers": [], "propagate": True},
-        # pika reports each step of every reconnect at INFO.
-        "pika": {"level": "WARNING"},
+        # These report each step of every connection at INFO.
+        **{name: {"level": "WARNING"} for name in ("pika", *CHATTY_LOGGERS)},
     },
 }

@@ -1,13 +1,15 @@
 """One SSH connection, and SFTP requests with many under way at once.
 
 paramiko's own calls wait for one answer after the other and take names for text; here names are bytes and a request is
-sent without waiting (`ask`) for an answer that is fetched later (`answer`). One thread uses a connection.
+sent without waiting (`ask`) for an answer that is fetched later (`answer`). Two threads may use a connection: a
+checkpoint is synced beside the writing.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -57,6 +59,7 @@ class Connection:
         self._sftp: Any = None
         self._answers: dict[int, tuple[int, Message]] = {}
         self._lacks: set[bytes] = set()
+        self._sending, self._reading = threading.Lock(), threading.Lock()
 
     def close(self) -> None:
         """Idempotent."""
@@ -79,13 +82,20 @@ class Connection:
 
     def _send(self, receiver: object, kind: int, arguments: Sequence[Any]) -> int:
         try:
-            number: int = self._open()._async_request(receiver, kind, *arguments)
+            with self._sending:
+                number: int = self._open()._async_request(receiver, kind, *arguments)
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost(error) from error
         return number
 
     def answer(self, number: int, path: bytes) -> tuple[int, Message]:
         """Of an earlier request about `path`; waits. Raises StorageError."""
+        with self._reading:
+            return self._answer(number, path)
+
+    def _answer(self, number: int, path: bytes) -> tuple[int, Message]:
+        if self._sftp is None:
+            raise Unreachable(f"the connection to {self.address.name} was lost")
         try:
             if number in self._answers:
                 kind, message = self._answers.pop(number)

@@ -19,6 +19,7 @@ from collections.abc import Collection
 from multiprocessing.connection import Connection
 from typing import Any
 
+from storage_backends import CHATTY_LOGGERS
 from transfers.engine.contracts import Assignment, LeaseLost, Work
 from transfers.engine.control import ControlPage, PageControl
 from transfers.engine.messages import (
@@ -127,6 +128,8 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    for name in CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.basicConfig(level=log_level, format=f"%(asctime)s %(levelname)s worker[{os.getpid()}] %(message)s")
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
     serve(Connection(socket_fd), ControlPage(control_fd))

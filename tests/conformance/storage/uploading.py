@@ -1,5 +1,7 @@
 """Obligations of uploads: nothing is visible before the commit, and another process can go on at any point."""
 
+import threading
+
 import pytest
 
 from storage_backends.base import AlreadyCommitted
@@ -83,6 +85,18 @@ class UploadConformance(Place):
         session.commit()
         session.close()
         assert content(storage, b"d/f") == data
+
+    def test_a_checkpoint_is_synced_beside_the_writing(self, storage, data):
+        session = storage.resume_upload(begin(storage, b"f", data, who := partial()), who)
+        syncing = threading.Thread(target=lambda: [session.sync() for _ in range(20)])
+        syncing.start()
+        send(session, data)
+        syncing.join(60)
+        assert not syncing.is_alive()
+        session.prepare(b"s" * 32)
+        session.commit()
+        session.close()
+        assert content(storage, b"f") == data
 
     def test_a_resumed_upload_keeps_its_part_size(self, storage, open_place, data):
         token = begin(storage, b"f", data, who := partial())
