@@ -5,7 +5,7 @@ None of them needs credentials of anybody; those that they expect are constants 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tests.servers import installed
 from tests.servers.private import PrivateServer, answers_http
@@ -32,7 +32,7 @@ class PrivateMoto(PrivateServer):
 
 
 class PrivateGcs(PrivateServer):
-    """Google Cloud Storage in a directory. It takes anybody."""
+    """Google Cloud Storage in memory (its directories are 15 times slower). It takes anybody."""
 
     name = "gcs"
 
@@ -42,10 +42,7 @@ class PrivateGcs(PrivateServer):
 
     def commands(self) -> Sequence[Sequence[str]]:
         program = installed.python_packages("cloud") / "gcp-storage-emulator"
-        return [[str(program), "start", "--host", "127.0.0.1", "--port", str(self.ports[0]), "-q"]]
-
-    def environment(self) -> Mapping[str, str]:
-        return {"STORAGE_BASE": str(self.directory)}
+        return [[str(program), "start", "--host", "127.0.0.1", "--port", str(self.ports[0]), "-q", "--in-memory"]]
 
     def is_up(self) -> bool:
         return answers_http(self.url)
