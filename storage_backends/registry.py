@@ -22,6 +22,7 @@ class Backend(NamedTuple):
 
 BACKENDS = {
     "file": Backend("storage_backends.local", "open_local"),
+    "gs": Backend("storage_backends.gcs", "open_gcs", "requirements/gcs.txt"),
     "memory": Backend("storage_backends.memory", "open_memory"),
 }
 """URL scheme → backend. The function takes `(url: StorageUrl, path: bytes, create: bool)`."""
