@@ -99,12 +99,13 @@ class Capabilities(NamedTuple):
     may_write_parts_in_any_order: bool = False
     parts_in_flight: int = 0
     """Parts that are sent at once, in threads; memory is (this + 2) parts. 0: written one by one by the caller."""
-    overwrites_parts: bool = True
-    """False: what was written stays, so `keep` of less raises UploadGone (GCS)."""
-    commits_with_last_part: bool = False
-    """True: the last part is sent by the commit, so it is not held after a crash (GCS)."""
     reads_back_before_commit: bool = False
     """True: `UploadSession.read_part` works. False: read back with `open_file` after `commit`."""
+    commits_with_last_part: bool = False
+    """The last part is sent by the commit: after a crash before it, it is not held, whatever `sync` said."""
+    overwrites_parts: bool = True
+    """False: what is held of an upload can be neither overwritten nor cut off. Other bytes for a part that is held, and
+    `keep` of fewer than are held (the last one aside, where the commit sends it), raise UploadGone."""
     commits_if_absent: bool = False
     commits_if_version: bool = False
     has_directories: bool = False
@@ -122,7 +123,8 @@ class Capabilities(NamedTuple):
     sets_attributes: bool = True
     """False: what stands there keeps its metadata until it is written anew (S3)."""
     verifies_digest: Literal["sha256", "md5", "crc32c"] | None = None
-    """The digest that the *server* checks for every part it receives."""
+    """The digest that the *server* checks for every part it receives, or for the whole object (then see
+    `UploadSession.is_verified_by_server`)."""
     finds_partials: bool = True
     """`discard_partials` finds what older epochs left. False: only their token leads to it (`discard_upload`)."""
     tells_gone_uploads: bool = True
@@ -285,15 +287,14 @@ class UploadSession(ABC):
     """As it is now; may differ from the one that was resumed (new epoch), so it is saved again before writing."""
     held_parts: Collection[int]
     """Whole parts the *storage* holds. Local: what the partial's length covers, to be proved by digest."""
+    is_verified_by_server: bool = True
+    """After `commit`, where the storage `verifies_digest`: False if it could not this time, since another process sent
+    the beginning and only one digest of everything counts. Then it is read back whatever the job wants."""
 
     @abstractmethod
     def write_part(self, number: int, data: memoryview) -> None:
         """Write one whole part; `data` is not touched after it returned. Idempotent: the same number again overwrites.
         Where the order of parts matters they come in order."""
-
-    def expect_part(self, number: int, data: memoryview) -> None:  # noqa: B027
-        """What held part `number` has to be, told in order before anything is written: for storages that can compare
-        only the whole."""
 
     @abstractmethod
     def read_part(self, number: int, buffer: memoryview) -> int:

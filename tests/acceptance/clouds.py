@@ -12,7 +12,8 @@ from storage_backends.base import FileInfo
 from storage_backends.registry import open_storage
 from tests.servers import buckets
 from tests.servers.cloud import AZURITE_KEY
-from tests.servers.ensure import MOTO, SFTP, ensure
+from tests.servers.ensure import GCS, MOTO, SFTP, ensure
+from tests.support.gcs import new_bucket
 
 KINDS = ("local", "s3", "gcs", "azure", "sftp")
 
@@ -24,7 +25,7 @@ def storages(directory: Path) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         yield {
             "STORAGE_S3": stack.enter_context(buckets.s3_bucket(MOTO)),
-            "STORAGE_GCS": stack.enter_context(buckets.gcs_bucket()),
+            "STORAGE_GCS": new_bucket(ensure(GCS)),
             "STORAGE_AZURE": stack.enter_context(buckets.azure_container()),
             "STORAGE_SFTP": sftp_place(),
             "AWS_SHARED_CREDENTIALS_FILE": str(profiles),

@@ -12,7 +12,7 @@ from tests.acceptance.processes import eventually
 
 ODD_NAMES = ["ünï cödé", "with space", "'quotes\"", "100% + more", "a#b?c&d=e;f", "-rf", ".hidden", "[x]*", "n" * 200]
 BIG = 65 << 20
-SECONDS = 45
+SECONDS = 240
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,8 @@ def sync(product, pairs):
     except AssertionError:
         left = product.rows(
             "SELECT j.source_type, j.sink_type, j.status AS job, t.status, t.kind, t.reason_text, count(*) AS n "
-            "FROM jobs_task t JOIN jobs_job j ON j.id = t.job_id WHERE t.status <> 'completed' GROUP BY 1, 2, 3, 4, 5, 6"
+            "FROM jobs_task t JOIN jobs_job j ON j.id = t.job_id WHERE t.status <> 'completed' "
+            "GROUP BY 1, 2, 3, 4, 5, 6"
         )
         pytest.fail("\n".join(map(str, left)) or str(product.rows("SELECT * FROM jobs_scan")))
     wrong = product.rows("SELECT path_display, reason_text FROM jobs_task WHERE status <> 'completed'")

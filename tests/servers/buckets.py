@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from tests.servers import swift
 from tests.servers.cloud import AZURITE_ACCOUNT, AZURITE_KEY
-from tests.servers.ensure import AZURITE, GCS, MOTO, SWIFT, Kind, ensure
+from tests.servers.ensure import AZURITE, MOTO, SWIFT, Kind, ensure
 
 S3_PROFILES = {MOTO.name: ("moto", "any", "key"), SWIFT.name: ("swift", swift.KEY_ID, swift.SECRET)}
 
@@ -63,23 +63,6 @@ def azure_container() -> Iterator[str]:
             yield f"azure://{AZURITE_ACCOUNT}/{container}?endpoint_url={quote(endpoint)}"
         finally:
             service.delete_container(container)
-
-
-@contextmanager
-def gcs_bucket() -> Iterator[str]:
-    """The storage URL of an empty bucket; emptied and removed afterwards."""
-    from google.auth.credentials import AnonymousCredentials
-    from google.cloud import storage
-
-    endpoint, name = ensure(GCS), _name()
-    client = storage.Client("none", AnonymousCredentials(), client_options={"api_endpoint": endpoint})
-    try:
-        bucket = client.create_bucket(name)
-        yield f"gs://{name}?endpoint_url={quote(endpoint)}"
-        for blob in bucket.list_blobs():
-            blob.delete()  # the emulator does not delete a bucket that once had something in it
-    finally:
-        client.close()
 
 
 def _name() -> str:

@@ -18,6 +18,7 @@ PRODUCT_VARIABLES = re.compile(
 ONE_STACK_DIRECTORIES = (
     "tests/architecture/",
     "tests/conformance/",
+    "tests/integration/storage_backends/",
     "tests/unit/broker/",
     "tests/unit/engine/",
     "tests/unit/storage_backends/",

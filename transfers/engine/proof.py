@@ -56,7 +56,6 @@ def prove_held_parts(context: Context, work: Work, upload: Upload, source: OpenF
                 part = part[: upload.session.read_part(number, part)]
         else:
             read_source(source, number * token.part_bytes, part)
-            upload.session.expect_part(number, part)
         digest.update(part)
         expected = upload.checkpoints.get(number * token.part_bytes + len(part))
         if expected is not None and expected != digest.digest():

@@ -1,0 +1,61 @@
+"""From `gs://bucket/prefix` to a storage.
+
+`endpoint_url` is for emulators and private endpoints; without it STORAGE_EMULATOR_HOST counts, as for the SDK.
+Credentials are those that Google's libraries find by themselves (GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth
+application-default login`, the service account of the machine). They are never sent over plain HTTP: what is there is
+an emulator, and asked without any.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import urlsplit
+
+import google.auth
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud import storage
+
+from storage_backends.errors import BadCredentials, ConfigurationError
+from storage_backends.gcs.client import GcsClient
+from storage_backends.gcs.storage import GcsStorage
+from storage_backends.url import StorageUrl
+
+
+def open_gcs(url: StorageUrl, path: bytes, create: bool) -> GcsStorage:
+    """`gs://bucket/prefix?endpoint_url=…`; there is nothing to create. Raises ConfigurationError, BadCredentials."""
+    url.allow_options(("endpoint_url",))
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", url.host):
+        raise ConfigurationError("gs: write gs://bucket/prefix, with the name of a bucket and no credentials")
+    endpoint = _endpoint(url)
+    client = GcsClient(url.host, endpoint, _credentials(endpoint))
+    # The names of buckets are the same at every endpoint of the service; each emulator has its own.
+    where = f"gs://{urlsplit(endpoint).netloc}/{url.host}" if _is_plain(endpoint) else f"gs://{url.host}"
+    return GcsStorage(client, where, url.path, path)
+
+
+def _endpoint(url: StorageUrl) -> str:
+    """Empty for the public service."""
+    endpoint = url.options.get("endpoint_url") or os.environ.get("STORAGE_EMULATOR_HOST", "")
+    parts = urlsplit(endpoint)
+    if endpoint and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None):
+        raise ConfigurationError("gs: an endpoint is written https://host or http://host:port, without a user")
+    return endpoint.rstrip("/")
+
+
+def _credentials(endpoint: str) -> Credentials:
+    if _is_plain(endpoint):
+        return AnonymousCredentials()
+    try:
+        return google.auth.default(scopes=storage.Client.SCOPE)[0]
+    except DefaultCredentialsError as error:
+        if endpoint:
+            return AnonymousCredentials()
+        raise BadCredentials(
+            "gs: Google's libraries find no usable credentials; set GOOGLE_APPLICATION_CREDENTIALS to a key file"
+        ) from error
+
+
+def _is_plain(endpoint: str) -> bool:
+    return endpoint.startswith("http://")
