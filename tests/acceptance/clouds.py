@@ -15,6 +15,7 @@ from tests.servers.cloud import AZURITE_KEY
 from tests.servers.ensure import GCS, MOTO, SFTP, ensure
 from tests.support.gcs import new_bucket
 
+SMALL = 1 << 20
 KINDS = ("local", "s3", "gcs", "azure", "sftp")
 
 
@@ -45,7 +46,11 @@ def contents(url: str, path: str) -> dict[bytes, bytes]:
     """Every file below `path` with its bytes."""
     storage = open_storage(url, path.encode())
     try:
-        files = [entry.path for entry in storage.list_files() if isinstance(entry, FileInfo) and entry.kind == "file"]
-        return {name: b"".join(storage.read_file(name)) for name in files}
+        files = [entry for entry in storage.list_files() if isinstance(entry, FileInfo) and entry.kind == "file"]
+        small = [entry.path for entry in files if entry.size <= SMALL]
+        storage.prefetch(small, SMALL)
+        found = {name: storage.read_whole(name, SMALL)[1] for name in small}
+        big = [entry.path for entry in files if entry.size > SMALL]
+        return found | {name: b"".join(storage.read_file(name)) for name in big}
     finally:
         storage.close()

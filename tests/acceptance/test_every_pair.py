@@ -14,6 +14,10 @@ ODD_NAMES = ["ünï cödé", "with space", "'quotes\"", "100% + more", "a#b?c&d=
 BIG = 65 << 20
 SECONDS = 240
 
+pytestmark = pytest.mark.skipif(
+    os.environ.get("SYNCF_TEST_STACK") == "sqlite", reason="once is enough, and that with RabbitMQ and PostgreSQL"
+)
+
 
 @pytest.fixture(scope="module")
 def tree():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from tests.servers import swift
 from tests.servers.cloud import AZURITE_ACCOUNT, AZURITE_KEY
-from tests.servers.ensure import AZURITE, MOTO, SWIFT, Kind, ensure
+from tests.servers.ensure import AZURITE, GCS, MOTO, SFTP, SWIFT, Kind, ensure
 
 S3_PROFILES = {MOTO.name: ("moto", "any", "key"), SWIFT.name: ("swift", swift.KEY_ID, swift.SECRET)}
 
@@ -63,6 +64,38 @@ def azure_container() -> Iterator[str]:
             yield f"azure://{AZURITE_ACCOUNT}/{container}?endpoint_url={quote(endpoint)}"
         finally:
             service.delete_container(container)
+
+
+@contextmanager
+def gcs_bucket() -> Iterator[str]:
+    """The storage URL of an empty bucket; emptied and removed afterwards."""
+    from google.api_core.exceptions import Conflict
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    endpoint, name = ensure(GCS), _name()
+    client = storage.Client("none", AnonymousCredentials(), client_options={"api_endpoint": endpoint})
+    try:
+        bucket = client.create_bucket(name)
+        yield f"gs://{name}?endpoint_url={quote(endpoint)}"
+    finally:
+        for blob in client.list_blobs(name):
+            blob.delete()
+        with suppress(Conflict):  # a session that was begun and never finished holds it, and the emulator ends none
+            bucket.delete()
+        client.close()
+
+
+@contextmanager
+def sftp_directory() -> Iterator[str]:
+    """The storage URL of an empty directory, removed afterwards. The server has this machine's files."""
+    server, name = urlsplit(ensure(SFTP)), _name()
+    place = Path(unquote(server.path)) / name
+    place.mkdir()
+    try:
+        yield server._replace(path=f"{server.path}/{name}").geturl()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _name() -> str:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from tests.servers import postgres, rabbitmq, state
 from tests.servers.cloud import PrivateAzurite, PrivateGcs, PrivateMoto
@@ -48,9 +47,7 @@ MOTO = Kind("moto", "SYNCF_TEST_MOTO_URL", (), answers_http, PrivateMoto)
 SWIFT = Kind("Swift", "SYNCF_TEST_SWIFT_URL", (), answers_http, PrivateSwift)
 GCS = Kind("the emulator of Google Cloud Storage", "SYNCF_TEST_GCS_URL", (), answers_http, PrivateGcs)
 AZURITE = Kind("azurite", "SYNCF_TEST_AZURITE_URL", (), answers_http, PrivateAzurite)
-SFTP = Kind(
-    "OpenSSH", "SYNCF_TEST_SFTP_URL", (), lambda url: answers_ssh(urlsplit(url).port or 22), PrivateSftp
-)
+SFTP = Kind("OpenSSH", "SYNCF_TEST_SFTP_URL", (), answers_ssh, PrivateSftp)
 KINDS = (POSTGRES, RABBITMQ, MOTO, SWIFT, GCS, AZURITE, SFTP)
 
 
@@ -76,7 +73,7 @@ def find(kind: Kind) -> str | None:
         if not kind.answers(named):
             raise ServerMissing(f"the {kind.name} that {kind.variable} names does not let us in; correct or unset it")
         return named
-    started = [record.url for record in state.load() if record.kind == kind.name]
+    started = [record.url for record in state.load() if record.kind == kind.name and record.is_running()]
     return next((url for url in [*kind.usual_urls, *started] if kind.answers(url)), None)
 
 

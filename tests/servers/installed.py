@@ -1,17 +1,16 @@
 """Test servers that come as packages: installed once, from locked requirements, outside the tree.
 
-Each has a folder of its own whose name carries the digest of its lock file, so a changed lock makes a new one, and an
-interrupted installation is never taken for a whole one (it is renamed when it is complete).
+Each has a folder of its own whose name carries the digest of its lock file, so a changed lock makes a new one. A stamp
+is put into it last, so an interrupted installation is never taken for a whole one; it begins anew. (Made elsewhere and
+renamed it can't be: the programs of a virtual environment hold its path.)
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def python_packages(name: str) -> Path:
         pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], check=True, stdout=sys.stderr)
 
-    return _installed(name, lock, install, rename=False) / "bin"
+    return _installed(name, lock, install) / "bin"
 
 
 def node_packages(name: str) -> Path:
@@ -45,11 +44,10 @@ def node_packages(name: str) -> Path:
         command = [str(npm), "ci", "--silent", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=folder, check=True, stdout=sys.stderr)
 
-    return _installed(name, lock, install, rename=True) / "node_modules/.bin"
+    return _installed(name, lock, install) / "node_modules/.bin"
 
 
-def _installed(name: str, lock: Path, install: Callable[[Path], None], *, rename: bool) -> Path:
-    """A virtual environment can't be moved, so there a stamp says that it is whole."""
+def _installed(name: str, lock: Path, install: Callable[[Path], None]) -> Path:
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     folder = state.cache() / f"{name}-{digest}"
     stamp = folder / "whole"
@@ -58,13 +56,10 @@ def _installed(name: str, lock: Path, install: Callable[[Path], None], *, rename
             return folder
         print(f"{name}: installing it for the tests, once, into {folder}", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
-        place = Path(tempfile.mkdtemp(dir=folder.parent)) / "new" if rename else folder
         try:
-            install(place)
+            install(folder)
         except (OSError, subprocess.CalledProcessError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
             raise ServerMissing(f"{name} could not be installed ({error}); see the output above") from error
-        if rename:
-            os.rename(place, folder)
-            place.parent.rmdir()
         stamp.touch()
     return folder

@@ -12,6 +12,7 @@ import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.servers import processes
 from tests.servers.processes import ProcessId
@@ -66,10 +67,9 @@ class PrivateServer(ABC):
         self.processes = []
 
     def kill9(self) -> None:
-        """As when the machine loses power."""
+        """As when the machine loses power: open connections end too."""
         for process in self.processes:
-            if process.is_alive():
-                processes.kill_group(process)
+            processes.end(process, signal.SIGKILL)
         self.processes = []
 
     def remove(self) -> None:
@@ -93,10 +93,11 @@ def answers_http(url: str) -> bool:
         return False
 
 
-def answers_ssh(port: int) -> bool:
+def answers_ssh(url: str) -> bool:
     """Whether an SSH server is there."""
+    parts = urlsplit(url)
     try:
-        with socket.create_connection(("127.0.0.1", port), 2) as connection:
+        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 22), 2) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

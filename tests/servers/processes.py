@@ -65,13 +65,31 @@ def start(
 
 
 def end(process: ProcessId, signal_number: int) -> None:
-    """Send the signal, wait for the end, then kill whatever is left of the process group. Idempotent."""
+    """Send the signal, wait for the end, then kill whatever is left of the process group and of its descendants, which
+    may be in sessions of their own (sshd's are: they would go on serving their clients). Idempotent."""
     if not process.is_alive():
         return
+    offspring = descendants(process)
     os.kill(process.pid, signal_number)
     with suppress(TimeoutError):
         wait_until(lambda: not process.is_alive(), STOP_SECONDS, f"the end of process {process.pid}")
     kill_group(process)
+    for one in offspring:
+        if one.is_alive():
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+    wait_until(lambda: not any(one.is_alive() for one in offspring), STOP_SECONDS, f"the end of {offspring}")
+
+
+def descendants(process: ProcessId) -> list[ProcessId]:
+    """Its children, and theirs, as long as their parents live."""
+    found: list[ProcessId] = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                child = ProcessId.of(int(pid))
+                found += [child, *descendants(child)]
+    return found
 
 
 def kill_group(process: ProcessId) -> None:

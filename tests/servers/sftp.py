@@ -21,8 +21,8 @@ class PrivateSftp(PrivateServer):
     name = "sftp"
 
     def __init__(self) -> None:
-        super().__init__()
         self._server = find_program("/usr/sbin/sshd", "openssh-server")
+        super().__init__()
         for key in ("host_key", "client_key"):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.directory / key)]
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
@@ -46,7 +46,7 @@ class PrivateSftp(PrivateServer):
         return [[str(self._server), "-D", "-e", "-f", str(self.directory / "sshd_config")]]
 
     def is_up(self) -> bool:
-        return answers_ssh(self.ports[0])
+        return answers_ssh(self.url)
 
 
 _CONFIGURATION = textwrap.dedent("""\

@@ -24,6 +24,10 @@ class Record(NamedTuple):
     directory: str
     processes: list[ProcessId]
 
+    def is_running(self) -> bool:
+        """Whether it is still that server: after a restart of the machine its port may be another one's."""
+        return all(process.is_alive() for process in self.processes)
+
     def end(self) -> None:
         """A throw-away server: no orderly shutdown, and its files go too."""
         for process in self.processes:
@@ -50,8 +54,7 @@ def save(records: Sequence[Record]) -> None:
 @contextmanager
 def locked(what: str = "servers") -> Iterator[None]:
     """One ``up`` or ``down``, or one installation of `what`, at a time."""
-    _file().parent.mkdir(parents=True, exist_ok=True)
-    with _file().with_name(f"{what}.lock").open("w") as lock:
+    with (cache() / f"{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

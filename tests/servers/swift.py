@@ -21,8 +21,8 @@ class PrivateSwift(PrivateServer):
     ports_needed = 5
 
     def __init__(self) -> None:
-        super().__init__()
         self._bin = installed.python_packages("swift")
+        super().__init__()
         (self.directory / "devices/d1").mkdir(parents=True)
         self._write("swift.conf", "[swift-hash]\nswift_hash_path_prefix = a\nswift_hash_path_suffix = b\n" + _POLICY)
         for server, port in zip(_SERVERS, self.ports, strict=False):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers import ServerMissing, ensure, private_postgres, processes, state
 from tests.servers import __main__ as command
-from tests.servers.ensure import POSTGRES, RABBITMQ
+from tests.servers.ensure import MOTO, POSTGRES, Kind
 from tests.servers.packages import find_program
 from tests.servers.processes import ProcessId
 
@@ -18,8 +18,9 @@ from tests.servers.processes import ProcessId
 @pytest.fixture(autouse=True)
 def own_memory(tmp_path, monkeypatch):
     """Forget what is running for the other tests."""
-    monkeypatch.setattr(state, "_file", lambda: tmp_path / "cache" / "servers.json")
-    monkeypatch.delenv(POSTGRES.variable, raising=False)
+    monkeypatch.setattr(state, "_file", lambda: tmp_path / "servers.json")
+    for kind in ensure.KINDS:
+        monkeypatch.delenv(kind.variable, raising=False)
 
 
 @pytest.fixture
@@ -100,5 +101,30 @@ def test_a_missing_package_is_answered_with_the_line_to_type(monkeypatch):
         find_program("/usr/lib/no-such-server/bin/*", "no-such-server")
 
 
-def test_both_kinds_are_brought_up():
-    assert command.KINDS == (POSTGRES, RABBITMQ)
+def test_every_kind_is_brought_up_under_a_name_of_its_own():
+    kinds = [kind for kind in vars(ensure).values() if isinstance(kind, Kind)]
+    assert list(command.KINDS) == kinds
+    assert len({kind.variable for kind in kinds}) == len({kind.name for kind in kinds}) == len(kinds)
+
+
+def test_what_up_remembers_is_used_only_as_long_as_its_processes_live():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    ours = ProcessId.of(child.pid)
+    anybody = MOTO._replace(answers=lambda url: True)
+    state.save([state.Record(MOTO.name, "http://127.0.0.1:1", "/nowhere", [ours])])
+    try:
+        assert ensure.find(anybody) == "http://127.0.0.1:1"
+    finally:
+        child.communicate(b"\n")
+    assert ensure.find(anybody) is None
+
+
+def test_what_has_a_session_of_its_own_ends_with_its_parent():
+    script = "import subprocess, sys; subprocess.Popen(['sleep', '60'], start_new_session=True); input()"
+    parent = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, start_new_session=True)
+    ours = ProcessId.of(parent.pid)
+    processes.wait_until(lambda: processes.descendants(ours), 10, "the child")
+    [child] = processes.descendants(ours)
+    processes.end(ours, signal.SIGKILL)
+    parent.communicate()
+    assert not child.is_alive()

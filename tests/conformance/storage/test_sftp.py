@@ -1,13 +1,9 @@
 """SFTP under the storage conformance suite, on OpenSSH."""
 
-import secrets
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
-
 import pytest
 
 from tests.conformance.storage.suite import StorageConformance
-from tests.servers.ensure import SFTP, ensure
+from tests.servers import buckets
 
 
 class TestOpenSsh(StorageConformance):
@@ -15,7 +11,5 @@ class TestOpenSsh(StorageConformance):
 
     @pytest.fixture
     def url(self):
-        server = urlsplit(ensure(SFTP))
-        place = Path(unquote(server.path)) / secrets.token_hex(8)
-        place.mkdir()
-        return server._replace(path=f"{server.path}/{place.name}").geturl()
+        with buckets.sftp_directory() as url:
+            yield url

@@ -1,0 +1,87 @@
+"""kill -9 of a whole sync in the middle of a part: the next one sends no finished part again, counted at a proxy."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import pytest
+
+from tests.acceptance import clouds
+from tests.acceptance.processes import ROOT
+from tests.support.counting_proxy import CountingProxy
+
+pytestmark = pytest.mark.one_stack
+MIB = 1 << 20
+SIZE, KILLED_AT = 96 * MIB + 12_345, 70 * MIB
+LOST = {"s3": 4 * 8 * MIB, "azure": 4 * 8 * MIB, "gcs": 8 * MIB, "sftp": 64 * MIB}
+"""What was under way and not a finished part: parts in flight; over SFTP, what no checkpoint covers."""
+PROTOCOL = 1.05
+
+
+@pytest.fixture
+def places(tmp_path):
+    with clouds.storages(tmp_path) as variables:
+        yield variables
+
+
+@pytest.fixture
+def proxy_of(places):
+    """Puts a proxy in front of one storage."""
+    proxies = []
+
+    def proxy_of(kind):
+        name = f"STORAGE_{kind.upper()}"
+        url = places[name]
+        port = re.search(r"127\.0\.0\.1(?::|%3A)(\d+)", url)[1]
+        proxies.append(CountingProxy(int(port)).__enter__())
+        places[name] = url.replace(port, str(proxies[-1].port), 1)
+        if kind == "sftp":
+            places[name] = with_known_host(places[name], port, proxies[-1].port)
+        return proxies[-1]
+
+    yield proxy_of
+    for proxy in proxies:
+        proxy.__exit__()
+
+
+def with_known_host(url, port, other):
+    """The host key of the server, under the proxy's port."""
+    known = Path(unquote(re.search(r"known_hosts=([^&]*)", url)[1]))
+    copy = known.with_name(f"{known.name}-{other}")
+    copy.write_text(known.read_text().replace(f":{port}", f":{other}"))
+    return url.replace(quote(str(known)), quote(str(copy)))
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_after_kill_minus_9_no_finished_part_is_sent_again(product, places, proxy_of, kind):
+    data = random.Random(kind).randbytes(SIZE)
+    (product.base / "source").mkdir()
+    (product.base / "source/big").write_bytes(data)
+    proxy = proxy_of(kind)
+    proxy.hold_from = KILLED_AT
+    places_named = [str(product.base / "source"), f"{kind}:sink"]
+    arguments = [sys.executable, str(ROOT / "manage.py"), "sync", "--json", *places_named]
+    options = {"env": {**product.environment, **places}, "stdout": subprocess.PIPE, "start_new_session": True}
+    with subprocess.Popen(arguments, **options) as doomed:
+        assert proxy.holds.wait(60)
+        os.killpg(doomed.pid, signal.SIGKILL)
+        workers_are_gone(doomed)
+    before = proxy.sent_bytes
+    proxy.release()
+    with subprocess.Popen(arguments, **options) as successor:
+        report, _ = successor.communicate(timeout=120)
+    assert successor.returncode == 0, report
+    assert proxy.sent_bytes - before <= (SIZE - KILLED_AT + LOST[kind]) * PROTOCOL
+    os.environ.update({name: value for name, value in places.items() if not name.startswith("STORAGE_")})
+    assert clouds.contents(places[f"STORAGE_{kind.upper()}"], "sink") == {b"big": data}
+
+
+def workers_are_gone(process):
+    """They end with their parent."""
+    process.wait()
+    process.stdout.read()

@@ -1,0 +1,78 @@
+"""A TCP proxy on loopback that counts what clients send, and can hold it back from a certain byte on."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+
+CHUNK_BYTES = 64 << 10
+
+
+class CountingProxy:
+    """Forwards to 127.0.0.1:`port`. A context manager."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._lock = threading.Lock()
+        self._is_closing = False
+        self._release = threading.Event()
+        self.sent_bytes = 0
+        """By clients, in all connections together."""
+        self.hold_from: int | None = None
+        """From this byte on nothing is forwarded until `release`."""
+        self.holds = threading.Event()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        number: int = self._server.getsockname()[1]
+        return number
+
+    def release(self) -> None:
+        """Forward everything again, of the connections to come; those that were held are cut."""
+        self.hold_from = None
+        self._release.set()
+
+    def __enter__(self) -> CountingProxy:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_closing = True
+        self.release()
+        self._server.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                if self._is_closing:
+                    return
+                continue
+            threading.Thread(target=self._forward, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._forward, args=(server, client, False), daemon=True).start()
+
+    def _forward(self, source: socket.socket, target: socket.socket, is_counted: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(CHUNK_BYTES):
+                if is_counted and not self._may_pass(len(data)):
+                    break
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _may_pass(self, count: int) -> bool:
+        """False after it was held."""
+        with self._lock:
+            self.sent_bytes += count
+            is_held = self.hold_from is not None and self.sent_bytes >= self.hold_from
+        if is_held:
+            self.holds.set()
+            self._release.wait()
+        return not is_held
