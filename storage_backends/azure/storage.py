@@ -8,6 +8,7 @@ finishes vanish with the next write of that blob, or after a week.
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
@@ -61,6 +62,7 @@ CAPABILITIES = Capabilities(
 MOST_CHARACTERS, MOST_FOLDERS = 1024, 253
 _BLOCK = "{nonce:.16}-{number:06d}"
 _BLOCK_BYTES = 23
+_NAME = re.compile("<Name>([^<]+)</Name>")
 
 
 class AzureStorage(ObjectStorage):
@@ -134,14 +136,12 @@ class AzureUpload(UploadSession):
         self._name = f"'{display_path(token.path)}'"
         self._blob = self._client.blob(self._key)
         self._sha256 = b""
-        uncommitted = self._uncommitted()
-        self._id_bytes = _id_bytes(uncommitted[0].id) if uncommitted else _BLOCK_BYTES
+        sizes, self._id_bytes = self._uncommitted()
         if self._id_bytes < _BLOCK_BYTES:
             raise PreconditionFailed(
                 f"{self._name}: an unfinished upload of somebody else stands in the way (its blocks have shorter ids); "
                 "it vanishes when the blob is written in one piece, or after a week"
             )
-        sizes = {block.id: block.size for block in uncommitted}
         self.held_parts: set[int] = {
             number for number in range(token.part_count) if sizes.get(self._id(number)) == token.part_length(number)
         }
@@ -193,12 +193,19 @@ class AzureUpload(UploadSession):
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _uncommitted(self) -> list[Any]:
-        """Those of others too."""
+    def _uncommitted(self) -> tuple[dict[str, int], int]:
+        """Id → size of the blocks that are there, those of others too, and the length that all their ids have."""
+        pages: list[str] = []
+        uncommitted: list[Any] = []
         with suppress(NotFound), asking(self._client.container, self._key):
-            _, uncommitted = self._blob.get_block_list("uncommitted")
-            return list(uncommitted)
-        return []
+            _, uncommitted = self._blob.get_block_list(
+                "uncommitted", raw_response_hook=lambda response: pages.append(response.http_response.text())
+            )
+        first = _NAME.search(pages[-1]) if uncommitted else None  # the SDK shows no id that is not text
+        return (
+            {block.id: block.size for block in uncommitted},
+            len(base64.b64decode(first[1])) if first else _BLOCK_BYTES,
+        )
 
     def _id(self, number: int) -> str:
         """As long as those that are there, of whomever: the service takes no others."""
@@ -217,16 +224,3 @@ class AzureUpload(UploadSession):
 
 def _is_of(token: UploadToken, stored: Stored) -> bool:
     return (stored.metadata or {}).get(metadata.UPLOAD) == token.nonce
-
-
-def _id_bytes(block_id: str) -> int:
-    """The SDK shows the base64 of those that are no text."""
-    try:
-        raw = base64.b64decode(block_id, validate=True)
-    except ValueError:
-        return len(block_id.encode())
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return len(raw)
-    return len(block_id.encode())
