@@ -1,10 +1,13 @@
 """HTTP for the SDK: a pool of connections for all threads, time-outs, and no secret in what goes wrong.
 
-A SAS token is part of every URL, and errors of the libraries below tell URLs.
+* A SAS token is part of every URL, and errors of the libraries below tell URLs.
+* What is handed to a socket at once has to be gone before its time-out ends, all of it, and on a new connection that is
+  the one for connecting. So a body goes in blocks, and a slow line is not taken for a dead one.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any
 
@@ -20,6 +23,7 @@ CONNECTIONS = REQUESTS_IN_FLIGHT + 2 * PARTS_IN_FLIGHT
 """Kept open: what small objects and ranges use at once, an upload, and the caller itself."""
 CONNECT_SECONDS, READ_SECONDS = 10, 60
 """The second one is the longest silence between two bytes of an answer."""
+BLOCK_BYTES = 128 << 10
 _SIGNATURE = re.compile(r"(?<=[?&]sig=)[^&\s'\")]+")
 
 
@@ -29,14 +33,19 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # published without t
     def __init__(self) -> None:
         session = requests.Session()
         for scheme in ("https://", "http://"):
-            session.mount(scheme, _ClosingAdapter(pool_maxsize=CONNECTIONS))
+            session.mount(scheme, _Adapter(pool_maxsize=CONNECTIONS))
         super().__init__(session=session, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
 
     def send(self, request: Any, **kwargs: Any) -> Any:
+        body = request.data
+        if isinstance(body, bytes) and len(body) > BLOCK_BYTES:
+            request.data = io.BytesIO(body)
         try:
             return super().send(request, **kwargs)
         except AzureError as error:
             raise type(error)(without_signature(str(error))) from None
+        finally:
+            request.data = body
 
 
 def without_signature(text: str) -> str:
@@ -44,10 +53,12 @@ def without_signature(text: str) -> str:
     return _SIGNATURE.sub("…", text)
 
 
-class _ClosingAdapter(HTTPAdapter):
-    """Its `close` ends the connections at once, and not when the last error that came over one is forgotten."""
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, blocksize=BLOCK_BYTES)
 
     def close(self) -> None:
+        """Ends the connections at once, and not when the last error that came over one is forgotten."""
         pools = self.poolmanager.pools
         for key in pools.keys():  # noqa: SIM118 (it can't be iterated over)
             pools[key].close()

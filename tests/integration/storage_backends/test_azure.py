@@ -7,7 +7,11 @@ import itertools
 import logging
 import random
 import re
+import socket
+import threading
+import time
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial as bound
 
@@ -21,7 +25,7 @@ from storage_backends.registry import open_storage
 from tests.conformance.storage.places import MTIME_NS, PLAIN, begin, content, partial, put, saved, send
 from tests.servers.cloud import AZURITE_ACCOUNT, AZURITE_KEY
 from tests.servers.ensure import AZURITE, ensure
-from tests.support.azure import storage_url
+from tests.support.azure import azurite_port, storage_url
 from tests.support.http_proxy import Answer
 
 DATA = random.Random(1).randbytes((16 << 20) + 12345)
@@ -388,6 +392,54 @@ def test_an_answer_that_breaks_off_is_asked_for_again(azure, azure_proxy):
 
     azure_proxy.answers = answers
     assert azure.read_whole(b"f", 100_000)[1] == DATA[:100_000]
+
+
+def test_a_slow_line_is_not_taken_for_a_dead_one(azure_container, azure_url, monkeypatch):
+    monkeypatch.setattr("storage_backends.azure.transport.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("storage_backends.azure.client.RETRIES", 0)
+    with SlowLine(azurite_port()) as line:
+        storage = open_storage(storage_url(azure_container, line.port))
+        started = time.monotonic()
+        put(storage, b"f", DATA[: 8 << 20])
+        assert time.monotonic() - started > 1
+        storage.close()
+
+
+class SlowLine:
+    """Forwards 64 KiB at a time to a port, with pauses."""
+
+    def __init__(self, target):
+        self._target = target
+        self._server = socket.socket()
+        self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+        self._server.bind(("127.0.0.1", 0))
+        self._server.listen()
+        self.port = self._server.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.close()
+
+    def _serve(self):
+        with suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                server = socket.create_connection(("127.0.0.1", self._target))
+                threading.Thread(target=self._forward, args=(client, server, 0.02), daemon=True).start()
+                threading.Thread(target=self._forward, args=(server, client, 0), daemon=True).start()
+
+    def _forward(self, source, target, pause):
+        with suppress(OSError):
+            while data := source.recv(64 << 10):
+                target.sendall(data)
+                time.sleep(pause)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 @pytest.mark.parametrize("does", ["probe", "list", "write", "upload", "read", "delete"])

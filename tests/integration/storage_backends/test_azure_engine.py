@@ -1,0 +1,89 @@
+"""The engine with Azure Blob Storage as its sink and as its source."""
+
+import pytest
+
+from storage_backends.registry import open_storage
+from tests.unit.engine.doubles import PART, Bench, pattern, sha256
+from tests.unit.engine.test_large import Crash, crash_after_commit, stop_after_parts
+from transfers.engine.contracts import Place, Result, Stop, Verify
+
+BIG = 9 * PART + PART // 2
+
+
+@pytest.fixture
+def bench(tmp_path, azure_url):
+    bench = Bench(tmp_path)
+    bench.sink = Place(azure_url, b"prefix")
+    yield bench
+    bench.storages.close()
+
+
+@pytest.fixture
+def sink(bench):
+    sink = open_storage(bench.sink.url, bench.sink.path)
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def big(bench):
+    bench.write("big", pattern(BIG))
+    return bench.work(1, "big")
+
+
+def downloads(proxy):
+    return [asked for asked in proxy.asked if asked.method == "GET" and "?" not in asked.target]
+
+
+@pytest.mark.parametrize("size", [0, 1, PART, PART + 1, BIG])
+def test_a_file_arrives_whole(bench, sink, size):
+    bench.write("file", pattern(size))
+    (outcome,) = bench.run(bench.work(1, "file"))
+    assert (outcome.result, outcome.sha256) == (Result.COMPLETED, sha256(pattern(size)))
+    assert b"".join(sink.read_file(b"file")) == pattern(size)
+    assert sink.get_file_info(b"file").sha256 == sha256(pattern(size))
+
+
+def test_what_the_service_holds_is_not_sent_again(bench, sink, big):
+    stop_after_parts(bench, 6, Stop.RELEASE)
+    (stopped,) = bench.run(big)
+    assert stopped.bytes_copied and not sink.file_exists(b"big")
+    bench.calm()
+    (done,) = bench.run(bench.again(big))
+    assert done.result is Result.COMPLETED
+    assert done.bytes_resumed and done.bytes_resumed + done.bytes_copied == BIG
+    assert b"".join(sink.read_file(b"big")) == pattern(BIG)
+
+
+def test_what_was_committed_before_a_crash_is_not_sent_again(bench, sink, big):
+    crash_after_commit(bench)
+    with pytest.raises(Crash):
+        bench.run(big)
+    bench.calm()
+    (outcome,) = bench.run(bench.again(big))
+    assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, BIG)
+
+
+def test_a_cancel_makes_nothing_visible(bench, sink, big):
+    stop_after_parts(bench, 3, Stop.CANCEL)
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.CANCELLED
+    assert list(sink.list_files()) == []
+
+
+@pytest.mark.parametrize("size", [10, BIG])
+@pytest.mark.parametrize(("verify", "reads_back"), [(Verify.STORED, False), (Verify.READBACK, True)])
+def test_what_the_server_verified_is_not_read_back_where_that_is_enough(bench, azure_proxy, size, verify, reads_back):
+    bench.verify = verify
+    bench.write("file", pattern(size))
+    (outcome,) = bench.run(bench.work(1, "file"))
+    assert outcome.result is Result.COMPLETED
+    assert bool(downloads(azure_proxy)) is reads_back
+
+
+def test_blobs_can_be_a_source_too(bench, big):
+    bench.run(big)
+    bench.source, bench.sink = bench.sink, Place(f"file://{bench.root}", b"sink")
+    (outcome,) = bench.run(bench.work(1, "big", size=BIG))
+    assert outcome.result is Result.COMPLETED
+    assert (bench.at_sink / "big").read_bytes() == pattern(BIG)
