@@ -1,9 +1,12 @@
-"""A bucket of this test's own behind a server that can be told to misbehave."""
+"""Buckets and containers of this test's own behind servers that can be told to misbehave."""
 
 import pytest
 
 from storage_backends.registry import open_storage
+from tests.servers.cloud import AZURITE_KEY
+from tests.support.azure import azurite_port, container_client, new_container, storage_url
 from tests.support.gcs import emulator_url, new_bucket
+from tests.support.http_proxy import HttpProxy
 from tests.support.strict_gcs import StrictGcs
 
 
@@ -35,3 +38,50 @@ def open_gcs(gcs_url):
 @pytest.fixture
 def gcs(open_gcs):
     return open_gcs()
+
+
+@pytest.fixture
+def azure_container():
+    """The name of a container of this test's own."""
+    with new_container() as name:
+        yield name
+
+
+@pytest.fixture
+def azure_proxy():
+    with HttpProxy(azurite_port()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def azure_url(azure_proxy, azure_container, monkeypatch):
+    """Through the proxy, with short pauses between retries."""
+    monkeypatch.setenv("AZURE_STORAGE_KEY", AZURITE_KEY)
+    monkeypatch.setattr("storage_backends.azure.client.RETRY_SECONDS", 0)
+    return storage_url(azure_container, azure_proxy.port)
+
+
+@pytest.fixture
+def open_azure(azure_url):
+    """Opens one more storage on the container, as another process would."""
+    opened = []
+
+    def open_azure():
+        opened.append(open_storage(azure_url))
+        return opened[-1]
+
+    yield open_azure
+    for storage in opened:
+        storage.close()
+
+
+@pytest.fixture
+def azure(open_azure):
+    return open_azure()
+
+
+@pytest.fixture
+def stranger(azure_container):
+    """The container as another program sees it."""
+    with container_client(azure_container) as client:
+        yield client

@@ -1,0 +1,15 @@
+"""Azure Blob Storage: `azure://account/container/prefix`.
+
+::
+
+    storage.py    AzureStorage, AzureUpload   how an upload begins, goes on and ends
+    client.py     AzureClient                 whole blobs, through the SDK
+    listing.py                                from the service's order of names to ours
+    transport.py  Transport                   connections, time-outs, no secret in an error
+    opening.py    open_azure                  URL, endpoint, credentials
+    failures.py                               what the SDK raises, as errors of ours
+"""
+
+from storage_backends.azure.opening import open_azure
+
+__all__ = ["open_azure"]

@@ -1,0 +1,190 @@
+"""Whole blobs of one container, through the SDK.
+
+The version of a blob is its etag, which every write changes, those of metadata included. Bytes are always those that
+are stored: what carries `Content-Encoding: gzip` is not unpacked on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.storage.blob import ContainerClient, LinearRetry
+
+from storage_backends.azure.failures import RETRIES, RETRY_SECONDS, asking
+from storage_backends.azure.listing import ascending
+from storage_backends.azure.transport import Transport
+from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
+from storage_backends.names import display_path
+from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.reading import RANGE_BYTES
+
+FOLDER = "hdi-isfolder"
+"""Metadata of what stands for a folder where the account has a hierarchical namespace."""
+LOOKED_AT = 100
+"""Blobs that are listed to find out whether there are any: some of the first may be folders."""
+
+
+class AzureClient(ObjectClient):
+    """`credential` is what the SDK takes as one."""
+
+    def __init__(self, endpoint: str, container: str, credential: Any) -> None:
+        self.container = container
+        self._credential = credential
+        self._folders_come_early: bool | None = None
+        with asking(container):
+            self._api = ContainerClient(
+                endpoint,
+                container,
+                credential=credential,
+                transport=Transport(),
+                retry_policy=LinearRetry(RETRY_SECONDS, retry_total=RETRIES, random_jitter_range=RETRY_SECONDS),
+                max_single_get_size=RANGE_BYTES,
+                max_chunk_get_size=RANGE_BYTES,
+            )
+
+    def has_any(self, prefix: str) -> bool:
+        return next(self._listed(prefix, results_per_page=LOOKED_AT), None) is not None
+
+    def listed(self, prefix: str) -> Iterator[Stored]:
+        if self._folders_come_early is None:
+            self._folders_come_early = self._may_be_hierarchical()
+        return ascending(self._listed, prefix, folders_come_early=self._folders_come_early)
+
+    def head(self, key: str) -> Stored:
+        with asking(self.container, key):
+            stored = _stored(key, self.blob(key).get_blob_properties())
+        if _is_folder(stored):
+            raise NotFound(f"{_quoted(key)} is a folder and no blob")
+        return stored
+
+    def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
+        with asking(self.container, key):
+            download = self.blob(key).download_blob(max_concurrency=1, decompress=False)
+            stored = _stored(key, download.properties)
+            if stored.size > max_bytes:
+                raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
+            return stored, download.readall()
+
+    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
+        try:
+            with asking(self.container, key):
+                download = self.blob(key).download_blob(
+                    offset, len(buffer), max_concurrency=1, decompress=False, **only_if(version)
+                )
+                data = download.readall()
+        except (PreconditionFailed, NotFound) as error:
+            raise VersionChanged(f"{_quoted(key)} was changed or removed while it was read") from error
+        buffer[: len(data)] = data
+        return len(data)
+
+    def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
+        """The service compares the MD5 of what arrives, and keeps it."""
+        body = bytes(data)
+        try:
+            with asking(self.container, key):
+                answer = self.blob(key).upload_blob(
+                    body,
+                    metadata=names_out(metadata),
+                    overwrite=expected != "",
+                    validate_content=True,
+                    max_concurrency=1,
+                    **(only_if(expected) if expected else {}),
+                )
+        except PreconditionFailed:  # or the answer was lost, and this is the one to our repetition
+            found = self._same(key, body, metadata)
+            if found is None:
+                raise
+            return found
+        return Stored(key, len(body), version_of(answer["etag"]), metadata)
+
+    def set_metadata(self, key: str, metadata: Mapping[str, str], expected: str) -> Stored:
+        size = self.head(key).size
+        try:
+            with asking(self.container, key):
+                answer = self.blob(key).set_blob_metadata(names_out(metadata), **only_if(expected))
+        except PreconditionFailed as error:
+            raise VersionChanged(f"{_quoted(key)} was changed by somebody else in the meantime") from error
+        return Stored(key, size, version_of(answer["etag"]), metadata)
+
+    def delete(self, key: str) -> None:
+        with suppress(NotFound), asking(self.container, key):
+            self.blob(key).delete_blob()
+
+    def close(self) -> None:
+        self._api.close()
+        if hasattr(self._credential, "close"):
+            self._credential.close()
+
+    def blob(self, key: str) -> Any:
+        """The SDK's client of one blob; it shares the connections."""
+        return self._api.get_blob_client(key)
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _listed(self, prefix: str, **options: Any) -> Iterator[Stored]:
+        """In the service's own order."""
+        pages = self._api.list_blobs(name_starts_with=prefix or None, include=["metadata"], **options).by_page()
+        while True:
+            with asking(self.container):
+                page = next(pages, None)
+            if page is None:
+                return
+            for found in page:
+                stored = _stored(found.name, found)
+                if not _is_folder(stored):
+                    yield stored
+
+    def _may_be_hierarchical(self) -> bool:
+        """True also for those who may not ask: then big folders are listed twice."""
+        try:
+            with asking(self.container):
+                return bool(self._api.get_account_information().get("is_hns_enabled"))
+        except StorageError:
+            return True
+
+    def _same(self, key: str, data: bytes, metadata: Mapping[str, str]) -> Stored | None:
+        """What stands there, if it is exactly this."""
+        try:
+            with asking(self.container, key):
+                found = self.blob(key).get_blob_properties()
+        except NotFound:
+            return None
+        stored, md5 = _stored(key, found), found.content_settings.content_md5
+        is_same = stored.metadata == metadata and md5 == hashlib.md5(data, usedforsecurity=False).digest()
+        return stored if is_same else None
+
+
+def only_if(version: str) -> dict[str, Any]:
+    """The precondition that means "still this version"; of an empty one: "still nothing"."""
+    if not version:
+        return {"match_condition": MatchConditions.IfMissing}
+    return {"etag": f'"{version}"', "match_condition": MatchConditions.IfNotModified}
+
+
+def version_of(etag: str) -> str:
+    """Listings tell it without quotes."""
+    return etag.strip('"')
+
+
+def names_out(kept: Mapping[str, str]) -> dict[str, str]:
+    """Metadata names are identifiers of C# there, in any case."""
+    return {name.replace("-", "_"): value for name, value in kept.items()}
+
+
+def _stored(key: str, found: Any) -> Stored:
+    kept = {name.lower().replace("_", "-"): value for name, value in (found.metadata or {}).items()}
+    modified = found.last_modified
+    modified_ns = int(modified.timestamp()) * 1_000_000_000 if modified else None
+    return Stored(key, found.size, version_of(found.etag), kept, modified_ns)
+
+
+def _is_folder(stored: Stored) -> bool:
+    return (stored.metadata or {}).get(FOLDER, "").lower() == "true"
+
+
+def _quoted(key: str) -> str:
+    return f"'{display_path(key.encode())}'"

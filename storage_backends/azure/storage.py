@@ -1,0 +1,226 @@
+"""Uploads of big files, and what of the storage interface is Azure's own.
+
+A big file is made of blocks that nobody sees until their list is committed, with the metadata. The ids of blocks carry
+the upload's nonce, so those of others are never taken for ours. Blocks can't be removed: those of an upload that nobody
+finishes vanish with the next write of that blob, or after a week.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from azure.storage.blob import BlobBlock, BlockState
+
+from storage_backends.azure.client import AzureClient, names_out, only_if, version_of
+from storage_backends.azure.failures import asking
+from storage_backends.azure.transport import PARTS_IN_FLIGHT
+from storage_backends.base import (
+    AlreadyCommitted,
+    Attributes,
+    Capabilities,
+    FileInfo,
+    PartialId,
+    UploadSession,
+    UploadToken,
+)
+from storage_backends.errors import (
+    ChecksumMismatch,
+    FileTooBig,
+    NameTooLong,
+    NotFound,
+    PreconditionFailed,
+    Unreachable,
+    UploadGone,
+)
+from storage_backends.names import display_path
+from storage_backends.objects import metadata
+from storage_backends.objects.client import Stored
+from storage_backends.objects.storage import ObjectStorage
+
+CAPABILITIES = Capabilities(
+    max_part_bytes=4000 << 20,
+    max_parts=50_000,
+    preferred_part_bytes=8 << 20,
+    batch_file_bytes=4 << 20,
+    batch_files=256,
+    may_write_parts_in_any_order=True,
+    parts_in_flight=PARTS_IN_FLIGHT,
+    commits_if_absent=True,
+    commits_if_version=True,
+    names_are_bytes=False,
+    verifies_digest="md5",
+    finds_partials=False,
+    tells_gone_uploads=False,
+    upload_ttl_days=7,
+    max_path_bytes=3 * 1024,
+)
+MOST_CHARACTERS, MOST_FOLDERS = 1024, 253
+_BLOCK = "{nonce:.16}-{number:06d}"
+_BLOCK_BYTES = 23
+_NAME = re.compile("<Name>([^<]+)</Name>")
+
+
+class AzureStorage(ObjectStorage):
+    """The blobs of one container whose names begin with a prefix."""
+
+    capabilities = CAPABILITIES
+    client: AzureClient
+
+    def get_storage_type(self) -> str:
+        return "azure"
+
+    def key(self, path: bytes) -> str:
+        """The service counts characters, in UTF-16."""
+        key = super().key(path)
+        if len(key.encode("utf-16-le")) > 2 * MOST_CHARACTERS:
+            raise NameTooLong(f"'{display_path(path)}' makes a key of more than {MOST_CHARACTERS:,} characters")
+        return key
+
+    def refusal(self, key: str) -> str:
+        if "\\" in key:
+            return "holds a backslash, which becomes a slash there"
+        if any(part.endswith(".") for part in key.split("/")):
+            return "has a part that ends in a dot"
+        if key.count("/") > MOST_FOLDERS:
+            return f"lies in more than {MOST_FOLDERS} folders"
+        is_odd = any(each < " " or "\x7f" <= each <= "\x9f" or each in "\ufffe\uffff" for each in key)
+        return "holds a control character" if is_odd else ""
+
+    def begin_upload(
+        self, path: bytes, *, size: int, attributes: Attributes, source_version: str, partial: PartialId
+    ) -> UploadToken:
+        """There is nothing to create: an upload is there with its first block."""
+        try:
+            part_bytes = self.capabilities.part_bytes(size)
+        except ValueError as error:
+            raise FileTooBig(f"'{display_path(path)}': {error}") from error
+        state = {"expected": self.version_at(path)}
+        return UploadToken("azure", path, size, part_bytes, source_version, secrets.token_hex(16), attributes, state)
+
+    def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
+        """The blob is asked first: whether this upload made it, or another write has taken the blocks away."""
+        found = self._standing(token)
+        if found is not None and _is_of(token, found):
+            raise AlreadyCommitted(self.describe(token.path, found))
+        if (found.version if found else "") != token.state["expected"]:
+            raise UploadGone(f"'{display_path(token.path)}' was written by somebody else; the upload begins again")
+        return AzureUpload(self, token)
+
+    def committed(self, token: UploadToken) -> Stored | None:
+        """What this upload made, if it stands there."""
+        found = self._standing(token)
+        return found if found is not None and _is_of(token, found) else None
+
+    def list_uploads(self) -> Iterator[FileInfo]:
+        return iter(())
+
+    def _standing(self, token: UploadToken) -> Stored | None:
+        try:
+            return self.client.head(self.key(token.path))
+        except NotFound:
+            return None
+
+
+class AzureUpload(UploadSession):
+    """Blocks of one blob, and their list. `held_parts` is what the service listed and what it took since then."""
+
+    def __init__(self, storage: AzureStorage, token: UploadToken) -> None:
+        self.token = token
+        self._storage, self._client = storage, storage.client
+        self._key = storage.key(token.path)
+        self._name = f"'{display_path(token.path)}'"
+        self._blob = self._client.blob(self._key)
+        self._sha256 = b""
+        sizes, self._id_bytes = self._uncommitted()
+        if self._id_bytes < _BLOCK_BYTES:
+            raise PreconditionFailed(
+                f"{self._name}: an unfinished upload of somebody else stands in the way (its blocks have shorter ids); "
+                "it vanishes when the blob is written in one piece, or after a week"
+            )
+        self.held_parts: set[int] = {
+            number for number in range(token.part_count) if sizes.get(self._id(number)) == token.part_length(number)
+        }
+
+    def write_part(self, number: int, data: memoryview) -> None:
+        """The service compares the MD5 of what arrives."""
+        if len(data) != self.token.part_length(number):
+            raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
+        with asking(self._client.container, self._key):
+            self._blob.stage_block(self._id(number), bytes(data), length=len(data), validate_content=True)
+        self.held_parts.add(number)
+
+    def read_part(self, number: int, buffer: memoryview) -> int:
+        raise NotImplementedError("blocks can't be read back before the commit")
+
+    def sync(self) -> None:
+        return None
+
+    def keep(self, parts: int) -> None:
+        self.held_parts.difference_update([number for number in self.held_parts if number >= parts])
+
+    def drop_cache(self) -> None:
+        return None
+
+    def prepare(self, sha256: bytes) -> UploadToken:
+        self._sha256 = sha256
+        return self.token
+
+    def commit(self) -> FileInfo:
+        missing = set(range(self.token.part_count)) - self.held_parts
+        if missing:
+            raise UploadGone(f"{self._name} lacks part {min(missing)}; the upload begins again")
+        try:
+            stored = self._commit()
+        except (PreconditionFailed, UploadGone, Unreachable):  # or the answer to our own commit was lost
+            committed = self._storage.committed(self.token)
+            if committed is None:
+                raise
+            stored = committed
+        if stored.size != self.token.size:
+            raise ChecksumMismatch(f"{self._name}: the storage made {stored.size:,} bytes of {self.token.size:,}")
+        return self._storage.describe(self.token.path, stored)
+
+    def abort(self) -> None:
+        """Nothing can be done: the service forgets the blocks by itself."""
+
+    def close(self) -> None:
+        return None
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _uncommitted(self) -> tuple[dict[str, int], int]:
+        """Id → size of the blocks that are there, those of others too, and the length that all their ids have."""
+        pages: list[str] = []
+        uncommitted: list[Any] = []
+        with suppress(NotFound), asking(self._client.container, self._key):
+            _, uncommitted = self._blob.get_block_list(
+                "uncommitted", raw_response_hook=lambda response: pages.append(response.http_response.text())
+            )
+        first = _NAME.search(pages[-1]) if uncommitted else None  # the SDK shows no id that is not text
+        return (
+            {block.id: block.size for block in uncommitted},
+            len(base64.b64decode(first[1])) if first else _BLOCK_BYTES,
+        )
+
+    def _id(self, number: int) -> str:
+        """As long as those that are there, of whomever: the service takes no others."""
+        return _BLOCK.format(nonce=self.token.nonce, number=number).ljust(self._id_bytes, "-")
+
+    def _commit(self) -> Stored:
+        token = self.token
+        blocks = [BlobBlock(self._id(number), BlockState.UNCOMMITTED) for number in range(token.part_count)]
+        kept = metadata.encode(token.attributes, sha256=self._sha256, upload=token.nonce)
+        with asking(self._client.container, self._key):
+            answer = self._blob.commit_block_list(blocks, metadata=names_out(kept), **only_if(token.state["expected"]))
+        found = self._client.head(self._key)
+        made = Stored(self._key, token.size, version_of(answer["etag"]), kept)
+        return found if found.version == made.version else made  # somebody has written once more
+
+
+def _is_of(token: UploadToken, stored: Stored) -> bool:
+    return (stored.metadata or {}).get(metadata.UPLOAD) == token.nonce
