@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 from jobs.reasons import REASONS
 from jobs.states import JOB_MOVES, TASK_MOVES, JobStatus, Move, TaskStatus
+from storage_backends.base import Capabilities
 
 FOLDER = Path(__file__).parent
 _PART = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
@@ -83,6 +85,52 @@ def reasons_table() -> str:
     return table(("code", "what happened", "what to do", "tried again by the next scan"), rows)
 
 
+_PLACES = {
+    "directory": "storage_backends.local.storage",
+    "S3": "storage_backends.s3",
+    "Google Cloud Storage": "storage_backends.gcs.storage",
+    "Azure Blob": "storage_backends.azure.storage",
+    "SFTP": "storage_backends.sftp.storage",
+}
+
+
+def capabilities_table() -> str:
+    """One row per question, one column per kind of storage."""
+    all_of = [importlib.import_module(module).CAPABILITIES for module in _PLACES.values()]
+    rows = ((question, *(answer(each) for each in all_of)) for question, answer in _QUESTIONS.items())
+    return table(("", *_PLACES), rows)
+
+
+def _yes(name: str) -> Callable[[Capabilities], str]:
+    return lambda each: "yes" if getattr(each, name) else "–"
+
+
+def _up_to(count: int, unit: str = "") -> str:
+    return "any" if count >= 1 << 30 else f"{count:,}{unit}"
+
+
+_QUESTIONS: dict[str, Callable[[Capabilities], str]] = {
+    "directories of their own, with mode and time": _yes("has_directories"),
+    "symbolic links": _yes("has_symlinks"),
+    "names that are not UTF-8": _yes("names_are_bytes"),
+    "longest path, bytes": lambda each: _up_to(each.max_path_bytes),
+    "modification times": lambda each: (
+        {None: "as metadata", 1: "to the nanosecond", 10**9: "to the second"}[each.mtime_resolution_ns]
+    ),
+    "changes metadata of what stands there": _yes("sets_attributes"),
+    "notices every change of a file": _yes("version_tells_content"),
+    "read back before the name is given": _yes("reads_back_before_commit"),
+    "digest checked by the server on arrival": lambda each: each.verifies_digest or "–",
+    "overwrites nothing that somebody else wrote": _yes("commits_if_version"),
+    "parts sent at once": lambda each: str(each.parts_in_flight or 1),
+    "parts of a file": lambda each: _up_to(each.max_parts),
+    "smallest part, KiB": lambda each: f"{-(-each.min_part_bytes // 1024):,}",
+    "lists unfinished uploads": _yes("lists_uploads"),
+    "forgets unfinished uploads after": lambda each: (
+        f"{each.upload_ttl_days} days" if each.upload_ttl_days else "never"
+    ),
+}
+
 PAGES = {
     "states.md": Page(
         FOLDER / "states.md",
@@ -95,6 +143,7 @@ PAGES = {
             "diagram of a task": lambda: diagram(TASK_MOVES),
         },
     ),
+    "storages.md": Page(FOLDER / "storages.md", {"capabilities": capabilities_table}),
     "reasons.md": Page(FOLDER / "reasons.md", {"reasons": reasons_table}),
 }
 

@@ -46,6 +46,7 @@ from storage_backends.objects import metadata
 from storage_backends.objects.client import ObjectClient, Stored
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT, ObjectStorage
 from storage_backends.s3_errors import NotImplementedThere, translated
+from storage_backends.s3_fast import FastObjects
 from storage_backends.url import StorageUrl
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,12 @@ class S3Client(ObjectClient):
             session = _session(place.profile)
             region = place.region or session.region_name or "us-east-1"
             self.api = session.client("s3", region_name=region, endpoint_url=place.endpoint_url, config=config)
+            has_credentials = session.get_credentials() is not None
+        self._fast = (
+            FastObjects(session, place.bucket, endpoint_url=place.endpoint_url, region=region)
+            if has_credentials
+            else None
+        )
         self._has_conditions = True
 
     def has_any(self, prefix: str) -> bool:
@@ -137,6 +144,8 @@ class S3Client(ObjectClient):
             return _stored(key, self.api.head_object(Bucket=self.bucket, Key=key))
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
+        if self._fast and (found := self._fast.get(key, max_bytes)):
+            return found
         with translated(self.bucket, key):
             answer = self.api.get_object(Bucket=self.bucket, Key=key)
             with answer["Body"] as body:
@@ -146,6 +155,8 @@ class S3Client(ObjectClient):
                 return stored, body.read()
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
+        if self._fast and (count := self._fast.read_range(key, version, offset, buffer)) is not None:
+            return count
         last = offset + len(buffer) - 1
         try:
             with translated(self.bucket, key):
@@ -157,15 +168,23 @@ class S3Client(ObjectClient):
         except (PreconditionFailed, NotFound) as error:
             raise VersionChanged(f"'{display_path(key.encode())}' was replaced or removed while it was read") from error
 
+    def read_back(self, key: str, version: str, size: int) -> bytes:
+        if self._fast and (found := self._fast.get(key, size, version)):
+            return found[1]
+        return super().read_back(key, version, size)
+
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
+        if self._fast and self._has_conditions and (etag := self._fast.put(key, data, metadata, expected)):
+            return Stored(key, len(data), etag, metadata)
+
         def send(condition: Mapping[str, str]) -> str:
             with translated(self.bucket, key):
                 body = data if isinstance(data, bytes) else bytes(data)
                 answer = self.api.put_object(
                     Bucket=self.bucket, Key=key, Body=body, Metadata=dict(metadata), **condition
                 )
-            etag: str = answer["ETag"]
-            return etag
+            made: str = answer["ETag"]
+            return made
 
         return Stored(key, len(data), self.on_condition(key, expected, send), metadata)
 

@@ -79,7 +79,7 @@ def translated(bucket: str, key: str = "") -> Iterator[None]:
         raise BadCredentials(f"there are no credentials for bucket {bucket}: {error}") from error
     except (*_CONFIGURATION, ValueError) as error:
         raise ConfigurationError(f"bucket {bucket}: {error}") from error
-    except (boto.HTTPClientError, boto.IncompleteReadError, HTTPError, OSError) as error:
+    except (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError, HTTPError, OSError) as error:
         raise Unreachable(f"bucket {bucket} does not answer: {type(error).__name__}") from error
     except boto.BotoCoreError as error:
         raise StorageError(f"bucket {bucket}: {error}") from error

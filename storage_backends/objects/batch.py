@@ -97,7 +97,5 @@ class ObjectBatch(WriteBatch):
         return metadata.describe(path, stored)
 
     def _compare(self, path: bytes, staged: _Staged, version: str) -> None:
-        data = bytearray(len(staged.data))
-        count = self._client.read_range(staged.key, version, 0, memoryview(data)) if data else 0
-        if count != len(data) or bytes(data) != staged.data:
+        if self._client.read_back(staged.key, version, len(staged.data)) != staged.data:
             raise ChecksumMismatch(f"'{display_path(path)}' was read back with other bytes than were written")

@@ -50,6 +50,12 @@ class ObjectClient(ABC):
         """Fill `buffer` from `offset`, which is inside the object; returns bytes read, less than asked only at its end.
         Raises VersionChanged when the object is not of this version (any more) or gone."""
 
+    def read_back(self, key: str, version: str, size: int) -> bytes:
+        """All of a small object of that version. Raises VersionChanged."""
+        data = bytearray(size)
+        count = self.read_range(key, version, 0, memoryview(data)) if size else 0
+        return bytes(data[:count])
+
     @abstractmethod
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
         """A small object in one request, its digest checked by the server where that can. `expected` is the version it

@@ -1,0 +1,111 @@
+"""What S3 and boto3 mean, what a URL may say, and the arithmetic of parts. Needs no server."""
+
+import string
+
+import pytest
+from botocore import exceptions as boto
+
+from storage_backends import errors, s3, s3_fast
+from storage_backends.registry import open_storage
+from storage_backends.s3_errors import NotImplementedThere, translated
+
+MIB = 1 << 20
+
+
+def refused(code, status=400, **headers):
+    answer = {"Error": {"Code": code, "Message": "said so"}}
+    answer["ResponseMetadata"] = {"HTTPStatusCode": status, "HTTPHeaders": headers}
+    return boto.ClientError(answer, "PutObject")
+
+
+@pytest.mark.parametrize(
+    ("raised", "meant"),
+    [
+        (refused("NoSuchKey", 404), errors.NotFound),
+        (refused("404", 404), errors.NotFound),
+        (refused("NoSuchBucket", 404), errors.ConfigurationError),
+        (refused("NoSuchUpload", 404), errors.UploadGone),
+        (refused("PreconditionFailed", 412), errors.PreconditionFailed),
+        (refused("BadDigest"), errors.ChecksumMismatch),
+        (refused("XAmzContentSHA256Mismatch"), errors.ChecksumMismatch),
+        (refused("AccessDenied", 403), errors.PermissionDenied),
+        (refused("InvalidObjectState", 403), errors.PermissionDenied),
+        (refused("ExpiredToken"), errors.BadCredentials),
+        (refused("SignatureDoesNotMatch", 403), errors.BadCredentials),
+        (refused("SlowDown", 503), errors.Throttled),
+        (refused("SomethingNew", 429), errors.Throttled),
+        (refused("SomethingNew", 500), errors.Unreachable),
+        (refused("EntityTooLarge"), errors.FileTooBig),
+        (refused("NotImplemented", 501), NotImplementedThere),
+        (boto.NoCredentialsError(), errors.BadCredentials),
+        (boto.ProfileNotFound(profile="none"), errors.ConfigurationError),
+        (boto.EndpointConnectionError(endpoint_url="http://x"), errors.Unreachable),
+        (boto.ReadTimeoutError(endpoint_url="http://x"), errors.Unreachable),
+        (ConnectionResetError(), errors.Unreachable),
+    ],
+)
+def test_every_refusal_has_a_meaning(raised, meant):
+    with pytest.raises(errors.StorageError) as told, translated("bucket", "a/key"):
+        raise raised
+    assert type(told.value) is meant
+    assert told.value.__cause__ is raised
+
+
+def test_throttling_waits_as_long_as_the_server_says_and_costs_no_attempt():
+    with pytest.raises(errors.Throttled) as told, translated("bucket"):
+        raise refused("SlowDown", 503, **{"retry-after": "7"})
+    assert told.value.retry_after_seconds == 7
+    assert not told.value.costs_attempt
+
+
+def test_a_missing_bucket_says_what_to_do():
+    told = "bucket photos does not exist; create it"
+    with pytest.raises(errors.ConfigurationError, match=told), translated("photos"):
+        raise refused("NoSuchBucket", 404)
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://", "s3://key:secret@bucket", "s3://bucket?password=x", "s3://bucket?endpoint_url=nonsense"]
+)
+def test_a_wrong_url_is_refused_without_its_secrets(url):
+    with pytest.raises(errors.ConfigurationError) as told:
+        open_storage(url)
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("size", [1, 5 * MIB, 8 * MIB + 1, 80 << 30, 5 << 40])
+def test_every_size_up_to_5_tib_fits_into_10000_parts(size):
+    part = s3.CAPABILITIES.part_bytes(size)
+    assert 5 * MIB <= part <= 5 << 30
+    assert -(-size // part) <= 10_000
+
+
+def test_what_is_larger_than_any_object_is_refused():
+    with pytest.raises(ValueError):
+        s3.CAPABILITIES.part_bytes(51 << 40)
+
+
+@pytest.mark.parametrize("key", ["a", "d/f.txt", "x_1-2/3.4/z"])
+def test_plain_keys_take_the_short_way(key):
+    assert s3_fast.PLAIN_KEY.fullmatch(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "/a", "a//b", "a/", ".", "..", "a/../b", "a/./b", ".a", "é", "a\n"]
+    + [f"a{each}b" for each in string.punctuation if each not in "._-/"]
+    + ["a b", " a", "a "],
+)
+def test_keys_that_another_library_may_spell_otherwise_do_not(key):
+    assert not s3_fast.PLAIN_KEY.fullmatch(key)
+
+
+@pytest.mark.parametrize("path", [b"../x", b"a/../../x", b"/x", b"a//b"])
+def test_no_path_leads_out_of_the_prefix(path, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
+    storage = open_storage("s3://bucket/prefix?endpoint_url=http://127.0.0.1:9", b"job")
+    with pytest.raises(errors.BadPath):
+        storage.key(path)
+    assert storage.key(b"x") == "prefix/job/x"
+    storage.close()
