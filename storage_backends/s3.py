@@ -5,6 +5,8 @@ it carries, so the server refuses bytes that changed on the way. A version is th
 
 * A small object is one PUT on condition (`If-None-Match`, `If-Match`). Where the server does not know conditional
   writes (501), what stands there is looked at right before.
+* Bodies are handed over as files, because those are sent in small pieces: the time-out of a connection holds for each,
+  and not for a whole part on a slow line.
 * A big one is a multipart upload. Its metadata, the upload's nonce among them, are fixed when it begins, so its SHA-256
   is not part of them. After a crash `ListParts` tells what is there; the object itself tells whether it was committed.
 """
@@ -16,6 +18,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import boto3
@@ -179,9 +182,8 @@ class S3Client(ObjectClient):
 
         def send(condition: Mapping[str, str]) -> str:
             with translated(self.bucket, key):
-                body = data if isinstance(data, bytes) else bytes(data)
                 answer = self.api.put_object(
-                    Bucket=self.bucket, Key=key, Body=body, Metadata=dict(metadata), **condition
+                    Bucket=self.bucket, Key=key, Body=BytesIO(data), Metadata=dict(metadata), **condition
                 )
             made: str = answer["ETag"]
             return made
@@ -307,7 +309,7 @@ class S3Upload(UploadSession):
         if len(data) != self.token.part_length(number):
             raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
         with translated(self._client.bucket, self._key):
-            answer = self._client.api.upload_part(**self._target, PartNumber=number + 1, Body=bytes(data))
+            answer = self._client.api.upload_part(**self._target, PartNumber=number + 1, Body=BytesIO(data))
         self._etags[number] = answer["ETag"]
 
     def read_part(self, number: int, buffer: memoryview) -> int:

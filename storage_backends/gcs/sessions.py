@@ -10,6 +10,7 @@ import base64
 import logging
 import re
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import requests
@@ -74,7 +75,9 @@ class Sessions:
         self, method: str, uri: str, headers: Mapping[str, str], data: bytes | memoryview = b""
     ) -> requests.Response:
         try:
-            return self._http.request(method, uri, data=data, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+            # As a file it is sent in small pieces: the time-out holds for each, and not for a part on a slow line.
+            body = BytesIO(data) if data else b""
+            return self._http.request(method, uri, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:
             raise type(error)("no answer") from None  # its own words and causes show the URI
 

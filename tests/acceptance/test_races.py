@@ -72,4 +72,4 @@ def moves_alternate(product, job):
     """Whether the history of a job that two processes steered is pause, resume, pause …"""
     query = "SELECT action FROM jobs_jobevent WHERE job_id = %s AND action IN ('pause', 'resume') ORDER BY id"
     actions = [row["action"] for row in product.rows(query, job)]
-    return len(actions) > 10 and actions == [("pause", "resume")[number % 2] for number in range(len(actions))]
+    return len(actions) > 4 and actions == [("pause", "resume")[number % 2] for number in range(len(actions))]

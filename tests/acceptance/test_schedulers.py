@@ -61,6 +61,11 @@ def test_another_scheduler_takes_over_from_a_frozen_one_and_at_once_from_a_kille
     assert leader(product) == 0
 
 
+def pids_that_scanned(product):
+    owners = product.rows("SELECT DISTINCT owner FROM jobs_scan WHERE finished_at IS NOT NULL")
+    return {pid_of(row["owner"]) for row in owners}
+
+
 def test_two_schedulers_that_scan_again_and_again_make_no_row_twice(product):
     fill_many(product.base / "source", 1200, 10)
     schedulers = [product.start_scheduler(), product.start_scheduler()]
@@ -68,8 +73,10 @@ def test_two_schedulers_that_scan_again_and_again_make_no_row_twice(product):
     eventually(lambda: all(finished_scans(product, job) >= 3 for job in jobs), 40, "three scans of each job", every=0.2)
     for job in jobs:
         assert_one_row_per_path(product, job, 1200)
-    owners = product.rows("SELECT DISTINCT owner FROM jobs_scan WHERE finished_at IS NOT NULL")
-    assert {pid_of(row["owner"]) for row in owners} == {scheduler.pid for scheduler in schedulers}
+    pids = {scheduler.pid for scheduler in schedulers}
+    eventually(lambda: pids_that_scanned(product) == pids, 40, "both to have scanned", every=0.2)
+    for job in jobs:
+        assert_one_row_per_path(product, job, 1200)
     assert all("ERROR" not in scheduler.err and "Traceback" not in scheduler.err for scheduler in schedulers)
 
 
