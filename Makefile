@@ -21,6 +21,7 @@ CREATED := $(VENV)/created.stamp
 BASE := $(VENV)/base.stamp
 DEV := $(VENV)/dev.stamp
 STATIC := var/static.stamp
+COMPILED := $(VENV)/compiled.stamp
 
 ALL_EXTRAS := s3 gcs azure sftp
 EXTRA_STAMPS := $(foreach name,$(EXTRAS),$(VENV)/$(name).stamp)
@@ -37,7 +38,7 @@ help: ## Show this list
 
 # ── set up ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-setup: $(BASE) $(EXTRA_STAMPS) .env ## Make .venv with everything needed to run, and a .env with a key of its own
+setup: $(BASE) $(EXTRA_STAMPS) $(COMPILED) .env ## Make .venv with everything needed to run, and a .env with a key of its own
 	@mkdir -p data var && chmod 700 var
 
 build: setup $(STATIC) ## Check the configuration, collect the admin's static files
@@ -83,6 +84,11 @@ $(DEV): requirements/dev.txt $(CREATED)
 	@echo "Installing what working on SyncF needs"
 	@$(INSTALL) -r requirements/dev.txt
 	@touch $(BASE) $(ALL_EXTRAS:%=$(VENV)/%.stamp) $@
+
+# Where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE), every start would compile all of it anew.
+$(COMPILED): $(BASE) $(shell find jobs storage_backends syncf_site transfers -name '*.py')
+	@$(PY) -m compileall -q jobs storage_backends syncf_site transfers
+	@touch $@
 
 # Made once and never again: it belongs to whoever runs this installation.
 .env: | $(BASE)

@@ -25,6 +25,6 @@ def make_checkout(root: Path) -> Path:
     for path in Path(sys.prefix).iterdir():
         if path.suffix != ".stamp":
             (venv / path.name).symlink_to(path)
-    for stamp in ("created", "base", "dev"):
+    for stamp in ("created", "base", "dev", "compiled"):
         (venv / f"{stamp}.stamp").touch()
     return root

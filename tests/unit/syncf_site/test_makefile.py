@@ -21,11 +21,11 @@ def project(tmp_path):
     (project / "requirements").mkdir()
     for name in ("Makefile", ".env.example", "requirements/base.txt"):
         shutil.copy(env.ROOT / name, project / name)
-    for name in ("jobs", "syncf_site", "transfers"):
+    for name in ("jobs", "storage_backends", "syncf_site", "transfers"):
         (project / name).mkdir()
     (project / ".venv/bin/python").write_text(RECORDER)
     (project / ".venv/bin/python").chmod(0o755)
-    for stamp in ("created", "base"):
+    for stamp in ("created", "base", "compiled"):
         (project / f".venv/{stamp}.stamp").touch()
     return project
 
