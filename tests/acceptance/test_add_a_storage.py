@@ -12,7 +12,6 @@ import pytest
 from tests.acceptance.planting import plant
 from tests.acceptance.processes import ROOT
 
-pytestmark = pytest.mark.one_stack
 GUIDE = (ROOT / "docs/add-a-storage.md").read_text()
 FILES = dict(re.findall(r"^`([\w.]+)`\n\n```\w+\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))
 COMMANDS = re.findall(r"^\.venv/bin/python (-m .*)$", GUIDE, re.MULTILINE)

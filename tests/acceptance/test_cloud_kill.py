@@ -15,7 +15,6 @@ from tests.acceptance import clouds
 from tests.acceptance.processes import ROOT
 from tests.support.counting_proxy import CountingProxy
 
-pytestmark = pytest.mark.one_stack
 MIB = 1 << 20
 SIZE, KILLED_AT = 96 * MIB + 12_345, 70 * MIB
 LOST = {"s3": 4 * 8 * MIB, "azure": 4 * 8 * MIB, "gcs": 8 * MIB, "sftp": 64 * MIB}

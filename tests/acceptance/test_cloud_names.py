@@ -9,8 +9,6 @@ from tests.acceptance.processes import eventually
 from tests.servers.buckets import S3_PROFILES
 from tests.servers.ensure import MOTO, ensure
 
-pytestmark = pytest.mark.one_stack
-
 
 @pytest.fixture
 def places(product, tmp_path):
