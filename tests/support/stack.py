@@ -25,7 +25,7 @@ ONE_STACK_DIRECTORIES = (
     # The one-shot command has an SQLite database of its own on either stack.
     "tests/acceptance/test_sync_command.py",
     "tests/acceptance/test_compare.py",
-    # Storages are told apart by what they do to bytes, not by where the rows are; every pair is synced on the other one.
+    # These are about bytes at storages, not about where the rows are; every pair is synced on the other stack.
     "tests/acceptance/test_add_a_storage.py",
     "tests/acceptance/test_cloud_kill.py",
     "tests/acceptance/test_cloud_names.py",
