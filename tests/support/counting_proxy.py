@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 CHUNK_BYTES = 64 << 10
@@ -23,6 +24,8 @@ class CountingProxy:
         self.hold_from: int | None = None
         """From this byte on nothing is forwarded until `release`."""
         self.holds = threading.Event()
+        self.alters: Callable[[bytes], bytes] = lambda data: data
+        """What becomes of a piece that a client sends."""
 
     @property
     def port(self) -> int:
@@ -61,7 +64,7 @@ class CountingProxy:
             while data := source.recv(CHUNK_BYTES):
                 if is_counted and not self._may_pass(len(data)):
                     break
-                target.sendall(data)
+                target.sendall(self.alters(data) if is_counted else data)
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
