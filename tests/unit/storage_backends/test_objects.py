@@ -79,7 +79,7 @@ def test_a_key_that_begins_with_a_slash_is_listed_and_not_opened(storage):
 
 @pytest.mark.parametrize(
     "kept",
-    [{"syncf-mtime-ns": "soon"}, {"syncf-mode": "rw"}, {"syncf-sha256": "xyz"}, {"mtime": "x"}, {"syncf-uid": "9" * 40}],
+    [{"syncf-mtime-ns": "x"}, {"syncf-mode": "rw"}, {"syncf-sha256": "xyz"}, {"mtime": "x"}, {"syncf-uid": "9" * 40}],
 )
 def test_metadata_that_others_wrote_wrongly_counts_as_absent(kept):
     info = metadata.describe(b"f", Stored("f", 1, "v", kept))
