@@ -176,7 +176,8 @@ def test_a_client_of_openssh_is_cut_off_when_the_server_ends(how):
         assert sessions
         getattr(server, how)()
         assert not any(process.is_alive() for process in sessions)
-        with pytest.raises(OSError):
+        # Which of them it is depends on whether the end was noticed before the request or while waiting for the answer.
+        with pytest.raises((OSError, EOFError, paramiko.SSHException)):
             session.listdir("/")
 
 
