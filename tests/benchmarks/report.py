@@ -26,6 +26,12 @@ TITLES = {
     "h": "h: a scan of unchanged files, the scheduler alone",
     "i": "i: PostgreSQL + RabbitMQ",
     "parts": "Parts by themselves",
+    **{
+        f"{kind}-{what}-{way}": f"s: {name}, {text} {way}"
+        for kind, name in {"s3": "S3", "gcs": "Google Cloud Storage", "azure": "Azure Blob", "sftp": "SFTP"}.items()
+        for what, text in {"small": "2,000 files of 4 KiB (Google: 200)", "big": "one file of 512 MiB"}.items()
+        for way in ("up", "down")
+    },
 }
 
 

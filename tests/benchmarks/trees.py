@@ -15,7 +15,7 @@ BIG_BLOCK = 1 << 20
 
 
 class Sizes(NamedTuple):
-    """How large each workload is: files, but for `c`, which is bytes."""
+    """How large each workload is: files, but for `c`, which is bytes, as is `s_big`."""
 
     a: int
     b: int
@@ -23,10 +23,13 @@ class Sizes(NamedTuple):
     d: int
     h: int
     h_small: int
+    s: int
+    s_few: int
+    s_big: int
 
 
-FULL = Sizes(a=10_000, b=100_000, c=2 << 30, d=50_000, h=1_000_000, h_small=10_000)
-QUICK = Sizes(a=2_000, b=5_000, c=256 << 20, d=3_000, h=20_000, h_small=2_000)
+FULL = Sizes(a=10_000, b=100_000, c=2 << 30, d=50_000, h=1_000_000, h_small=10_000, s=2_000, s_few=200, s_big=512 << 20)
+QUICK = Sizes(a=2_000, b=5_000, c=256 << 20, d=3_000, h=20_000, h_small=2_000, s=200, s_few=50, s_big=64 << 20)
 
 
 def many(root: Path, files: int, size: int, directories: int) -> None:
@@ -84,7 +87,7 @@ class Trees:
         self._cache, self._sizes, self._say = cache, sizes, say
 
     def get(self, name: str) -> Path:
-        """The tree of a workload (`a`, `b`, `c`, `d`, `h`, `h_small`), made if it is not there."""
+        """The tree of a workload, by its name in `Sizes`, made if it is not there."""
         size: int = getattr(self._sizes, name)
         root = self._cache / f"{name}-{size}"
         if not root.exists():
@@ -101,7 +104,9 @@ class Trees:
                 many(root, size, 4096, 100)
             case "b":
                 many(root, size, 1024, 100)
-            case "c":
+            case "s" | "s_few":
+                many(root, size, 4096, 20)
+            case "c" | "s_big":
                 big(root, size)
             case "d":
                 mixed(root, size)

@@ -21,6 +21,8 @@ from transfers.engine.contracts import Assignment, Stop
 from transfers.engine.control import ControlPage
 from transfers.engine.messages import Reply, WorkerMessage
 
+WORKER_MODULE = "transfers.engine.worker"
+"""What a worker process runs."""
 IO_TIMEOUT_SECONDS = 10
 """For one message that is under way. A living worker takes milliseconds."""
 
@@ -128,7 +130,7 @@ class WorkerProcess:
 
 def _start(socket_fd: int, control_fd: int) -> subprocess.Popen[bytes]:
     numbers = (socket_fd, control_fd, os.getpid(), logging.getLogger().getEffectiveLevel())
-    command = [sys.executable, "-m", "transfers.engine.worker", *map(str, numbers)]
+    command = [sys.executable, "-m", WORKER_MODULE, *map(str, numbers)]
     paths = os.pathsep.join(path or os.curdir for path in sys.path)  # it imports from where we do
     return subprocess.Popen(
         command,

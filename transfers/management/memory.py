@@ -12,4 +12,5 @@ MADE_BETWEEN = 50_000
 def keep_what_is_loaded() -> None:
     """Call once everything is imported: it stays, and the collector need not look at it again and again."""
     gc.freeze()
+    gc.enable()
     gc.set_threshold(MADE_BETWEEN, 20, 50)
