@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from storage_backends.base import Storage
@@ -53,6 +54,15 @@ def open_storage(url: str, path: bytes = b"", *, create: bool = False) -> Storag
     backend = BACKENDS.get(parsed.scheme)
     opener = _announced(parsed.scheme) if backend is None else _load(parsed.scheme, backend)
     return opener(parsed, path, create)
+
+
+def load(url: str) -> None:
+    """Import the backend of this URL now, for a process that is about to fork. What is missing is told when it is
+    opened."""
+    backend = BACKENDS.get(StorageUrl.parse(url).scheme)
+    if backend:
+        with suppress(ImportError):
+            importlib.import_module(backend.module)
 
 
 def what_is_missing(url: str) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
@@ -49,7 +50,7 @@ from storage_backends.objects import metadata
 from storage_backends.objects.client import ObjectClient, Stored
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT, ObjectStorage
 from storage_backends.s3_errors import NotImplementedThere, translated
-from storage_backends.s3_fast import FastObjects
+from storage_backends.s3_fast import FastObjects, Place
 from storage_backends.url import StorageUrl
 
 log = logging.getLogger(__name__)
@@ -76,21 +77,14 @@ CAPABILITIES = Capabilities(
 )
 
 
-class Place(NamedTuple):
-    """Where a bucket is, without any secret."""
-
-    bucket: str
-    endpoint_url: str | None = None
-    region: str | None = None
-    profile: str | None = None
-
-
 def open_s3(url: StorageUrl, path: bytes, create: bool) -> S3Storage:
     """The bucket must exist; below it there is nothing to create. Raises ConfigurationError, BadCredentials."""
     url.allow_options(("endpoint_url", "region", "profile"))
     if not url.host or "@" in url.host:
         raise ConfigurationError("s3: write s3://bucket/prefix; credentials stand in the environment or a profile")
     options = {name: value for name, value in url.options.items() if value}
+    if not options.get("endpoint_url", "https://").startswith(("http://", "https://")):
+        raise ConfigurationError("s3: endpoint_url begins with https:// or http://, as in https://s3.example.org")
     place = Place(url.host, **options)
     return S3Storage(S3Client(place), place, url.path, path)
 
@@ -101,34 +95,46 @@ def _session(profile: str | None) -> Any:
     return boto3.session.Session(profile_name=profile)
 
 
+def _config(place: Place) -> Config:
+    return Config(
+        signature_version="s3v4",
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=REQUESTS_IN_FLIGHT + PARTS_IN_FLIGHT,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"payload_signing_enabled": True, "addressing_style": "path" if place.endpoint_url else "auto"},
+    )
+
+
 class S3Client(ObjectClient):
     """One bucket."""
 
     def __init__(self, place: Place) -> None:
-        self.bucket = place.bucket
-        config = Config(
-            signature_version="s3v4",
-            retries={"mode": "standard", "total_max_attempts": 3},
-            connect_timeout=10,
-            read_timeout=60,
-            max_pool_connections=REQUESTS_IN_FLIGHT + PARTS_IN_FLIGHT,
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={"payload_signing_enabled": True, "addressing_style": "path" if place.endpoint_url else "auto"},
-        )
+        self.bucket, self._place = place.bucket, place
         with translated(self.bucket):
-            session = _session(place.profile)
-            region = place.region or session.region_name or "us-east-1"
-            self.api = session.client("s3", region_name=region, endpoint_url=place.endpoint_url, config=config)
-            has_credentials = session.get_credentials() is not None
-        self._fast = (
-            FastObjects(session, place.bucket, endpoint_url=place.endpoint_url, region=region)
-            if has_credentials
-            else None
-        )
+            self._session = _session(place.profile)
+            self._region = place.region or self._session.region_name or "us-east-1"
+            has_credentials = self._session.get_credentials() is not None
+        self._fast = FastObjects(self._session, place, region=self._region) if has_credentials else None
         self._has_conditions = True
+        self._api: Any = None
+        self._making_api = threading.Lock()
+
+    @property
+    def api(self) -> Any:
+        """boto3's client, made when first asked for: it takes 0.1 s that small objects can do without."""
+        with self._making_api, translated(self.bucket):
+            if self._api is None:
+                self._api = self._session.client(
+                    "s3", region_name=self._region, endpoint_url=self._place.endpoint_url, config=_config(self._place)
+                )
+            return self._api
 
     def has_any(self, prefix: str) -> bool:
+        if self._fast and (found := self._fast.has_any(prefix)) is not None:
+            return found
         with translated(self.bucket):
             return bool(self.api.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"))
 
@@ -222,7 +228,8 @@ class S3Client(ObjectClient):
             self.api.delete_object(Bucket=self.bucket, Key=key)
 
     def close(self) -> None:
-        self.api.close()
+        if self._api is not None:
+            self._api.close()
 
 
 class S3Storage(ObjectStorage):

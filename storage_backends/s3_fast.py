@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import obstore
 from obstore.exceptions import BaseError
@@ -25,11 +25,21 @@ CREDENTIALS_LAST = timedelta(minutes=5)
 _NANOSECONDS = 1_000_000_000
 
 
-class FastObjects:
-    """One bucket. Every method answers None where boto3 is to be asked instead."""
+class Place(NamedTuple):
+    """Where a bucket is, without any secret."""
 
-    def __init__(self, session: Any, bucket: str, *, endpoint_url: str | None, region: str) -> None:
+    bucket: str
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+
+class FastObjects:
+    """One bucket. A method that answers None leaves it to boto3."""
+
+    def __init__(self, session: Any, place: Place, *, region: str) -> None:
         self._session = session
+        bucket, endpoint_url = place.bucket, place.endpoint_url
         self._store = S3Store(
             bucket,
             region=region,
@@ -43,6 +53,15 @@ class FastObjects:
             credential_provider=self._credentials,
             config={"endpoint": endpoint_url} if endpoint_url else {},
         )
+
+    def has_any(self, prefix: str) -> bool | None:
+        """Whether there is an object below; a folder's marker is none."""
+        if not PLAIN_KEY.fullmatch(f"{prefix}f"):
+            return None
+        try:
+            return bool(next(iter(obstore.list(self._store, prefix or None, chunk_size=1)), None))
+        except FAILED:
+            return None
 
     def get(self, key: str, max_bytes: int, version: str | None = None) -> tuple[Stored, bytes] | None:
         """Of that version, if one is named. None also for what is larger."""

@@ -11,8 +11,9 @@ from jobs.models import Job, Scan, Task
 from jobs.paths import parse_path
 from jobs.services import Options
 from jobs.states import JobStatus, TaskStatus
-from jobs.storages import job_root
+from jobs.storages import configured, job_root
 from jobs.waiting import tasks_in_hand, waiting_directories, waiting_files
+from storage_backends import registry
 from transfers.oneshot.scheduling import SchedulerProcess
 from transfers.slave.process import draw_name, run_slave
 
@@ -54,14 +55,12 @@ class Session:
 
     def run(self) -> None:
         """To the end, or until interrupted (checkpoints saved, work released)."""
-        self.job = _find_or_create(self.request)
-        self.losses = services.losses(self.job)
-        for sentence in self.losses:
-            self.warn(sentence)
-        self.before = counters.totals(self.job.pk)
-        self.scan = self._ask_for_scan()
+        for alias, _ in (self.request.source, self.request.sink):
+            registry.load(configured()[alias])  # once for both processes
         self._scheduler = SchedulerProcess()
         try:
+            self._prepare()
+            self._scheduler.begin()
             if self.request.is_dry_run:
                 self._wait_for_scan()
             else:
@@ -72,6 +71,14 @@ class Session:
         upkeep.complete_finished()  # its last turn may have come before the last task ended
         self.job.refresh_from_db()
         self.scan.refresh_from_db()
+
+    def _prepare(self) -> None:
+        self.job = _find_or_create(self.request)
+        self.losses = services.losses(self.job)
+        for sentence in self.losses:
+            self.warn(sentence)
+        self.before = counters.totals(self.job.pk)
+        self.scan = self._ask_for_scan()
 
     def _ask_for_scan(self) -> Scan:
         unfinished = Scan.objects.filter(job=self.job, finished_at=None).first()
@@ -114,9 +121,8 @@ class Session:
         if tasks_in_hand().filter(job=self.job).exists():
             return False
         files = waiting_files().filter(job=self.job)
-        if files.exists():
-            return not files.exclude(status=TaskStatus.RETRYING, reason_code__in=STUCK).exists()
-        return not waiting_directories().filter(job=self.job).exists()
+        waiting = files if files.exists() else waiting_directories().filter(job=self.job)
+        return not waiting.exclude(status=TaskStatus.RETRYING, reason_code__in=STUCK).exists()
 
 
 def _find_or_create(request: Request) -> Job:
