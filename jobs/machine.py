@@ -43,14 +43,15 @@ def _namespace() -> str:
 
 
 def _started(pid: int) -> int:
-    """Clock ticks from boot to the start of a process; 0 if there is none."""
-    stat = _read(f"/proc/{pid}/stat")
-    return int(stat.rpartition(")")[2].split()[19]) if stat else 0
+    """Clock ticks from boot to the start of a process; 0 if there is none, or only what is left of one that nobody
+    waited for (in a container without an init that can be for ever)."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[19]) if fields and fields[0] not in "ZX" else 0
 
 
 def _is_hidden(pid: int) -> bool:
     """A live process of another user that /proc does not show (hidepid)."""
-    if _started(pid):
+    if _read(f"/proc/{pid}/stat"):
         return False
     try:
         os.kill(pid, 0)

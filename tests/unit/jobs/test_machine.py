@@ -37,6 +37,14 @@ def test_a_living_child_is_alive_and_a_dead_one_is_dead(child):
     assert is_dead_here(identity)
 
 
+def test_one_that_nobody_waited_for_is_dead(child):
+    """In a container without an init such remains stay for ever, and with them its leases would."""
+    identity = identity_of(child.pid)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert is_dead_here(identity)
+
+
 def test_a_pid_that_was_given_to_another_process_does_not_count_as_alive(child):
     namespace, pid, started = identity_of(child.pid).split(":")
     assert is_dead_here(f"{namespace}:{pid}:{int(started) - 1}")

@@ -504,3 +504,30 @@ def test_a_missing_root_is_not_an_empty_one(storage, root):
     root.rmdir()
     with pytest.raises(errors.NotFound):
         list(storage.list_files())
+
+
+# ── durable once more ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_link_is_made_durable_with_its_directory(storage, root, monkeypatch):
+    """It was published right before a crash; opening it would be refused."""
+    (root / "link").symlink_to("nowhere")
+    synced = []
+    monkeypatch.setattr(system, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    storage.sync_file(b"link")
+    assert synced == [str(root)]
+
+
+def test_what_its_mode_forbids_to_open_is_synced_with_the_whole_file_system(storage, root, monkeypatch):
+    (root / "secret").write_bytes(b"x")
+    synced = []
+
+    def refused(name, flags, *, dir_fd=None, real=system.open):
+        if name == b"secret":
+            raise PermissionError(13, "Permission denied")
+        return real(name, flags, dir_fd=dir_fd)
+
+    monkeypatch.setattr(system, "open", refused)
+    monkeypatch.setattr(system, "syncfs", synced.append)
+    storage.sync_file(b"secret")
+    assert len(synced) == 1

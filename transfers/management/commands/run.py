@@ -16,8 +16,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from jobs.accounts import FirstLogin, first_login
 from transfers.management.locking import try_lock
 from transfers.management.numbers import whole_number
-from transfers.management.signals import StopFlag
 from transfers.management.supervisor import Child, Supervisor, manage
+from transfers.signals import StopFlag
 
 HOST = "127.0.0.1"
 START_SECONDS = 60

@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from jobs.checks import CHECKS
 from transfers.management.memory import keep_what_is_loaded
-from transfers.management.signals import StopFlag
 from transfers.queue import open_queue
 from transfers.scheduler.scheduler import Scheduler
+from transfers.signals import StopFlag
 
 
 class Command(BaseCommand):

@@ -12,7 +12,7 @@ from jobs.checks import CHECKS
 from jobs.errors import Refusal
 from transfers.management.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
-from transfers.management.signals import StopFlag
+from transfers.signals import StopFlag
 from transfers.slave.process import draw_name, run_slave
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

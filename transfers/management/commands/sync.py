@@ -17,12 +17,12 @@ from jobs.models import Verify
 from jobs.services import Options
 from transfers.management.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
-from transfers.management.signals import StopFlag
 from transfers.oneshot.arguments import parse_place, parse_rate
 from transfers.oneshot.progress import ProgressLine
 from transfers.oneshot.report import Report
 from transfers.oneshot.schema import bring_up_to_date
 from transfers.oneshot.session import Request, Session
+from transfers.signals import StopFlag
 
 OK, FAILURES, USAGE, INTERRUPTED = 0, 1, 2, 130
 
