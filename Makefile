@@ -1,7 +1,7 @@
 # SyncF. `make` alone lists what there is. Needs only GNU make, a POSIX shell and Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build migrate run run-master run-slave start-rabbitmq sync test bench lint types lock clean
+.PHONY: help setup build migrate run run-master run-slave start-rabbitmq sync test bench reliability lint types lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 8080
@@ -154,6 +154,10 @@ bench: $(DEV) ## Compare with rclone, rsync and cp on the same trees; writes doc
 	servers=$$($(PY) -m tests.servers up) || exit 1; \
 	set -f; for server in $$servers; do export "$$server"; done; set +f; \
 	$(PY) -m tests.benchmarks $(if $(QUICK),--quick) $(ARGS)
+
+# LONG=1: hours. SHARE=0.1: a tenth of it; runs add up in var/reliability. ARGS: see python -m tests.reliability --help
+reliability: $(DEV) ## Kill, starve and freeze real syncs at any call, cut the power, and check every promise
+	@$(PY) -m tests.reliability $(if $(LONG),--long) $(if $(SHARE),--share $(SHARE)) $(ARGS)
 
 lint: $(DEV) ## Check style and import directions
 	@$(PY) -m ruff check . $(ARGS)

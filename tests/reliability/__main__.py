@@ -1,0 +1,69 @@
+"""`python -m tests.reliability`: inject faults into real syncs and see that every invariant holds (`make reliability`).
+
+Every experiment is a number of a plan that follows from counts and seed; `--only STAGE --number N` repeats one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.acceptance.people import ordinary
+from tests.reliability import shim, stages
+from tests.reliability.lab import ENVIRONMENT, directory
+from tests.reliability.results import append, table
+
+FAST = stages.Counts(sweep=240, database=40, cuts=72, zombies=21)
+LONG = stages.Counts(sweep=9000, database=1000, cuts=5000, zombies=1000)
+
+
+def main() -> int:
+    """0: every invariant held and every mutant was caught."""
+    options = _options()
+    os.environ.update(ENVIRONMENT)
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
+    counts = (LONG if options.long else FAST).scaled(options.share)
+    print(f"seed {seed}, {counts}", flush=True)
+    begun = time.monotonic()
+    with directory("reliability") as home, ExitStack() as stack:
+        crew = stages.Crew(home, shim.build(home), seed, options.number, stack)
+        results = [stages.STAGES[name](crew, counts) for name in options.only]
+    if options.ordinary_user:
+        _as_ordinary_user(seed)
+    append(results, seed, "long" if options.long else "fast")
+    print(table(results, seed))
+    print(f"{time.monotonic() - begun:.0f} s")
+    return int(any(not result.is_good for result in results))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests.reliability", description=__doc__)
+    parser.add_argument("--long", action="store_true", help="10,000 points, 5,000 cuts, 1,000 zombies: hours")
+    parser.add_argument("--share", type=float, default=1.0, help="of the counts, such as 0.1; runs add up")
+    parser.add_argument("--seed", type=int, help="the one that a failed run printed")
+    parser.add_argument("--number", type=int, help="only this experiment of a stage")
+    parser.add_argument("--only", nargs="+", choices=stages.STAGES, default=list(stages.STAGES), metavar="STAGE")
+    parser.add_argument("--ordinary-user", action="store_true", help="a small sweep without privileges as well")
+    return parser.parse_args()
+
+
+def _as_ordinary_user(seed: int) -> None:
+    person = ordinary()
+    counts = ["--only", "sweep", "--share", "0.15", "--seed", str(seed)]
+    command: Sequence[str] = [*person.command, "-m", "tests.reliability", *counts]
+    env = {**os.environ, **person.variables, "SYNCF_RELIABILITY_RESULTS": os.devnull}
+    where = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=where, env=env, **person.popen)  # type: ignore[call-overload]
+    if done.returncode:
+        raise SystemExit("the sweep as an ordinary user failed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

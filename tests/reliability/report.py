@@ -1,0 +1,47 @@
+"""`python -m tests.reliability.report`: all runs so far, added up, into docs/reliability.md."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from tests.reliability.results import FILE, ROOT
+
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- counts -->\n", "<!-- end of counts -->"
+WHAT = {
+    "sweep": "kills, errors, wrong bytes at a call",
+    "cuts": "power cuts",
+    "zombies": "syncs frozen past their leases, then woken",
+    "mutants": "safeties taken out (a violation: nothing noticed)",
+}
+COUNTS = ("experiments", "struck", "resumed", "violations")
+
+
+def main() -> None:
+    """Write the table."""
+    runs = [json.loads(line) for line in FILE.read_text().splitlines()]
+    text = PAGE.read_text()
+    head, _, rest = text.partition(BEGIN)
+    PAGE.write_text(f"{head}{BEGIN}{_table(runs)}{END}{rest.partition(END)[2]}")
+
+
+def _table(runs: Iterable[dict[str, Any]]) -> str:
+    totals: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    about: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        for name in COUNTS:
+            totals[run["what"]][name] += run[name]
+        for name in ("commit", "seed", "python", "sqlite", "kernel"):
+            about[name].add(str(run[name]))
+    lines = ["| what | " + " | ".join(COUNTS) + " |", "|---|---|---|---|---|"]
+    for what, text in WHAT.items():
+        lines.append(f"| {text} | " + " | ".join(f"{totals[what][name]:,}" for name in COUNTS) + " |")
+    lines += ["", *(f"{name}: {', '.join(sorted(found))}." for name, found in about.items())]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
