@@ -23,6 +23,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now, Substr
 
+from jobs.allowances import Allowance as Allowance  # a table like the others
 from jobs.states import JobStatus, TaskStatus
 
 #: A job's id as the ORM takes it.

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from jobs import counters, transitions
+from jobs import allowances, counters, transitions
 from jobs.models import Job, JobEvent, Slave, Task
 from jobs.selectors import finished_run_once_jobs
 from jobs.states import WAITING, JobStatus
@@ -37,6 +37,7 @@ def cancel_killed() -> int:
 def tidy() -> None:
     """Fold the counters, forget old history and old incarnations."""
     counters.fold()
+    allowances.forget_past()
     JobEvent.objects.filter(at__lt=Now() - timedelta(days=EVENT_DAYS)).delete()
     owning = Task.objects.filter(owner=OuterRef("pk"))
     old = Slave.objects.filter(~Exists(owning), state=Slave.State.OFFLINE)

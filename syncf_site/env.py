@@ -44,7 +44,11 @@ class Environment:
     """Absolute."""
     storages: dict[str, str]
     """Alias in lower case → URL. Always holds `local`."""
+    trusted_proxies: int
+    """How many proxies in front write X-Forwarded-For."""
     api_token_days: int
+    api_requests_per_minute: int
+    """Of one user."""
     log_format: str
     """`text` or `json`."""
     log_level: str
@@ -60,18 +64,21 @@ def read(source: Mapping[str, str]) -> Environment:
     """Check what `source` says. Raises ImproperlyConfigured naming the variable and what it may be."""
     debug = _flag(source, "DEBUG", default=False)
     hosts = _words(source, "ALLOWED_HOSTS") or list(LOOPBACK_HOSTS)
+    secure = _flag(source, "SECURE", default=not debug and not set(hosts) <= set(LOOPBACK_HOSTS))
     base_path = ROOT / Path(source.get("BASE_PATH") or "data").expanduser()
     return Environment(
         secret_key=_secret_key(source, debug=debug),
         debug=debug,
         allowed_hosts=hosts,
         csrf_trusted_origins=_words(source, "CSRF_TRUSTED_ORIGINS"),
-        secure=_flag(source, "SECURE", default=not debug and not set(hosts) <= set(LOOPBACK_HOSTS)),
+        secure=secure,
         database_url=source.get("DATABASE_URL") or "sqlite:///var/syncf.sqlite3",
         broker_url=source.get("BROKER_URL") or "database://",
         base_path=base_path,
         storages={"local": base_path.as_uri(), **_storages(source)},
-        api_token_days=_days(source, "API_TOKEN_DAYS", default=90),
+        trusted_proxies=_number(source, "TRUSTED_PROXIES", range(0, 11), default=int(secure)),
+        api_token_days=_number(source, "API_TOKEN_DAYS", range(1, 3651), default=90),
+        api_requests_per_minute=_number(source, "API_REQUESTS_PER_MINUTE", range(20, 1_000_001), default=1200),
         log_format=_choice(source, "LOG_FORMAT", ("text", "json")),
         log_level=_choice(source, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
     )
@@ -115,10 +122,10 @@ def _flag(source: Mapping[str, str], name: str, *, default: bool) -> bool:
     return word in TRUE_WORDS if word else default
 
 
-def _days(source: Mapping[str, str], name: str, *, default: int) -> int:
+def _number(source: Mapping[str, str], name: str, allowed: range, *, default: int) -> int:
     text = source.get(name, "").strip() or str(default)
-    if not text.isdecimal() or not 1 <= int(text) <= 3650:
-        raise ImproperlyConfigured(f"{name} must be a number of days from 1 to 3650, not {text!r}.")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) in allowed):
+        raise ImproperlyConfigured(f"{name} must be a number from {allowed[0]} to {allowed[-1]}, not {text!r}.")
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""What a browser is told it may do with our pages."""
+"""What a browser is told it may do with our pages, and that somebody tried too often to get in."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ def content_security_policy(get_response: Answer) -> Answer:
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        return response
+
+    return middleware
+
+
+def too_many_logins(get_response: Answer) -> Answer:
+    """Middleware: a login that was not even tried (`jobs.logins`) is a 429."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if wait := getattr(request, "login_wait", 0):
+            response.status_code = 429
+            response.headers["Retry-After"] = str(wait)
         return response
 
     return middleware

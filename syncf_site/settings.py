@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "syncf_site.security.content_security_policy",
+    "syncf_site.security.too_many_logins",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -112,6 +113,10 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+#: Counts logins in the database, so that several web processes count together.
+AUTHENTICATION_BACKENDS = ["jobs.logins.LimitedLogin"]
+#: Whose X-Forwarded-For is believed when logins and refused keys are counted by address.
+TRUSTED_PROXIES = _environment.trusted_proxies
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
@@ -139,12 +144,15 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["jobs.api.permissions.DeclaredPermission"],
+    "DEFAULT_THROTTLE_CLASSES": ["jobs.api.throttling.PerUser"],
     "DEFAULT_PAGINATION_CLASS": "jobs.api.pagination.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "jobs.api.errors.handle",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+
+API_REQUESTS_PER_MINUTE = _environment.api_requests_per_minute
 
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Token",

@@ -18,6 +18,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
 from rest_framework.utils.serializer_helpers import ReturnDict
 
+from jobs.api.throttling import too_many_refused
 from jobs.errors import Refusal
 
 
@@ -40,6 +41,7 @@ class Answer(NamedTuple):
 _HINTS = {
     401: "Send the header 'Authorization: Token <key>'; `manage.py apitoken USER` makes a key.",
     415: "Send 'Content-Type: application/json'.",
+    429: "Wait as many seconds as the header Retry-After says.",
 }
 _LOGIN_HINT = "In a browser: log in with the link at the top right. Anywhere else: send 'Authorization: Token <key>'."
 _NOT_FOUND = Answer(404, "NOT_FOUND", "There is nothing of that name, or nothing that you may see.")
@@ -50,6 +52,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     answer = _answer(error)
     if answer is None:
         return None
+    if answer.status == 401 and (throttled := too_many_refused(context["request"])):
+        return handle(throttled, context)
     if answer.status == 401 and "text/html" in context["request"].headers.get("Accept", ""):
         answer = answer._replace(hint=_LOGIN_HINT)
     body = {"code": answer.code, "message": answer.message, "field": answer.field, "hint": answer.hint}

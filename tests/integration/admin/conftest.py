@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
-from tests.integration.api.conftest import make_job, make_user, storage
+from tests.integration.api.conftest import make_job, make_user, storage, web_process
 
-__all__ = ["make_job", "make_user", "storage"]
+__all__ = ["make_job", "make_user", "storage", "web_process"]
 
 EVERYTHING = (
     *("add_job", "view_job", "change_job", "delete_job", "pause_job", "kill_job", "run_job", "view_all_jobs"),

@@ -9,9 +9,16 @@ from django.contrib.auth.models import Permission, User
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from jobs.api import throttling
 from jobs.models import Job
 
 VERBS = ("add_job", "view_job", "change_job", "pause_job", "kill_job", "run_job", "view_slave")
+
+
+@pytest.fixture(autouse=True)
+def web_process(monkeypatch):
+    """A web process of the test's own: who asked too much in others is not remembered."""
+    monkeypatch.setattr(throttling, "_ration", throttling.Ration())
 
 
 @pytest.fixture
