@@ -44,7 +44,7 @@ class LimitedLogin(ModelBackend):
     """Django's own, but each try is counted *before* the password is looked at: a thousand at once get no further, and
     a refused one costs no hashing. `request.login_wait` then says how many seconds to wait."""
 
-    def authenticate(  # type: ignore[override]  # as Django's own
+    def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **others: Any
     ) -> User | None:
         """The user; None for a wrong name or password. Raises PermissionDenied, which asks no other backend either,
