@@ -14,6 +14,8 @@ from tests.acceptance.processes import ROOT, eventually
 
 #: What only a web, another database or another queue needs.
 NOT_NEEDED = ("rest_framework", "django.contrib.admin", "knox", "drf_spectacular", "psycopg", "pika", "pathspec")
+#: What only a sync needs that takes long enough to show progress.
+NOT_NEEDED += ("jobs.terminal.live", "jobs.terminal.screen", "transfers.oneshot.drawing")
 
 
 @pytest.fixture

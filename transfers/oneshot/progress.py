@@ -1,82 +1,52 @@
-"""Live progress: a bar on a terminal, a line every few seconds elsewhere. Always on stderr."""
+"""Live progress of a one-shot sync: drawn over and over on a terminal, a line every few seconds elsewhere. Always on
+stderr.
+
+A sync that ends before the first drawing pays for none of it: what draws is imported then.
+"""
 
 from __future__ import annotations
 
-import shutil
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from jobs.selectors import job_progress
-from jobs.states import TaskStatus
 from transfers.oneshot.session import Session
 
-LINE_SECONDS = 5.0
-BAR_SECONDS = 0.5
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+if TYPE_CHECKING:
+    from transfers.oneshot.drawing import Drawing
+
+#: Between two looks; before the first drawing there is as long a pause.
+DRAW_SECONDS, LINE_SECONDS = 0.5, 5.0
 
 
-def human_bytes(count: float) -> str:
-    """1.5 GiB."""
-    unit = 0
-    while count >= 1024 and unit < len(_UNITS) - 1:
-        count, unit = count / 1024, unit + 1
-    return f"{count:.1f} {_UNITS[unit]}" if unit else f"{int(count)} B"
-
-
-def human_seconds(seconds: float) -> str:
-    """1:02:03, or 2:03."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-class ProgressLine:
+class ProgressDisplay:
     """Called often; draws when it is time."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._is_terminal = stream.isatty()
-        self._pause = BAR_SECONDS if self._is_terminal else LINE_SECONDS
-        self._last = time.monotonic()
-        self._start: tuple[float, int] | None = None
+        self._pause = DRAW_SECONDS if stream.isatty() else LINE_SECONDS
+        self._next = time.monotonic() + self._pause
+        self._drawing: Drawing | None = None
+        self._is_closed = False
 
     def __call__(self, session: Session) -> None:
         """Draw if it is time."""
         now = time.monotonic()
-        if self._start is None:
-            self._start = now, job_progress(session.job).bytes_done
-        if now - self._last < self._pause:
+        if now < self._next or self._is_closed:
             return
-        self._last = now
-        self._draw(self._text(session, now, *self._start))
+        self._next = now + self._pause
+        if self._drawing is None:
+            from transfers.oneshot.drawing import Drawing
 
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._is_terminal:
-            self._stream.write("\r\x1b[K")
+            self._drawing = Drawing(self._stream)
+        self._drawing.show(session, now)
+
+    def close(self, last_words: str = "") -> None:
+        """Leave the terminal as it was and say `last_words`, once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._drawing is not None:
+            self._drawing.clear()
+        if last_words:
+            self._stream.write(f"{last_words}\n")
             self._stream.flush()
-
-    def _draw(self, text: str) -> None:
-        if self._is_terminal:
-            width = shutil.get_terminal_size().columns
-            self._stream.write(f"\r\x1b[K{text[: width - 1]}")
-        else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
-
-    def _text(self, session: Session, at: float, start: float, start_bytes: int) -> str:
-        if session.request.is_dry_run:
-            return f"looking: {session.scan.files_seen:,} files"
-        now = job_progress(session.job)
-        done = now.by_status[TaskStatus.COMPLETED] + now.by_status[TaskStatus.FAILED]
-        rate = (now.bytes_done - start_bytes) / max(at - start, 0.001)
-        scanning = "" if session.scan.finished_at else "  (still scanning)"
-        return (
-            f"{done:,}/{now.files:,} files  {human_bytes(now.bytes_done)}/{human_bytes(now.bytes_total)}"
-            f"  {now.fraction:.0%}  {human_bytes(rate)}/s"
-            f"  {self._eta(now.bytes_total - now.bytes_done, rate)}{scanning}"
-        )
-
-    @staticmethod
-    def _eta(left: int, rate: float) -> str:
-        return f"ETA {human_seconds(left / rate)}" if rate > 0 and left > 0 else "ETA –"

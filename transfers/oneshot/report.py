@@ -8,7 +8,7 @@ from typing import TextIO
 
 from jobs import counters
 from jobs.models import Finding, Task, TaskKind, Verify
-from transfers.oneshot.progress import human_bytes
+from jobs.terminal.words import human_bytes
 from transfers.oneshot.session import Session, failed_tasks, unfinished_tasks
 
 NAMED = 20

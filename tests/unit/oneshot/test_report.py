@@ -9,7 +9,6 @@ from django.utils import timezone
 from jobs import counters, transitions
 from jobs.models import Finding, Scan
 from tests.unit.jobs import builders
-from transfers.oneshot.progress import human_bytes, human_seconds
 from transfers.oneshot.report import NAMED, Report
 from transfers.oneshot.session import Request, Session
 
@@ -120,15 +119,3 @@ def test_a_dry_run_says_what_would_be_done(tmp_path):
 def test_a_scan_that_failed_is_said_so(tmp_path):
     text = written(session(error_code="ROOT_MISSING", error_text="It is gone."), tmp_path / "failures")
     assert "ROOT_MISSING: It is gone." in text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (1 << 60, "1024.0 PiB")]
-)
-def test_bytes_for_people(count, text):
-    assert human_bytes(count) == text
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.9, "0:59"), (123, "2:03"), (3723, "1:02:03")])
-def test_seconds_for_people(seconds, text):
-    assert human_seconds(seconds) == text

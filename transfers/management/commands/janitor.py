@@ -10,12 +10,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.checks import CHECKS
 from jobs.storages import configured
+from jobs.terminal.words import human_bytes
 from storage_backends.base import Storage
 from storage_backends.errors import StorageError
 from storage_backends.names import display_path
 from storage_backends.registry import open_storage
 from transfers.management.janitor import Leftover, Owner, leftovers, remove
-from transfers.oneshot.progress import human_bytes
 
 
 class Command(BaseCommand):

@@ -18,7 +18,7 @@ from jobs.services import Options
 from transfers.management.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.oneshot.arguments import parse_place, parse_rate
-from transfers.oneshot.progress import ProgressLine
+from transfers.oneshot.progress import ProgressDisplay
 from transfers.oneshot.report import Report
 from transfers.oneshot.schema import bring_up_to_date
 from transfers.oneshot.session import Request, Session
@@ -60,9 +60,15 @@ class Command(BaseCommand):
     def _run(self, options: dict[str, Any]) -> int:
         bring_up_to_date()
         flag, begun = StopFlag(), time.monotonic()
-        progress = ProgressLine(sys.stderr)
+        progress = ProgressDisplay(sys.stderr)
+
+        def is_interrupted() -> bool:
+            if flag.is_set():
+                progress.close("Stopping: what is under way is brought to a checkpoint. Ctrl-C again ends at once.")
+            return flag.is_set()
+
         try:
-            session = Session(_request(options), flag.is_set, progress, _warn)
+            session = Session(_request(options), is_interrupted, progress, _warn)
             session.run()
         except Refusal as refusal:
             progress.close()

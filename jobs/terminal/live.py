@@ -1,0 +1,103 @@
+"""What is shown of a job under way: a block of lines on a terminal, one line elsewhere. Says, and reads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jobs.selectors import Progress
+from jobs.states import TaskStatus
+from jobs.terminal.columns import cut, cut_front, fitting, pad
+from jobs.terminal.screen import Size
+from jobs.terminal.words import human_bytes, human_percent, human_seconds
+
+#: How many files under way are named at most, and the rows the other lines need.
+MOST_NAMED, OTHER_ROWS = 5, 6
+_BAR_COLUMNS = 40
+
+
+class InFlight(NamedTuple):
+    """A file that is being copied."""
+
+    name: str
+    """As `display_path` shows it."""
+    done: int
+    size: int
+
+
+class Picture(NamedTuple):
+    """A job at one moment."""
+
+    title: str
+    progress: Progress
+    is_scanning: bool
+    """Its scan has not ended: nobody knows yet how much there is."""
+    files_seen: int
+    bytes_per_second: float
+    eta: float | None
+    """Seconds; None where it can't be said."""
+    in_flight: Sequence[InFlight]
+    in_hand: int
+    """Files that slaves have taken, those in flight among them."""
+    note: str = ""
+    """What holds the job up."""
+
+
+def one_line(picture: Picture) -> str:
+    """For a log: the same facts, the first ones first."""
+    return "  ".join(_facts(picture))
+
+
+def block(picture: Picture, size: Size) -> list[str]:
+    """For a terminal of that size."""
+    columns = size.columns - 1
+    lines = [picture.title, fitting(_facts(picture), columns)]
+    if picture.note:
+        lines.append(picture.note)
+    if not picture.is_scanning:
+        lines.append(_bar(picture.progress.fraction, columns))
+    named = picture.in_flight[: max(0, min(MOST_NAMED, size.rows - OTHER_ROWS))]
+    lines += [_file(file, columns) for file in named]
+    if more := picture.in_hand - len(named):
+        lines.append(f"{' and' if named else ''} {more:,} {'more ' if named else ''}files in hand")
+    return [cut(line, columns) for line in lines]
+
+
+def _facts(picture: Picture) -> list[str]:
+    """The most important first: what does not fit on a narrow terminal is left out from the end."""
+    now = picture.progress
+    done = now.by_status[TaskStatus.COMPLETED] + now.by_status[TaskStatus.FAILED]
+    facts = [
+        f"{done:,}/{now.files:,} files",
+        f"{human_bytes(now.bytes_done)}/{human_bytes(now.bytes_total)}",
+        f"{human_bytes(picture.bytes_per_second)}/s",
+        f"ETA {_eta(picture)}",
+    ]
+    if picture.is_scanning:
+        facts.append(f"scanning: {picture.files_seen:,} seen")
+    else:
+        facts.insert(2, human_percent(now.fraction))
+    if failed := now.by_status[TaskStatus.FAILED]:
+        facts.insert(1, f"{failed:,} failed")
+    return facts
+
+
+def _eta(picture: Picture) -> str:
+    if picture.is_scanning:
+        return "estimating…"
+    return "–" if picture.eta is None else human_seconds(picture.eta)
+
+
+def _bar(fraction: float, columns: int) -> str:
+    inner = max(1, min(_BAR_COLUMNS, columns - 2))
+    filled = int(inner * fraction)
+    return f"[{'#' * filled}{'-' * (inner - filled)}]"
+
+
+def _file(file: InFlight, columns: int) -> str:
+    share = human_percent(file.done / file.size) if file.done else ""
+    head = f" {share:>5} "
+    if columns >= 50:
+        sizes = [human_bytes(file.done)] if file.done else []
+        head += pad(f" {'/'.join([*sizes, human_bytes(file.size)])}", 24)
+    return head + cut_front(file.name, columns - len(head))
