@@ -69,7 +69,7 @@ def create_job(
     )
     _apply(job, options)
     with transaction.atomic():
-        _lock_installation()
+        lock_installation()
         check_roots(job, asker=owner)
         job.next_scan_at = Now() if is_due else None
         job.save(force_insert=True)
@@ -129,7 +129,8 @@ def check_stored_verification(job: Job) -> None:
         raise Refusal("VERIFY_NOT_POSSIBLE", "This sink keeps no verified checksums.", field="verify", hint=hint)
 
 
-def _lock_installation() -> None:
+def lock_installation() -> None:
+    """Hold the row that checks across jobs are made under, until this transaction ends."""
     Installation.objects.select_for_update().get(pk=installation().pk)
 
 

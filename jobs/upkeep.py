@@ -9,12 +9,13 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from jobs import allowances, counters, transitions
-from jobs.models import Job, JobEvent, Slave, Task
+from jobs.models import IdempotencyKey, Job, JobEvent, Slave, Task
 from jobs.selectors import finished_run_once_jobs
 from jobs.states import WAITING, JobStatus
 
 EVENT_DAYS = 90
 SLAVE_DAYS = 30
+IDEMPOTENCY_KEY_DAYS = 7
 
 
 def complete_finished() -> int:
@@ -35,10 +36,11 @@ def cancel_killed() -> int:
 
 
 def tidy() -> None:
-    """Fold the counters, forget old history and old incarnations."""
+    """Fold the counters, forget old history, old incarnations and old idempotency keys."""
     counters.fold()
     allowances.forget_past()
     JobEvent.objects.filter(at__lt=Now() - timedelta(days=EVENT_DAYS)).delete()
+    IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(days=IDEMPOTENCY_KEY_DAYS)).delete()
     owning = Task.objects.filter(owner=OuterRef("pk"))
     old = Slave.objects.filter(~Exists(owning), state=Slave.State.OFFLINE)
     old.filter(lease_expires_at__lt=Now() - timedelta(days=SLAVE_DAYS)).delete()

@@ -16,6 +16,7 @@ _PROBLEMS = {
     "403": "The permission for this verb is missing.",
     "404": "There is nothing of that name, or nothing that you may see.",
     "409": "Not possible in the present state.",
+    "422": "The Idempotency-Key stands for another request.",
 }
 
 
@@ -28,15 +29,17 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
-            for status in _statuses(path, method):
+            for status in _statuses(path, method, operation):
                 operation["responses"].setdefault(status, {"description": _PROBLEMS[status], "content": content})
     return result
 
 
-def _statuses(path: str, method: str) -> list[str]:
+def _statuses(path: str, method: str, operation: dict[str, Any]) -> list[str]:
     found = ["400", "401", "403"]
     if "{" in path:
         found.append("404")
     if method != "get":
         found.append("409")
+    if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ())):
+        found.append("422")
     return found

@@ -284,6 +284,35 @@ class TrackingOut(serializers.Serializer[Any]):
     next = serializers.URLField(allow_null=True, help_text="The following page of tasks; null on the last one.")
 
 
+class ReportedFile(serializers.Serializer[Any]):
+    """One file of a report. Names are relative to the job's source and sink."""
+
+    file = serializers.CharField(help_text="For reading only: odd characters are escaped.")
+    file_b64 = serializers.CharField(
+        required=False, help_text="The very bytes, as base64; only beside names that are shown escaped."
+    )
+    kind = serializers.CharField(help_text="file, symlink or special.")
+    size = serializers.IntegerField()
+    sha256 = serializers.CharField(help_text="As read back from the sink; empty unless completed.")
+    status = serializers.CharField()
+    reason_code = serializers.CharField()
+    reason_text = serializers.CharField()
+    slave = serializers.CharField(help_text="Who works on it, or did last.")
+    attempts = serializers.IntegerField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+    gone_at = serializers.DateTimeField(allow_null=True, help_text="Since when it is missing at the source.")
+
+
+class ReportOut(serializers.Serializer[Any]):
+    """Everything about one job's files, in byte order of name."""
+
+    generated_at = serializers.DateTimeField()
+    job = JobOut()
+    summary = SummaryOut()
+    files = ReportedFile(many=True)
+
+
 class EventOut(serializers.ModelSerializer[JobEvent]):
     """One line of a job's history."""
 

@@ -22,6 +22,7 @@ from jobs.api.base import Guarded
 from jobs.api.errors import shown_at
 from jobs.api.filters import JobFilters, SlaveFilters, StrictBackend, TaskFilters
 from jobs.api.pagination import Pages, slice_by_id
+from jobs.api.reports import ReportActions
 from jobs.api.serializers import (
     Created,
     Done,
@@ -38,6 +39,7 @@ from jobs.api.serializers import (
     SlaveOut,
     TrackingOut,
 )
+from jobs.idempotency import create_job_once
 from jobs.models import Job, Scan, Slave, Task
 from jobs.states import TaskStatus
 
@@ -45,13 +47,16 @@ _KEYSET = [
     OpenApiParameter("cursor", str, description="As `next` gives it."),
     OpenApiParameter("page_size", int, description="Rows a page: 100 by default, 500 at most."),
 ]
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, description="Your own name for this request, such as a UUID."
+)
 _TASK_FILTERS = [
     OpenApiParameter("status", str, enum=[value.value for value in TaskStatus]),
     OpenApiParameter("kind", str, enum=["file", "symlink", "special"]),
 ]
 
 
-class JobViewSet(Guarded, mixins.ListModelMixin, GenericViewSet[Any]):
+class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[Any]):
     """Keep a sink like a source."""
 
     permission_of: ClassVar = {
@@ -69,6 +74,7 @@ class JobViewSet(Guarded, mixins.ListModelMixin, GenericViewSet[Any]):
         "scans": "view_job",
         "scan": "view_job",
         "events": "view_job",
+        **ReportActions.permission_of,
     }
     request_of: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {
         "create": JobCreate,
@@ -129,16 +135,27 @@ class JobViewSet(Guarded, mixins.ListModelMixin, GenericViewSet[Any]):
         jobs = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         return self.get_paginated_response(self._shown(jobs, many=True))
 
-    @extend_schema(request=JobCreate, responses={201: Created})
+    @extend_schema(request=JobCreate, responses={201: Created}, parameters=[_IDEMPOTENCY_KEY])
     def create(self, request: Request) -> Response:
-        """Submit a job; it is scanned at once."""
+        """Submit a job; it is scanned at once.
+
+        With an `Idempotency-Key` a repeated request is answered with the job that the first one made (and the header
+        `Idempotency-Replayed: true`); the same key with another body is refused with 422. Keys are kept for 7 days."""
         serializer = self.get_serializer(data=request.data)
         with shown_at(serializer):
             serializer.is_valid(raise_exception=True)
-            job = services.create_job(actor=self.actor, owner=self.user, **serializer.validated_data)
-        location = {"Location": reverse("job-detail", args=[job.pk], request=request)}
+            job, is_new = self._create(serializer.validated_data)
+        headers = {"Location": reverse("job-detail", args=[job.pk], request=request)}
+        if not is_new:
+            headers["Idempotency-Replayed"] = "true"
         body = {**_done(job, "Job submitted successfully"), "warnings": services.losses(job)}
-        return Response(body, status.HTTP_201_CREATED, headers=location)
+        return Response(body, status.HTTP_201_CREATED, headers=headers)
+
+    def _create(self, wanted: dict[str, Any]) -> tuple[Job, bool]:
+        key = self.request.headers.get("Idempotency-Key")
+        if key is None:
+            return services.create_job(actor=self.actor, owner=self.user, **wanted), True
+        return create_job_once(key=key, actor=self.actor, owner=self.user, **wanted)
 
     @extend_schema(responses=JobOut)
     def retrieve(self, request: Request, pk: str) -> Response:

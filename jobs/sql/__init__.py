@@ -14,12 +14,13 @@ from django.db import connection
 
 from jobs.models import INDEXED_PATH_BYTES
 from jobs.sql import claims, postgresql, sqlite
-from jobs.sql.rows import Candidate, Copied, NewTask, Row, SeenTask, Settlement
+from jobs.sql.rows import Candidate, Copied, NewTask, ReportRow, Row, SeenTask, Settlement
 
 __all__ = [
     "Candidate",
     "Copied",
     "NewTask",
+    "ReportRow",
     "Row",
     "SeenTask",
     "Settlement",
@@ -32,6 +33,7 @@ __all__ = [
     "owned",
     "path_page",
     "refresh_tasks",
+    "report_page",
     "settle_copied",
     "settle_tasks",
     "take",
@@ -99,22 +101,35 @@ def settle_tasks(slave_id: str, rows: list[Settlement]) -> set[int]:
     return won
 
 
-_PAGE = """
-    SELECT id, status, reason_code, gone_at IS NOT NULL, compare_first, path, kind, size, source_mtime_ns,
-           source_version, sink_size, sink_mtime_ns, sink_version
-    FROM jobs_task
-    WHERE job_id = %s{behind} ORDER BY {prefix}, path LIMIT %s
-"""
+_PAGE = "SELECT {columns} FROM jobs_task WHERE job_id = %s{behind} ORDER BY {prefix}, path LIMIT %s"
 _BEHIND = " AND {prefix} >= %s AND path > %s"
+_CATALOGUE = """id, status, reason_code, gone_at IS NOT NULL, compare_first, path, kind, size, source_mtime_ns,
+    source_version, sink_size, sink_mtime_ns, sink_version"""
+_REPORT = """path, path_display, kind, size, checksum, status, reason_code, reason_text, slave_name, attempts,
+    started_at, completed_at, gone_at"""
 
 
 def path_page(job_id: str, after: bytes | None, limit: int) -> list[tuple[Any, ...]]:
     """The first `limit` rows of the job in byte order of path, or those behind `after`, by the ordered index.
 
     Plain tuples in the order of `Row`: of most of them nothing more is wanted than that they are as expected."""
+    return _ordered(_CATALOGUE, job_id, after, limit)
+
+
+def report_page(job_id: str, after: bytes | None, limit: int) -> list[ReportRow]:
+    """The same rows with what a report says of each."""
+    moment = _vendor().moment
+    return [
+        ReportRow._make((bytes(path), *facts, moment(started), moment(completed), moment(gone)))
+        for path, *facts, started, completed, gone in _ordered(_REPORT, job_id, after, limit)
+    ]
+
+
+def _ordered(columns: str, job_id: str, after: bytes | None, limit: int) -> list[tuple[Any, ...]]:
     behind = [] if after is None else [after[:INDEXED_PATH_BYTES], after]
     prefix = _vendor().INDEXED_PREFIX
-    statement = _PAGE.format(prefix=prefix, behind=_BEHIND.format(prefix=prefix) if behind else "")
+    condition = _BEHIND.format(prefix=prefix) if behind else ""
+    statement = _PAGE.format(columns=columns, prefix=prefix, behind=condition)
     with connection.cursor() as cursor, _vendor().sorted_by_index(cursor):
         cursor.execute(statement, [_vendor().uuid_parameter(job_id), *behind, limit])
         return list(cursor.fetchall())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 #: Jobs whose tasks may be claimed. In the statements' text, as all states are.
@@ -26,6 +27,24 @@ class Row(NamedTuple):
     sink_size: int | None
     sink_mtime_ns: int | None
     sink_version: str
+
+
+class ReportRow(NamedTuple):
+    """One path as a report tells it."""
+
+    path: bytes
+    path_display: str
+    kind: str
+    size: int
+    checksum: bytes | None
+    status: str
+    reason_code: str
+    reason_text: str
+    slave_name: str
+    attempts: int
+    started_at: datetime | None
+    completed_at: datetime | None
+    gone_at: datetime | None
 
 
 class Candidate(NamedTuple):

@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -32,6 +33,11 @@ def uuid_parameter(value: str) -> str:
 def ids_parameter(ids: Sequence[int]) -> str:
     """For `IN_IDS`. Numbers only: a path never goes through JSON."""
     return json.dumps(list(ids))
+
+
+def moment(value: datetime | None) -> datetime | None:
+    """What is stored here is in UTC and does not say so."""
+    return value and value.replace(tzinfo=UTC)
 
 
 def hold_running(job_id: str) -> bool:

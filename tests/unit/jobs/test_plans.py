@@ -114,11 +114,12 @@ def test_no_look_for_work_reads_all_tasks_of_a_job(job, slave, many, look):
 
 @pytest.mark.parametrize("after", [None, b"01000"])
 @pytest.mark.parametrize("is_analyzed", [True, False])
-def test_a_page_of_the_catalogue_is_read_by_the_ordered_index_without_sorting_the_job(job, many, after, is_analyzed):
+@pytest.mark.parametrize("page", [sql.path_page, sql.report_page])
+def test_a_page_is_read_by_the_ordered_index_without_sorting_the_job(job, many, page, after, is_analyzed):
     if is_analyzed:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE jobs_task")
-    [plan] = plans_of(lambda: sql.path_page(str(job.pk), after, 100), "SELECT id, status, reason")
+    [plan] = plans_of(lambda: page(str(job.pk), after, 100), "SELECT")
     assert re.search(r"Index Scan using task_path|USING INDEX task_path", plan), plan
 
 

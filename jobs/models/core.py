@@ -6,6 +6,7 @@ A task is *one row per path*, catalogue and queue at once, so the table does not
          ├─ Task ─┬─ Checkpoint      proven progress inside one file
          │        └─ Upload          the unfinished upload it belongs to
          ├─ Counter                  totals as delta rows
+         ├─ IdempotencyKey           which request made it
          └─ JobEvent                 history
     Slave (one row per incarnation) owns tasks;  Lease: who leads;  Installation: who we are
 """
@@ -23,7 +24,6 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now, Substr
 
-from jobs.allowances import Allowance as Allowance  # a table like the others
 from jobs.states import JobStatus, TaskStatus
 
 #: A job's id as the ORM takes it.

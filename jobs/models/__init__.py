@@ -1,0 +1,47 @@
+"""All durable state, as Django's tables."""
+
+from jobs.allowances import Allowance
+from jobs.models.core import (
+    INDEXED_PATH_BYTES,
+    MAX_INTERVAL,
+    MIN_INTERVAL,
+    Checkpoint,
+    Counter,
+    Finding,
+    Installation,
+    Job,
+    JobEvent,
+    JobId,
+    Lease,
+    Scan,
+    Slave,
+    Task,
+    TaskKind,
+    Upload,
+    Verify,
+    draw_installation_id,
+)
+from jobs.models.requests import IdempotencyKey
+
+__all__ = [
+    "INDEXED_PATH_BYTES",
+    "MAX_INTERVAL",
+    "MIN_INTERVAL",
+    "Allowance",
+    "Checkpoint",
+    "Counter",
+    "Finding",
+    "IdempotencyKey",
+    "Installation",
+    "Job",
+    "JobEvent",
+    "JobId",
+    "Lease",
+    "Scan",
+    "Slave",
+    "Task",
+    "TaskKind",
+    "Upload",
+    "Verify",
+    "draw_installation_id",
+]
