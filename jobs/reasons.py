@@ -104,7 +104,11 @@ REASONS: dict[str, Reason] = {
         "Nothing; the next scan looks again.",
         True,
     ),
-    **_sides("CHANGED", "The file changed while it was copied.", "Nothing; it is copied again."),
+    **_sides(
+        "CHANGED",
+        "The file changed while it was copied.",
+        "Nothing; it is copied again. If it never stands still: when_changing=wait.",
+    ),
     "SINK_NO_SYMLINKS": Reason("The sink can't hold symbolic links.", "Exclude it, or use a sink that can."),
     "SOURCE_GONE": Reason("The file vanished from the source.", "Nothing to do if that is intended."),
     "RESERVED_NAME": Reason("The name looks like a partial of SyncF.", "Rename the file."),

@@ -137,20 +137,6 @@ def _plan_next(scan: Scan, *, must_come_soon: bool) -> None:
         Job.objects.filter(pk=scan.job_id, interval=None).update(next_scan_at=None)
 
 
-def park(job: Job, code: str, text: str) -> None:
-    """No claim succeeds until a scan finds the job's roots in order. The job's own status stays."""
-    with transaction.atomic():
-        if Job.objects.filter(pk=job.pk).exclude(parked_code=code).update(parked_code=code, parked_text=text):
-            JobEvent.objects.create(job=job, actor="scheduler", action="park", reason_code=code, text=text)
-
-
-def unpark(job: Job) -> None:
-    """The roots are in order (again)."""
-    with transaction.atomic():
-        if Job.objects.filter(pk=job.pk).exclude(parked_code="").update(parked_code="", parked_text=""):
-            JobEvent.objects.create(job=job, actor="scheduler", action="unpark")
-
-
 def bind(job: Job, *, machine: str, source_device: str, sink_device: str) -> None:
     """Remember where the roots lie, to notice an unmounted disk, and whose directories they are."""
     Job.objects.filter(pk=job.pk).update(machine_id=machine, source_device=source_device, sink_device=sink_device)

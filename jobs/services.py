@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from jobs import transitions
+from jobs import parking, transitions
 from jobs.errors import Conflict, Refusal
 from jobs.models import Installation, Job, JobEvent, Scan, Task, Verify
 from jobs.overlaps import identify, refuse_clash, refuse_overlap
@@ -35,6 +35,8 @@ class Options(TypedDict, total=False):
     include: str
     bytes_per_second: int | None
     max_attempts: int
+    when_changing: str
+    quiet_seconds: int
 
 
 def installation() -> Installation:
@@ -192,6 +194,7 @@ def run_now(job: Job, *, actor: str) -> Scan:
     with transaction.atomic():
         _lock(job)
         _rerun_if_completed(job, actor)
+        parking.try_again(job, actor=actor)
         scan = _request_scan(job, is_preview=False)
         JobEvent.objects.create(job=job, actor=actor, action="run_now")
     return scan

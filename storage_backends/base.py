@@ -387,6 +387,10 @@ class Storage(ABC):
     def root_identity(self) -> RootIdentity:
         """Where this root lies. Works for a root that does not exist yet (its nearest existing parent counts)."""
 
+    def free_bytes(self) -> int | None:
+        """How many bytes this process could still write; None where nobody can tell."""
+        return None
+
     def location(self) -> tuple[str, ...]:
         """`root_identity().chain`; the service is asked only where nothing else can tell."""
         return self.root_identity().chain

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 else:
     JobModelForm = forms.ModelForm
 
-OPTIONS = ("name", "interval", "verify", "exclude", "include", "bytes_per_second", "max_attempts")
+OPTIONS = (
+    *("name", "interval", "verify", "exclude", "include", "bytes_per_second", "max_attempts"),
+    *("when_changing", "quiet_seconds"),
+)
 PATHS = ("source_type", "source_path", "sink_type", "sink_path")
 
 

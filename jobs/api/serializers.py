@@ -11,7 +11,7 @@ from rest_framework.utils import html
 
 from jobs.api.fields import IntervalField, PathField, RulesField, TextField
 from jobs.errors import Refusal
-from jobs.models import Finding, Job, JobEvent, Scan, Slave, Task, Verify
+from jobs.models import Finding, Job, JobEvent, Scan, Slave, Task, Verify, WhenChanging
 from jobs.selectors import task_percent
 from jobs.states import TaskStatus
 
@@ -65,6 +65,17 @@ class JobOptions(StrictSerializer):
     )
     max_attempts = serializers.IntegerField(
         required=False, min_value=1, max_value=100, help_text="Per file and version of it."
+    )
+    when_changing = serializers.ChoiceField(
+        required=False,
+        choices=WhenChanging.choices,
+        help_text="What becomes of a file that keeps changing while it is copied.",
+    )
+    quiet_seconds = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=86_400,
+        help_text="With when_changing=wait: so long a file must not have changed before it is copied.",
     )
 
 
@@ -171,7 +182,8 @@ class JobOut(serializers.ModelSerializer[Job]):
         model = Job
         fields = (
             *("id", "name", "source_type", "source_path", "sink_type", "sink_path", "status", "interval"),
-            *("verify", "exclude", "include", "bytes_per_second", "max_attempts", "owner"),
+            *("verify", "exclude", "include", "bytes_per_second", "max_attempts"),
+            *("when_changing", "quiet_seconds", "owner"),
             *("parked_code", "parked_text", "next_scan_at", "created_at", "updated_at", "progress"),
             *("failed", "last_scan"),
         )

@@ -1,6 +1,7 @@
 """All durable state, as Django's tables."""
 
 from jobs.allowances import Allowance
+from jobs.choices import TaskKind, Verify, WhenChanging
 from jobs.models.core import (
     INDEXED_PATH_BYTES,
     MAX_INTERVAL,
@@ -16,9 +17,7 @@ from jobs.models.core import (
     Scan,
     Slave,
     Task,
-    TaskKind,
     Upload,
-    Verify,
     draw_installation_id,
 )
 from jobs.models.requests import IdempotencyKey
@@ -43,5 +42,6 @@ __all__ = [
     "TaskKind",
     "Upload",
     "Verify",
+    "WhenChanging",
     "draw_installation_id",
 ]

@@ -24,6 +24,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now, Substr
 
+from jobs.choices import TaskKind, Verify, WhenChanging
 from jobs.states import JobStatus, TaskStatus
 
 #: A job's id as the ORM takes it.
@@ -31,23 +32,6 @@ JobId = uuid.UUID | str
 MIN_INTERVAL, MAX_INTERVAL = timedelta(seconds=1), timedelta(days=366)
 #: How much of a path the ordered index holds: PostgreSQL refuses index rows over 2,704 bytes.
 INDEXED_PATH_BYTES = 1024
-
-
-class Verify(models.TextChoices):
-    """How the sink is read back (the engine's words)."""
-
-    READBACK = "readback", "read back and compared while writing (default)"
-    DISK = "disk", "read again from the device"
-    STORED = "stored", "trust the server's checksums (object stores)"
-
-
-class TaskKind(models.TextChoices):
-    """What stands behind a path."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    SYMLINK = "symlink"
-    SPECIAL = "special"
 
 
 def _choices(states: type[JobStatus] | type[TaskStatus]) -> list[tuple[str, str]]:
@@ -95,6 +79,17 @@ class Job(models.Model):
     max_attempts = models.PositiveSmallIntegerField(
         default=5, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="Per file and version of it."
     )
+    when_changing = models.CharField(
+        max_length=10,
+        choices=WhenChanging,
+        default=WhenChanging.FAIL,
+        help_text="What becomes of a file that keeps changing while it is copied.",
+    )
+    quiet_seconds = models.PositiveIntegerField(
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(86_400)],
+        help_text="With when_changing=wait: so long a file must not have changed before it is copied.",
+    )
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False
@@ -105,8 +100,12 @@ class Job(models.Model):
     source_device = models.CharField(max_length=100, blank=True, editable=False)
     sink_device = models.CharField(max_length=100, blank=True, editable=False)
     parked_code = models.CharField(max_length=40, blank=True, editable=False)
-    """Why no claim succeeds although the job is running (unmounted disk); cleared by the scan that finds it mended."""
+    """Why no claim succeeds although the job is running (an unmounted disk, a full sink); see `parking`."""
     parked_text = models.TextField(blank=True, editable=False)
+    parked_bytes = models.BigIntegerField(null=True, editable=False)
+    """Of a full sink: so many bytes are needed there."""
+    parked_until = models.DateTimeField(null=True, editable=False)
+    """Of a full sink: nobody looks for room before."""
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -124,6 +123,8 @@ class Job(models.Model):
             models.CheckConstraint(
                 condition=Q(bytes_per_second__isnull=True) | Q(bytes_per_second__gte=1), name="job_rate_positive"
             ),
+            models.CheckConstraint(condition=Q(when_changing__in=list(WhenChanging)), name="job_when_changing_known"),
+            models.CheckConstraint(condition=Q(quiet_seconds__gte=1), name="job_quiet_seconds_positive"),
         ]
         indexes: ClassVar = [models.Index("next_scan_at", name="job_due", condition=Q(status=JobStatus.RUNNING))]
 

@@ -74,6 +74,13 @@ class LocalStorage(Storage):
     def root_identity(self) -> RootIdentity:
         return root_identity(self._operator_root, self._path)
 
+    def free_bytes(self) -> int | None:
+        try:
+            found = system.fstatvfs(self._root_fd)
+        except OSError as error:
+            raise failure(error, self._path) from error
+        return found.f_frsize * (found.f_bavail if os.geteuid() else found.f_bfree)
+
     def list_files(
         self,
         *,

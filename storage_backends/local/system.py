@@ -13,6 +13,7 @@ import os
 open = os.open
 close = os.close
 fstat = os.fstat
+fstatvfs = os.fstatvfs
 stat = os.stat
 pread = os.pread
 preadv = os.preadv

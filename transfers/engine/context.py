@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
-from storage_backends.base import OpenFile, PartialId, Storage
+from storage_backends.base import FileInfo, OpenFile, PartialId, Storage
 from storage_backends.errors import VersionChanged
 from transfers.engine.contracts import Assignment, Control, Journal, Stop, Verify, Work
 from transfers.engine.failures import Failure, Side, at_source
@@ -35,6 +36,17 @@ class Context(NamedTuple):
     def trusts_server(self) -> bool:
         """Whether the digests that the sink's server verified are enough, and nothing is read back."""
         return self.assignment.verify is Verify.STORED and self.sink.capabilities.verifies_digest is not None
+
+    def must_be_quiet(self, source: FileInfo) -> None:
+        """Raises Failure if the file has changed so lately that the job does not want it copied yet. A time in the
+        future says nothing."""
+        wanted, at = self.assignment.quiet_seconds, source.mtime_ns
+        if not wanted or at is None:
+            return
+        quiet = time.time() - at / 1e9
+        if 0 <= quiet < wanted:
+            text = f"it changed {quiet:.0f} s ago; it is copied once it was left alone for {wanted} s"
+            raise Failure(Side.SOURCE, VersionChanged(text, retry_after_seconds=wanted - quiet))
 
     def check_stop(self) -> None:
         """Raises Interrupted if the parent wants an end, LeaseLost past the lease."""

@@ -99,6 +99,8 @@ class Assignment(NamedTuple):
     sink: Place
     verify: Verify
     works: tuple[Work, ...]
+    quiet_seconds: int = 0
+    """A file that changed less than so long ago is not copied yet; 0: copied whenever it changed."""
 
 
 class Identity(NamedTuple):

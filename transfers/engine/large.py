@@ -61,6 +61,7 @@ def copy_large(context: Context, work: Work) -> Outcome:
     """Copy one file of any size."""
     try:
         with _open_source(context, work) as source:
+            context.must_be_quiet(source.info)
             may_adopt = work.compare_first and not work.token  # with a token, an earlier attempt has compared already
             adopted = adopt_large(context, work, source) if may_adopt else None
             return adopted or LargeCopy(context, work, source).run()
@@ -104,7 +105,8 @@ class LargeCopy:
         self.bytes_resumed = 0
 
     def run(self) -> Outcome:
-        """The steps, and what becomes of the partial when one fails. Raises LeaseLost: then nothing is touched."""
+        """The steps, and what becomes of the partial when one fails. Raises LeaseLost: then nothing is touched,
+        but for a partial of our own in which nobody could find anything."""
         try:
             return self._copy_beginning_again_once()
         except Interrupted as interrupted:
@@ -115,6 +117,10 @@ class LargeCopy:
             if self._is_of_no_use_after(failure):
                 self.upload.abandon()
             return self._with_counts(failures.failed(self.work, failure))
+        except LeaseLost:
+            if not self.offset:
+                self.upload.take_back()
+            raise
         finally:
             self.upload.close()
 

@@ -126,6 +126,7 @@ class Group:
             self.grown.append(work)
             return None
         source, data = content
+        context.must_be_quiet(source)
         sha256 = hashlib.sha256(data).digest()
         is_sink_known = not work.compare_first and not was_tried_before(work)
         if not is_sink_known:  # a crash between rename and row must not send it again

@@ -33,6 +33,8 @@ class Upload:
         self._partial = context.partial(work)
         self._saved_token = work.token
         self._is_open = False
+        self._is_new = False
+        """Whether this attempt began the upload."""
 
     def open(self) -> None:
         """Resume the upload of an earlier attempt, or begin one. Raises AlreadyCommitted."""
@@ -89,6 +91,13 @@ class Upload:
                 log.warning("%s: its partial could not be removed: %s", display_path(self._work.path), error)
         self._forget()
 
+    def take_back(self) -> None:
+        """Remove the partial that this attempt made and wrote nothing into: whoever has the task now may be through,
+        and would never look for it."""
+        if self._is_open and self._is_new:
+            with suppress(StorageError):
+                self.session.abort()
+
     def close(self) -> None:
         """Let go of the session. Idempotent."""
         if self._is_open:
@@ -122,6 +131,7 @@ class Upload:
                 source_version=self._source.version,
                 partial=self._partial,
             )
+        self._is_new = True
         self._save(token)
         return token
 

@@ -74,8 +74,9 @@ class Report:
         elif not self._session.scan.error_code:
             self._write_numbers(stream)
         if self._left:
-            status = self._session.job.status
-            stream.write(f"{self._left:,} files, links or directories are left to do; the job is {status}.\n")
+            job = self._session.job
+            why = f"the job is {job.status}." if not job.parked_code else f"{job.parked_code}: {job.parked_text}"
+            stream.write(f"{self._left:,} files, links or directories are left to do; {why}\n")
         self._write_findings(stream)
         self._write_failures(stream, failures_file)
 

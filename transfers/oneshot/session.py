@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jobs import counters, services, upkeep
+from django.db.models import QuerySet
+
+from jobs import counters, parking, services, upkeep
 from jobs.models import Job, Scan, Task
 from jobs.paths import parse_path
 from jobs.services import Options
@@ -19,8 +21,9 @@ from transfers.slave.process import draw_name, run_slave
 
 LOOK_SECONDS = 0.05
 CHECK_SECONDS = 0.05
-#: Reasons that end only when somebody acts: a one-shot sync does not wait for that.
-STUCK = ("SINK_NO_SPACE", "SINK_QUOTA_EXCEEDED")
+#: Nothing but files whose storage does not answer: so long a one-shot sync waits for it.
+UNREACHABLE_SECONDS = 300.0
+UNREACHABLE = tuple(f"{side}_{code}" for side in ("SOURCE", "SINK") for code in ("UNREACHABLE", "ROOT_CHANGED"))
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Session:
     _is_finished: bool = False
     _has_retried: bool = False
     """What failed in earlier runs is tried again once the scan has told what of it is still there."""
+    _unreachable: tuple[int, float] = (0, 0.0)
+    """So many files are left that all wait for a storage, since then."""
 
     def run(self) -> None:
         """To the end, or until interrupted (checkpoints saved, work released)."""
@@ -117,12 +122,26 @@ class Session:
         return self._is_nothing_left()
 
     def _is_nothing_left(self) -> bool:
-        """Directories come last: while files are stuck, they are not waited for either."""
+        """A full sink parks the job until somebody acts, which is not waited for. Directories come last: while files
+        are stuck, they are not waited for either."""
         if tasks_in_hand().filter(job=self.job).exists():
             return False
         files = waiting_files().filter(job=self.job)
         waiting = files if files.exists() else waiting_directories().filter(job=self.job)
-        return not waiting.exclude(status=TaskStatus.RETRYING, reason_code__in=STUCK).exists()
+        return not waiting.exists() or self._is_parked() or self._is_given_up(waiting)
+
+    def _is_parked(self) -> bool:
+        return Job.objects.filter(pk=self.job.pk, parked_code__in=parking.FULL).exists()
+
+    def _is_given_up(self, waiting: QuerySet[Task]) -> bool:
+        """Whether a storage has not answered for so long that whoever sits at the shell is better told."""
+        if waiting.exclude(status=TaskStatus.RETRYING, reason_code__in=UNREACHABLE).exists():
+            self._unreachable = (0, 0.0)
+            return False
+        left, now = waiting.count(), time.monotonic()
+        if left != self._unreachable[0]:
+            self._unreachable = (left, now)
+        return now - self._unreachable[1] > UNREACHABLE_SECONDS
 
 
 def _find_or_create(request: Request) -> Job:
@@ -143,6 +162,7 @@ def _find_or_create(request: Request) -> Job:
             **request.options,
         )
     services.check_roots(job, ignore=job)
+    parking.try_again(job, actor="sync")
     services.update_options(job, actor="sync", **request.options)
     if job.status == JobStatus.PAUSED:
         services.resume_job(job, actor="sync")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from jobs import scans
+from jobs import parking, scans
 from jobs.errors import Refusal
 from jobs.models import Job, Scan
 from jobs.overlaps import refuse_clash, refuse_overlap
@@ -35,7 +35,7 @@ def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool]) -> Non
         log.info("scan %s of job %s given up: %s", scan.pk, scan.job_id, lost)
         scans.give_back(scan)
     except Parked as parked:
-        scans.park(scan.job, parked.code, str(parked))
+        parking.park(scan.job, parked.code, str(parked))
         scans.finish(scan, error_code=parked.code, error_text=str(parked))
     except Refusal as error:
         scans.finish(scan, error_code=error.code, error_text=error.message)
@@ -54,7 +54,7 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> bool:
         _check_roots(job, source_root, sink_root)
         if not scan.is_preview:
             sink, _ = _open(stack, job, "sink", create=True)
-            scans.unpark(job)
+            parking.roots_are_in_order(job)
             _bind(job, machine, source, sink)
         with blaming("source"):
             source.probe()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from jobs import leases, scans, slaves, upkeep
+from jobs import leases, parking, scans, slaves, upkeep
 from jobs.machine import machine_id, process_identity
 from transfers.broker.base import Broker
 from transfers.scheduler.publisher import Publisher
@@ -34,7 +34,8 @@ class Scheduler:
     def __init__(self, broker: Broker) -> None:
         self.identity = process_identity()
         self._publisher = Publisher(broker)
-        self._scans = ScanPool(self.identity, machine_id(), limit=SCANS_AT_ONCE)
+        self._machine = machine_id()
+        self._scans = ScanPool(self.identity, self._machine, limit=SCANS_AT_ONCE)
         self._next_tidy = 0.0
         self._is_leader = False
         self._next_turn = 0.0
@@ -86,6 +87,7 @@ class Scheduler:
             scans.request_due()
             scans.close_scans_of_killed_jobs()
         self._scans.turn()
+        parking.look_for_room(self._machine)
         if self._is_leader:
             slaves.reap_dead()
             upkeep.cancel_killed()

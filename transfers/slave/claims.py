@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from jobs import batches, sql, transitions
-from jobs.models import Job, Slave, Task
+from jobs.models import Job, Slave, Task, WhenChanging
 from jobs.selectors import Memory, jobs_with_directories, jobs_with_work, servable_jobs, upload_memories
 from jobs.storages import Side, job_root
 from jobs.transitions import Claimed
@@ -123,6 +123,7 @@ def assignment(batch: Batch, *, number: int, installation: str) -> Assignment:
         sink=_place(job, "sink"),
         verify=Verify(job.verify),
         works=tuple(works),
+        quiet_seconds=job.quiet_seconds if job.when_changing == WhenChanging.WAIT else 0,
     )
 
 

@@ -6,10 +6,12 @@ import random
 import time
 from collections.abc import Iterable
 
-from jobs.models import Job
+from jobs import parking
+from jobs.models import Job, WhenChanging
 from jobs.sql.rows import Settlement
 from jobs.states import TaskStatus
 from jobs.transitions import Claimed, Settled
+from storage_backends.names import display_path
 from transfers.engine.contracts import Identity, Outcome, Result
 
 #: A source file younger than this when it was copied may change again without its times showing it.
@@ -31,6 +33,7 @@ _STATUS = {
 
 def settled(job: Job, task: Claimed, outcome: Outcome, *, has_upload: bool, begun_at: float) -> Settled:
     """What to write for one outcome. `begun_at`: wall clock when the worker got the task."""
+    outcome = _waiting_for_quiet(job, outcome)
     status = _status(job, task, outcome)
     return Settled(
         settlement=_settlement(task, outcome, status, begun_at),
@@ -43,6 +46,14 @@ def settled(job: Job, task: Claimed, outcome: Outcome, *, has_upload: bool, begu
         adopted=outcome.adopted,
         dropped_bits=outcome.dropped_bits,
     )
+
+
+def _waiting_for_quiet(job: Job, outcome: Outcome) -> Outcome:
+    """A file that changes is not to blame where the job says to wait until it does no more."""
+    if outcome.reason_code != "SOURCE_CHANGED" or job.when_changing != WhenChanging.WAIT:
+        return outcome
+    wait = outcome.retry_after_seconds or job.quiet_seconds
+    return outcome._replace(costs_attempt=False, retry_after_seconds=wait)
 
 
 def _status(job: Job, task: Claimed, outcome: Outcome) -> TaskStatus:
@@ -74,6 +85,18 @@ def _settlement(task: Claimed, outcome: Outcome, status: TaskStatus, begun_at: f
         delay_seconds=_delay(task, outcome) if status is TaskStatus.RETRYING else None,
         compare_first=_is_fresh(source, begun_at) if is_done and task.kind != "directory" else None,
     )
+
+
+def lack_of_room(pairs: Iterable[tuple[Claimed, Outcome]]) -> parking.Lack | None:
+    """What the sink had no room for: the least of it, so that something gets on as soon as that fits."""
+    lacks = [_lack(task, outcome) for task, outcome in pairs if outcome.reason_code in parking.FULL]
+    return min(lacks, key=lambda lack: lack.bytes_needed, default=None)
+
+
+def _lack(task: Claimed, outcome: Outcome) -> parking.Lack:
+    """A partial that grew is kept, and only the rest of it is needed; one that did not was removed."""
+    held = outcome.bytes_copied + outcome.bytes_resumed if outcome.bytes_copied else 0
+    return parking.Lack(outcome.reason_code, display_path(task.path), max(1, task.size - held))
 
 
 def retry_delay_seconds(attempts: int) -> float:

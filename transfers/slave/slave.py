@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from jobs import selectors, services, slaves, transitions, uploads
+from jobs import parking, selectors, services, slaves, transitions, uploads
 from jobs.models import Job, Slave
 from jobs.states import JobStatus
 from jobs.transitions import Claimed
@@ -301,6 +301,8 @@ class SlaveLoop:
             self._progress.pop((task.id, task.epoch), None)
         if len(won) < len(rows):
             log.warning("%d of %d tasks were not ours any more and are left alone", len(rows) - len(won), len(rows))
+        if lack := settling.lack_of_room(pair for pair in pairs if pair[0].id in won):
+            parking.park_full(answer.job, lack, actor=f"slave:{self._slave.name}")
 
     def _finish(self, worker: Worker, number: int) -> None:
         if worker.number == number and worker.open:

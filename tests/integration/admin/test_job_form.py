@@ -12,6 +12,7 @@ ADD = "/admin/jobs/job/add/"
 NEW = {
     **{"source_type": "local", "source_path": "/in", "sink_type": "local", "sink_path": "/out", "interval": "5m"},
     **{"name": "", "verify": "readback", "exclude": "", "include": "", "bytes_per_second": "", "max_attempts": "5"},
+    **{"when_changing": "fail", "quiet_seconds": "60"},
 }
 
 
@@ -44,6 +45,8 @@ def test_a_job_is_created_through_the_services(browser, storage, user):
         ({"interval": "1ms"}, "interval", "between"),
         ({"bytes_per_second": "5"}, "bytes_per_second", "1024"),
         ({"max_attempts": "101"}, "max_attempts", "100"),
+        ({"when_changing": "later"}, "when_changing", "not one of the available choices"),
+        ({"quiet_seconds": "0"}, "quiet_seconds", "1"),
         ({"include": "!"}, "include", "can't be understood"),
     ],
 )

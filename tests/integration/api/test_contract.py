@@ -44,7 +44,8 @@ def test_a_job_shows_everything_about_itself(api, storage):
     assert {
         **{"id": job_id, "source_path": "/in", "sink_path": "/out", "source_type": "local", "sink_type": "local"},
         **{"status": "running", "interval": "5m0s", "name": "nightly", "exclude": ["*.tmp", "/cache/"], "include": []},
-        **{"verify": "readback", "bytes_per_second": None, "max_attempts": 5, "parked_code": "", "parked_text": ""},
+        **{"verify": "readback", "bytes_per_second": None, "max_attempts": 5, "when_changing": "fail"},
+        **{"quiet_seconds": 60, "parked_code": "", "parked_text": ""},
         **{"progress": 0.0, "last_scan": None, "owner": "user1"},
     }.items() <= shown.items()
     assert {"created_at", "updated_at", "next_scan_at"} <= shown.keys()

@@ -6,7 +6,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs import scans, services
+from jobs import parking, scans, services
 from jobs.errors import Conflict
 from jobs.machine import process_identity
 from jobs.models import Finding, Job, JobEvent, Scan
@@ -167,10 +167,10 @@ def test_a_preview_plans_nothing(job):
 
 def test_parking_is_recorded_once_and_so_is_its_end(job):
     for _ in range(2):
-        scans.park(job, "ROOT_CHANGED", "why")
+        parking.park(job, "ROOT_CHANGED", "why")
     assert Job.objects.values_list("status", "parked_code", "parked_text").get() == ("running", "ROOT_CHANGED", "why")
     for _ in range(2):
-        scans.unpark(job)
+        parking.roots_are_in_order(job)
     assert Job.objects.values_list("parked_code", "parked_text").get() == ("", "")
     assert list(JobEvent.objects.order_by("id").values_list("action", flat=True)) == ["park", "unpark"]
 

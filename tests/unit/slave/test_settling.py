@@ -97,6 +97,30 @@ def test_the_totals_are_told_what_was_sent_and_saved():
     assert (done.copied, done.resumed, done.adopted, done.dropped_bits, done.old_size) == (4, 5, True, True, 7)
 
 
+@pytest.mark.parametrize(
+    ("when_changing", "status", "attempts_back", "delay"), [("fail", "failed", 0, None), ("wait", "retrying", 1, 45)]
+)
+def test_a_file_that_keeps_changing_fails_or_waits_for_quiet_as_the_job_says(
+    when_changing, status, attempts_back, delay
+):
+    job, claimed = Job(max_attempts=3, when_changing=when_changing, quiet_seconds=45), task(attempts=3)
+    outcome = Outcome(1, 2, Result.RETRY, reason_code="SOURCE_CHANGED", reason_text="why")
+    done = settling.settled(job, claimed, outcome, has_upload=False, begun_at=NOW).settlement
+    assert (done.status, done.attempts_back, done.delay_seconds) == (status, attempts_back, delay)
+
+
+def test_what_a_full_sink_lacks_is_the_least_that_something_needs():
+    def lack(copied=0, resumed=0, **fields):
+        pair = (task(**fields), Outcome(1, 2, Result.RETRY, reason_code="SINK_NO_SPACE"))
+        return pair[0], pair[1]._replace(bytes_copied=copied, bytes_resumed=resumed)
+
+    assert settling.lack_of_room([(task(), Outcome(1, 2, Result.RETRY, reason_code="SINK_IO_ERROR"))]) is None
+    assert settling.lack_of_room([lack(size=900), lack(size=500)]).bytes_needed == 500
+    assert settling.lack_of_room([lack(size=900, copied=300, resumed=100)]).bytes_needed == 500
+    assert settling.lack_of_room([lack(size=900, resumed=800)]).bytes_needed == 900  # it was removed: it did not grow
+    assert settling.lack_of_room([lack(size=0)]).bytes_needed == 1
+
+
 # ── delays ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,0 +1,114 @@
+"""Why no claim of a running job succeeds although nobody paused it, and what ends that.
+
+* Its roots are not what they were (an unmounted disk): the scan that finds them in order ends it.
+* Its sink is full: the slave that met it parks the job, so that it is not tried with one file after the other. A
+  scheduler looks every `ROOM_SECONDS`, and lets it go on once there is room for what did not fit. Where nobody can tell
+  how much room there is (a quota, another server), it is let go on as often, and parked again if that was too early.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from jobs.errors import Refusal
+from jobs.models import Job, JobEvent
+from jobs.states import UNFINISHED_JOB
+from jobs.storages import job_root, opened
+from storage_backends.errors import StorageError
+
+QUOTA = "SINK_QUOTA_EXCEEDED"
+FULL = frozenset({"SINK_NO_SPACE", QUOTA})
+"""Reason codes of a file that found its sink full."""
+ROOM_SECONDS = 30.0
+
+
+class Lack(NamedTuple):
+    """What did not fit."""
+
+    code: str
+    path: str
+    """For people."""
+    bytes_needed: int
+
+
+def park(job: Job, code: str, text: str) -> None:
+    """No claim succeeds until a scan finds the job's roots in order. The job's own status stays."""
+    with transaction.atomic():
+        others = Job.objects.filter(pk=job.pk).exclude(parked_code=code)
+        if others.update(parked_code=code, parked_text=text, parked_bytes=None, parked_until=None):
+            JobEvent.objects.create(job=job, actor="scheduler", action="park", reason_code=code, text=text)
+
+
+def roots_are_in_order(job: Job) -> None:
+    """Ends the parking that only a scan can end; a sink that was full may still be."""
+    _go_on(Job.objects.filter(pk=job.pk).exclude(parked_code__in=FULL), job, "scheduler")
+
+
+def park_full(job: Job, lack: Lack, *, actor: str) -> None:
+    """No claim succeeds until there is room at the sink. Does nothing if the job is parked already."""
+    text = _text(job, lack, _free_bytes(job))
+    free = Job.objects.filter(pk=job.pk, parked_code="", status__in=UNFINISHED_JOB)
+    with transaction.atomic():
+        if free.update(parked_code=lack.code, parked_text=text, parked_bytes=lack.bytes_needed, parked_until=_later()):
+            JobEvent.objects.create(job=job, actor=actor, action="park", reason_code=lack.code, text=text)
+
+
+def look_for_room(machine: str) -> int:
+    """Let jobs of this machine go on whose sinks have room (again); returns how many."""
+    due = Job.objects.filter(parked_code__in=FULL, parked_until__lte=Now(), status__in=UNFINISHED_JOB)
+    return sum(_look(job) for job in due.filter(machine_id__in=["", machine]))
+
+
+def try_again(job: Job, *, actor: str) -> int:
+    """Somebody says that there is room; 1 if the job was parked for want of it."""
+    return _go_on(Job.objects.filter(pk=job.pk, parked_code__in=FULL), job, actor)
+
+
+def _look(job: Job) -> int:
+    free = None if job.parked_code == QUOTA else _free_bytes(job)
+    if free is None or free >= (job.parked_bytes or 1):
+        return _go_on(Job.objects.filter(pk=job.pk, parked_code=job.parked_code), job, "scheduler")
+    Job.objects.filter(pk=job.pk, parked_code=job.parked_code).update(parked_until=_later())
+    return 0
+
+
+def _go_on(parked: QuerySet[Job], job: Job, actor: str) -> int:
+    with transaction.atomic():
+        ended = parked.exclude(parked_code="").update(
+            parked_code="", parked_text="", parked_bytes=None, parked_until=None
+        )
+        if ended:
+            JobEvent.objects.create(job=job, actor=actor, action="unpark")
+    return ended
+
+
+def _later() -> object:
+    return Now() + timedelta(seconds=ROOM_SECONDS)
+
+
+def _free_bytes(job: Job) -> int | None:
+    """At the sink; None where nobody can tell."""
+    try:
+        with opened(job_root(job, "sink")) as sink:
+            return sink.free_bytes()
+    except (StorageError, Refusal):
+        return None
+
+
+def _text(job: Job, lack: Lack, free: int | None) -> str:
+    where = f"{job.sink_type}:{job.sink_path}"
+    if lack.code == QUOTA:
+        return (
+            f"The quota at the sink {where} is used up; {lack.path} needs {lack.bytes_needed:,} bytes. Raise the quota "
+            "or make room; the job goes on by itself."
+        )
+    found = "" if free is None else f", {free:,} are free"
+    return (
+        f"The sink {where} is full: {lack.path} needs {lack.bytes_needed:,} bytes{found}. Make room, or exclude what "
+        "will never fit; the job goes on by itself."
+    )

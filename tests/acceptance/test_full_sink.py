@@ -1,0 +1,107 @@
+"""A sink without room: the job is parked, says what to do, burns no attempt, and goes on by itself."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.acceptance.faults import (
+    MIB,
+    assert_no_upload_is_remembered,
+    assert_same_files,
+    fill,
+    fill_many,
+    one_stack_is_enough,
+)
+from tests.acceptance.processes import eventually
+from tests.acceptance.test_roots import may_mount
+
+pytestmark = [one_stack_is_enough, pytest.mark.skipif(not may_mount(), reason="mounting needs root")]
+
+DISK = 24 * MIB
+QUICKLY = """
+import sys
+from django.core.management import execute_from_command_line
+import os; os.environ["DJANGO_SETTINGS_MODULE"] = "syncf_site.settings"
+import django; django.setup()
+from jobs import parking
+from transfers.slave import settling
+parking.ROOM_SECONDS = settling.PATIENCE_SECONDS = 1.0
+execute_from_command_line(["manage.py", *sys.argv[1:]])
+"""
+
+
+@pytest.fixture
+def small_disk(product, tmp_path):
+    """(sink on a file system of 24 MiB, a file there that takes most of it)."""
+    image, where = tmp_path / "image", product.base / "disk"
+    with image.open("wb") as file:
+        file.truncate(DISK)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", str(image)], check=True)
+    where.mkdir()
+    subprocess.run(["mount", "-o", "loop", str(image), str(where)], check=True)
+    fill(where / "balloon", 12 * MIB)
+    yield where / "sink", where / "balloon"
+    subprocess.run(["umount", "--lazy", str(where)], check=True)  # whoever still has it open is ended after this
+
+
+def start(product):
+    """Scheduler and slave that look for room every second."""
+    for command in (("runscheduler",), ("runslave", "slave-001", "--concurrency", "2")):
+        product.processes.start([sys.executable, "-c", QUICKLY, *command], product.environment)
+
+
+def claims(product):
+    """How often anything was claimed."""
+    return product.value("SELECT sum(epoch) FROM jobs_task")
+
+
+def test_a_full_sink_parks_its_job_which_goes_on_once_there_is_room(product, small_disk):
+    source, (sink, balloon) = product.base / "source", small_disk
+    for name in ("one", "two", "three"):
+        fill(source / name, 5 * MIB)
+    fill_many(source / "many", 50, 5_000)
+    job = product.create_job("source", "disk/sink")
+    start(product)
+    eventually(lambda: product.job(job)["parked_code"] == "SINK_NO_SPACE", 30, "the job to be parked")
+    text = product.job(job)["parked_text"]
+    assert "local:disk/sink is full" in text and "are free. Make room" in text
+    free = int(text.partition(" bytes, ")[2].partition(" are free")[0].replace(",", ""))
+    assert free < 5 * MIB
+
+    eventually(lambda: "in_progress" not in product.statuses(job), 10, "the last one to be given back")
+    before, end = claims(product), time.monotonic() + 3
+    while time.monotonic() < end:  # three times the pause between two looks
+        assert product.job(job)["parked_code"] == "SINK_NO_SPACE"
+        time.sleep(0.2)
+    assert claims(product) == before, "something was tried again on a sink without room"
+    assert product.value("SELECT max(attempts) FROM jobs_task WHERE status <> 'completed'") == 0
+
+    balloon.unlink()
+    product.wait_for_job(job)
+    assert_same_files(source, sink)
+    assert_no_upload_is_remembered(product)
+    assert product.job(job)["parked_code"] == ""
+    parked = product.rows("SELECT action FROM jobs_jobevent WHERE action IN ('park', 'unpark') ORDER BY id")
+    assert [row["action"] for row in parked] == ["park", "unpark"] * (len(parked) // 2)
+    assert len(parked) <= 6
+    assert product.value("SELECT max(attempts) FROM jobs_task WHERE kind = 'file'") == 1
+
+
+def test_a_one_shot_sync_ends_and_says_so(oneshot, tmp_path):
+    source, where = tmp_path / "source", tmp_path / "disk"
+    fill(source / "big", 3 * MIB)
+    fill(source / "small", 1000)
+    where.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "syncf-test", str(where)], check=True)
+    try:
+        ended = oneshot.run(source, where / "sink")
+        assert ended.code == 1
+        assert "SINK_NO_SPACE" in ended.err and "Make room" in ended.err and "free" in ended.err
+        os.truncate(source / "big", MIB)
+        assert oneshot.run(source, where / "sink").code == 0
+        assert_same_files(source, where / "sink")
+    finally:
+        subprocess.run(["umount", str(where)], check=True)

@@ -1,0 +1,146 @@
+"""A full sink parks its job, which goes on by itself once there is room, and is not asked all the time before."""
+
+import os
+
+import pytest
+from django.db.models.functions import Now
+
+from jobs import parking, services
+from jobs.models import Job, JobEvent
+from jobs.parking import Lack
+from storage_backends.local import LocalStorage
+
+pytestmark = pytest.mark.django_db
+
+BIG = Lack("SINK_NO_SPACE", "big", 5000)
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """What the sink says of its room; `asked` counts how often."""
+
+    class Free:
+        count, asked = 100, 0
+
+        def __call__(self):
+            self.asked += 1
+            return self.count
+
+    free = Free()
+    monkeypatch.setattr(LocalStorage, "free_bytes", lambda storage: free())
+    return free
+
+
+@pytest.fixture
+def full(job, free) -> Job:
+    """A job whose sink had no room for 5,000 bytes."""
+    parking.park_full(job, BIG, actor="slave:slave-001")
+    job.refresh_from_db()
+    return job
+
+
+def time_passes():
+    Job.objects.update(parked_until=Now())
+
+
+def events() -> list[tuple[str, str, str]]:
+    return list(JobEvent.objects.order_by("id").values_list("actor", "action", "reason_code"))
+
+
+def test_it_says_what_does_not_fit_how_much_room_there_is_and_what_to_do(full):
+    assert (full.status, full.parked_code) == ("running", "SINK_NO_SPACE")
+    assert full.parked_text == (
+        f"The sink local:{full.sink_path} is full: big needs 5,000 bytes, 100 are free. Make room, or exclude what "
+        "will never fit; the job goes on by itself."
+    )
+    assert events() == [("slave:slave-001", "park", "SINK_NO_SPACE")]
+
+
+def test_a_second_file_without_room_changes_nothing(full):
+    parking.park_full(full, Lack("SINK_NO_SPACE", "other", 1), actor="slave:slave-002")
+    assert Job.objects.values_list("parked_bytes", flat=True).get() == 5000
+    assert len(events()) == 1
+
+
+def test_nobody_looks_before_its_time(full, free):
+    asked = free.asked
+    free.count = 1 << 40
+    assert parking.look_for_room("") == 0
+    assert free.asked == asked
+
+
+def test_too_little_room_leaves_it_parked_for_another_while(full, free):
+    free.count = 4999
+    time_passes()
+    asked = free.asked
+    assert parking.look_for_room("") == parking.look_for_room("") == 0
+    assert free.asked == asked + 1
+    assert Job.objects.get().parked_code == "SINK_NO_SPACE"
+
+
+def test_enough_room_lets_it_go_on(full, free):
+    free.count = 5000
+    time_passes()
+    assert parking.look_for_room("") == 1
+    row = Job.objects.values_list("parked_code", "parked_text", "parked_bytes", "parked_until").get()
+    assert row == ("", "", None, None)
+    assert events()[1:] == [("scheduler", "unpark", "")]
+
+
+def test_another_machines_sink_is_left_to_its_scheduler(full, free):
+    free.count = 5000
+    time_passes()
+    Job.objects.update(machine_id="elsewhere")
+    assert parking.look_for_room("here") == 0
+    assert parking.look_for_room("elsewhere") == 1
+
+
+@pytest.mark.parametrize("code", ["SINK_NO_SPACE", "SINK_QUOTA_EXCEEDED"])
+def test_where_nobody_can_tell_the_room_it_is_tried_again(job, free, code):
+    free.count = 0 if code == "SINK_QUOTA_EXCEEDED" else None  # a quota is not what the file system has left
+    parking.park_full(job, Lack(code, "big", 5000), actor="slave:slave-001")
+    assert "make room" in Job.objects.get().parked_text.lower()
+    assert parking.look_for_room("") == 0
+    time_passes()
+    assert parking.look_for_room("") == 1
+
+
+def test_a_killed_job_is_not_looked_after(full, free):
+    services.kill_job(full, actor="user:me")
+    free.count = 1 << 40
+    time_passes()
+    assert parking.look_for_room("") == 0
+
+
+def test_a_scan_that_finds_the_roots_in_order_does_not_end_it(full):
+    parking.roots_are_in_order(full)
+    assert Job.objects.get().parked_code == "SINK_NO_SPACE"
+
+
+def test_an_unmounted_disk_outweighs_it_and_then_only_a_scan_ends_it(full, free):
+    parking.park(full, "ROOT_CHANGED", "unmounted?")
+    free.count = 1 << 40
+    assert parking.look_for_room("") == 0
+    parking.roots_are_in_order(full)
+    assert Job.objects.values_list("parked_code", "parked_until").get() == ("", None)
+
+
+def test_a_person_who_runs_it_now_is_believed(full):
+    services.run_now(full, actor="user:me")
+    assert Job.objects.get().parked_code == ""
+    assert ("user:me", "unpark", "") in events()
+
+
+def test_a_sink_that_can_not_be_opened_is_tried_again(job):
+    Job.objects.update(sink_type="gone")
+    job.refresh_from_db()
+    parking.park_full(job, BIG, actor="slave:slave-001")
+    time_passes()
+    assert parking.look_for_room("") == 1
+
+
+def test_a_directory_tells_what_its_file_system_has_left(tmp_path):
+    found = os.statvfs(tmp_path)
+    storage = LocalStorage(os.fsencode(tmp_path))
+    assert 0 < storage.free_bytes() <= found.f_frsize * found.f_bfree
+    storage.close()
