@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from jobs.machine import is_dead_here
 from jobs.models import Job, JobEvent, Scan
-from jobs.selectors import due_jobs
+from jobs.selectors import due_jobs, job_progress, went_through
 from jobs.states import JobStatus
 
 SCAN_LEASE_SECONDS = 45
@@ -54,8 +54,18 @@ def claim(owner: str, machine: str) -> Scan | None:
         )
         if won:
             scan.findings.all().delete()
+            _remember_if_synced(scan)
             return Scan.objects.select_related("job").get(pk=scan.pk)
     return None
+
+
+def _remember_if_synced(scan: Scan) -> None:
+    """Before a scan finds something new: if all that the last one found is at the sink, then so is everything that the
+    source held when that one started."""
+    finished = Scan.objects.filter(job_id=scan.job_id, is_preview=False, finished_at__isnull=False)
+    last = finished.order_by("-id").first()
+    if last and went_through(last) and not job_progress(scan.job).unsynced:
+        Job.objects.filter(pk=scan.job_id).update(synced_as_of=last.started_at)
 
 
 def claimable(machine: str) -> QuerySet[Scan]:

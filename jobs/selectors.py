@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from jobs.counters import totals, totals_of
 from jobs.models import Checkpoint, Job, JobId, Lease, Scan, Slave, Task, TaskKind, Upload
 from jobs.sealing import unsealed
-from jobs.states import JobStatus, TaskStatus
+from jobs.states import ACTIVE, UNSYNCED, JobStatus, TaskStatus
 from jobs.waiting import due_directories, due_files, has, is_active, is_busy_with_files
 
 
@@ -36,6 +36,9 @@ class Progress(NamedTuple):
     bytes_copied: int
     bytes_resumed: int
     dropped_bits: int
+    bytes_failed: int = 0
+    unsynced: int = 0
+    """Tasks of every kind that are not at the sink as they should be: waiting, under way or failed."""
 
     @property
     def fraction(self) -> float:
@@ -47,8 +50,19 @@ class Progress(NamedTuple):
 
     @property
     def percent(self) -> float:
-        """0 … 100 with one decimal, rounded down: 100 means done."""
-        return math.floor(1000 * self.fraction) / 10
+        """0 … 100 with one decimal, rounded down; 100 only when every file is completed, the empty ones too."""
+        percent = math.floor(1000 * self.fraction) / 10
+        return percent if self.by_status.get(TaskStatus.COMPLETED, 0) == self.files else min(99.9, percent)
+
+    @property
+    def bytes_left(self) -> int:
+        """Bytes of files that wait or are under way and are not at the sink yet."""
+        return max(0, self.bytes_total - self.bytes_done - self.bytes_failed)
+
+    @property
+    def files_left(self) -> int:
+        """Files that wait or are under way."""
+        return sum(self.by_status.get(status, 0) for status in ACTIVE)
 
 
 def job_progress(job: Job) -> Progress:
@@ -71,6 +85,8 @@ def progress_from(names: dict[str, int], under_way: int) -> Progress:
         bytes_copied=names.get("bytes_copied", 0),
         bytes_resumed=names.get("bytes_resumed", 0),
         dropped_bits=names.get("dropped_bits", 0),
+        bytes_failed=names.get(f"file.{TaskStatus.FAILED}.bytes", 0),
+        unsynced=sum(names.get(f"{kind}.{status}", 0) for kind in TaskKind for status in UNSYNCED),
     )
 
 
@@ -100,6 +116,11 @@ def _bytes_under_way(job_ids: list[Any]) -> dict[str, int]:
 def _last_scans(job_ids: list[Any]) -> QuerySet[Scan]:
     of_jobs = Scan.objects.filter(job_id__in=job_ids, is_preview=False)
     return Scan.objects.filter(pk__in=of_jobs.order_by().values("job_id").annotate(last=Max("id")).values("last"))
+
+
+def went_through(scan: Scan) -> bool:
+    """Whether the scan ended and saw all there is."""
+    return bool(scan.finished_at) and not scan.error_code and not scan.errors
 
 
 def task_percent(task: Task) -> float:

@@ -53,6 +53,11 @@ def set_draining(slave: Slave) -> None:
     Slave.objects.filter(pk=slave.pk, state=Slave.State.ONLINE).update(state=Slave.State.DRAINING)
 
 
+def is_asked_to_drain(slave: Slave) -> bool:
+    """Whether somebody wants this incarnation to end in an orderly way."""
+    return Slave.objects.filter(pk=slave.pk, drain_requested_at__isnull=False).exists()
+
+
 def sign_off(slave: Slave) -> None:
     """The incarnation ends; whatever it still owns is free at once."""
     Slave.objects.filter(pk=slave.pk).update(state=Slave.State.OFFLINE, lease_expires_at=Now(), stopped_at=Now())

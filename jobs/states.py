@@ -46,6 +46,8 @@ class TaskStatus(enum.StrEnum):
 WAITING = frozenset({TaskStatus.PENDING, TaskStatus.RETRYING})
 ACTIVE = WAITING | {TaskStatus.IN_PROGRESS}
 FINAL = frozenset(TaskStatus) - ACTIVE
+#: What of the source is not at the sink as it should be.
+UNSYNCED = ACTIVE | {TaskStatus.FAILED}
 
 UNFINISHED_JOB = frozenset({JobStatus.RUNNING, JobStatus.PAUSED})
 

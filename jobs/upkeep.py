@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from jobs import allowances, counters, transitions
-from jobs.models import IdempotencyKey, Job, JobEvent, Slave, Task
+from jobs.models import IdempotencyKey, Job, JobEvent, Sample, Slave, Task
 from jobs.selectors import finished_run_once_jobs
 from jobs.states import WAITING, JobStatus
 
@@ -36,9 +36,10 @@ def cancel_killed() -> int:
 
 
 def tidy() -> None:
-    """Fold the counters, forget old history, old incarnations and old idempotency keys."""
+    """Fold the counters, forget old samples, old history, old incarnations and old idempotency keys."""
     counters.fold()
     allowances.forget_past()
+    Sample.objects.filter(at__lt=Now() - timedelta(seconds=Sample.KEPT_SECONDS)).delete()
     JobEvent.objects.filter(at__lt=Now() - timedelta(days=EVENT_DAYS)).delete()
     IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(days=IDEMPOTENCY_KEY_DAYS)).delete()
     owning = Task.objects.filter(owner=OuterRef("pk"))

@@ -1,4 +1,4 @@
-"""What is waiting or under way, as conditions that a partial index answers.
+"""What is waiting, under way or failed, as conditions that a partial index answers.
 
 The states stand in the text of the statement: SQLite takes a partial index only for a condition it can read when it
 plans, and a bound parameter is none. Without it every look for work would read all tasks of the job.
@@ -17,6 +17,7 @@ def _condition(column: str, template: str) -> Func:
 
 
 _IS_WAITING = Q(_condition("status", "%(expressions)s IN ('pending', 'retrying')"))
+_IS_FAILED = Q(_condition("status", "%(expressions)s = 'failed'"))
 _IS_DIRECTORY = Q(_condition("kind", "%(expressions)s = 'directory'"))
 _IS_NO_DIRECTORY = Q(_condition("kind", "NOT (%(expressions)s = 'directory')"))
 _IS_DUE = Q(not_before__isnull=True) | Q(not_before__lte=Now())
@@ -45,6 +46,11 @@ def due_directories() -> QuerySet[Task]:
 def tasks_in_hand() -> QuerySet[Task]:
     """What a slave works on."""
     return Task.objects.filter(owner__isnull=False)
+
+
+def failed_tasks() -> QuerySet[Task]:
+    """What was given up."""
+    return Task.objects.filter(_IS_FAILED)
 
 
 def has(tasks: QuerySet[Task]) -> Exists:

@@ -4,26 +4,28 @@ from jobs.allowances import Allowance
 from jobs.choices import TaskKind, Verify, WhenChanging
 from jobs.models.core import (
     INDEXED_PATH_BYTES,
+    INDEXED_SIZE_BYTES,
     MAX_INTERVAL,
     MIN_INTERVAL,
     Checkpoint,
-    Counter,
     Finding,
     Installation,
     Job,
     JobEvent,
     JobId,
-    Lease,
     Scan,
     Slave,
     Task,
     Upload,
     draw_installation_id,
 )
+from jobs.models.figures import Counter, Sample
+from jobs.models.leases import Lease
 from jobs.models.requests import IdempotencyKey
 
 __all__ = [
     "INDEXED_PATH_BYTES",
+    "INDEXED_SIZE_BYTES",
     "MAX_INTERVAL",
     "MIN_INTERVAL",
     "Allowance",
@@ -36,6 +38,7 @@ __all__ = [
     "JobEvent",
     "JobId",
     "Lease",
+    "Sample",
     "Scan",
     "Slave",
     "Task",

@@ -7,6 +7,7 @@ A task is *one row per path*, catalogue and queue at once, so the table does not
          │        └─ Upload          the unfinished upload it belongs to
          ├─ Counter                  totals as delta rows
          ├─ IdempotencyKey           which request made it
+         ├─ Sample                   what was copied in ten seconds
          └─ JobEvent                 history
     Slave (one row per incarnation) owns tasks;  Lease: who leads;  Installation: who we are
 """
@@ -32,6 +33,8 @@ JobId = uuid.UUID | str
 MIN_INTERVAL, MAX_INTERVAL = timedelta(seconds=1), timedelta(days=366)
 #: How much of a path the ordered index holds: PostgreSQL refuses index rows over 2,704 bytes.
 INDEXED_PATH_BYTES = 1024
+#: Files of at least this size are indexed by it; the small ones, of which there are millions, pay nothing for that.
+INDEXED_SIZE_BYTES = 16 << 20
 
 
 def _choices(states: type[JobStatus] | type[TaskStatus]) -> list[tuple[str, str]]:
@@ -106,6 +109,9 @@ class Job(models.Model):
     """Of a full sink: so many bytes are needed there."""
     parked_until = models.DateTimeField(null=True, editable=False)
     """Of a full sink: nobody looks for room before."""
+    synced_as_of = models.DateTimeField(null=True, editable=False)
+    """Whatever the source held by then is at the sink: the start of a scan all of whose finds were copied. Written when
+    the next scan starts, so `insight.freshness` may know a later one."""
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -227,6 +233,8 @@ class Slave(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())
     lease_expires_at = models.DateTimeField()
+    drain_requested_at = models.DateTimeField(null=True)
+    """Somebody wants it to take no more work and to end when what it has is done."""
     stopped_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -310,6 +318,8 @@ class Task(models.Model):
             models.Index(
                 "job", "id", name="task_failed", condition=Q(status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED])
             ),
+            models.Index("job", "reason_code", name="task_failed_why", condition=Q(status=TaskStatus.FAILED)),
+            models.Index("size", name="task_large", condition=Q(size__gte=INDEXED_SIZE_BYTES)),
         ]
 
     def __str__(self) -> str:
@@ -349,20 +359,6 @@ class Checkpoint(models.Model):
         return f"{self.offset} bytes of task {self.task_id}"
 
 
-class Counter(models.Model):
-    """A change of one total of one job; the total is the sum of its rows. Never COUNT over millions of tasks.
-
-    Names: `<kind>.<status>` (tasks), `<kind>.<status>.bytes`, `copied`, `adopted`, `bytes_copied`, `bytes_resumed`,
-    `dropped_bits`. The scheduler folds old rows together."""
-
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="counters")
-    name = models.CharField(max_length=40)
-    delta = models.BigIntegerField()
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.delta:+d}"
-
-
 class JobEvent(models.Model):
     """Append-only history: who did what, when and why. A batch writes one row; a failure and an operator's move one
     each."""
@@ -379,19 +375,10 @@ class JobEvent(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        indexes: ClassVar = [models.Index("at", name="event_at")]
+        indexes: ClassVar = [
+            models.Index("at", name="event_at"),
+            models.Index("task", "id", name="event_task", condition=Q(task__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"
-
-
-class Lease(models.Model):
-    """Which of several processes of a kind leads; renewed in database time."""
-
-    name = models.CharField(primary_key=True, max_length=40)
-    holder = models.CharField(max_length=64, blank=True)
-    epoch = models.IntegerField(default=0)
-    expires_at = models.DateTimeField(db_default=Now())
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.holder}"

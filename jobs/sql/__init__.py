@@ -24,6 +24,7 @@ __all__ = [
     "Row",
     "SeenTask",
     "Settlement",
+    "add_samples",
     "count_waiting",
     "hold_running",
     "insert_tasks",
@@ -99,6 +100,21 @@ def settle_tasks(slave_id: str, rows: list[Settlement]) -> set[int]:
     """End the work on tasks that are still this slave's at that epoch; returns the ids won."""
     won: set[int] = _vendor().settle_tasks(slave_id, rows)
     return won
+
+
+_ADD_SAMPLE = """
+    INSERT INTO jobs_sample (job_id, at, files, bytes) VALUES (%s, {bucket}, %s, %s)
+    ON CONFLICT (job_id, at) DO UPDATE SET files = jobs_sample.files + excluded.files,
+        bytes = jobs_sample.bytes + excluded.bytes
+"""
+
+
+def add_samples(rows: Sequence[tuple[str, int, int]]) -> None:
+    """Add (job id, files, bytes) to what was copied in the ten seconds that pass now, in database time."""
+    vendor = _vendor()
+    statement = _ADD_SAMPLE.format(bucket=vendor.TEN_SECONDS)
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, [(vendor.uuid_parameter(job), files, size) for job, files, size in rows])
 
 
 _PAGE = "SELECT {columns} FROM jobs_task WHERE job_id = %s{behind} ORDER BY {prefix}, path LIMIT %s"

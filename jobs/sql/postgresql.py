@@ -16,6 +16,8 @@ from jobs.sql.rows import RUNNING, Copied, NewTask, SeenTask, Settlement
 #: Exactly what the index `task_path` is over; `substr` is another function to the planner.
 INDEXED_PREFIX = "substring(path, 1, 1024)"
 NOW = "clock_timestamp()"
+#: The start of the ten seconds that pass now.
+TEN_SECONDS = "to_timestamp(floor(extract(epoch FROM clock_timestamp()) / 10) * 10)"
 IN_IDS = "= ANY(%s::bigint[])"
 SKIP_LOCKED = "FOR UPDATE SKIP LOCKED"
 #: No index over the owner knows this form. With stale statistics one would be taken, and all that the slave owns read

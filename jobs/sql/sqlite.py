@@ -19,6 +19,8 @@ from jobs.sql.rows import FINAL_STATUSES, RUNNING, Copied, NewTask, SeenTask, Se
 #: Exactly what the index `task_path` is over.
 INDEXED_PREFIX = "substr(path, 1, 1024)"
 NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
+#: The start of the ten seconds that pass now.
+TEN_SECONDS = "substr(strftime('%%Y-%%m-%%d %%H:%%M:%%S', 'now'), 1, 18) || '0'"
 #: A list of ids as one parameter, so that the statement's text stays the same and is prepared once.
 IN_IDS = "IN (SELECT value FROM json_each(%s))"
 SKIP_LOCKED = ""

@@ -154,8 +154,8 @@ class Journal(Protocol):
     def fence(self, works: Collection[Work]) -> set[int]:
         """Ids of the works that are still ours, asked right before a batch is published."""
 
-    def progress(self, work: Work, bytes_done: int) -> None:
-        """For people to look at; may be dropped."""
+    def progress(self, work: Work, bytes_done: int, bytes_sent: int) -> None:
+        """For people to look at; may be dropped. `bytes_sent` in this attempt; the others were there before."""
 
 
 class Control(Protocol):

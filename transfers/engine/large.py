@@ -194,7 +194,7 @@ class LargeCopy:
                 self._copy_part(pipeline, writer)
                 if not pipeline.is_saving and pace.is_due(self.offset):
                     pipeline.checkpoint(self.offset)
-                self.context.journal.progress(self.work, self.offset)
+                self.context.journal.progress(self.work, self.offset, self.bytes_copied)
             pipeline.finish()
             writer.wait(token.part_count)
 

@@ -57,6 +57,8 @@ class ProgressMade(NamedTuple):
 
     key: TaskKey
     bytes_done: int
+    bytes_sent: int
+    """In this attempt."""
 
 
 class Outcomes(NamedTuple):

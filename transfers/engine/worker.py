@@ -68,14 +68,14 @@ class JournalProxy:
         """See `Journal`."""
         return set(self._ask(FenceAsked(tuple([(work.task_id, work.epoch) for work in works]))))
 
-    def progress(self, work: Work, bytes_done: int) -> None:
+    def progress(self, work: Work, bytes_done: int, bytes_sent: int) -> None:
         """Dropped when one was sent just now, or while another thread waits for a reply."""
         now = time.monotonic()
         if now < self._progress_due or not self._lock.acquire(blocking=False):
             return
         try:
             self._progress_due = now + PROGRESS_SECONDS
-            self._connection.send(ProgressMade(_key(work), bytes_done))
+            self._connection.send(ProgressMade(_key(work), bytes_done, bytes_sent))
         except OSError as error:
             raise ParentGone from error
         finally:

@@ -21,12 +21,15 @@ STOP_SECONDS = 40.0
 class Child:
     """One command that should be running."""
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
+    def __init__(self, name: str, command: Sequence[str], *, may_finish: bool = False) -> None:
+        """`may_finish`: it may end of its own will (exit code 0), as a slave does that was drained."""
         self.name = name
+        self._may_finish = may_finish
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = self._restart_at = 0.0
         self._pause = RESTART_SECONDS
+        self._has_finished = False
 
     def start(self) -> None:
         """Start it in a session of its own: Ctrl-C is for the supervisor, which ends the others in order."""
@@ -46,7 +49,13 @@ class Child:
     def restart_if_ended(self, complain: Callable[[str], None]) -> None:
         """Start it again, a little later."""
         now = time.monotonic()
-        if (code := self.exit_code()) is not None and self._process is not None:
+        if self._has_finished:
+            return
+        code = self.exit_code()
+        if code == 0 and self._may_finish:
+            complain(f"{self.name} ended as it was asked to; it is not started again")
+            self._has_finished = True
+        elif code is not None:
             was_short = now - self._started_at < SOON_SECONDS
             self._pause = min(MOST_RESTART_SECONDS, self._pause * 2) if was_short else RESTART_SECONDS
             complain(f"{self.name} ended with exit code {code}; it is started again in {self._pause:.0f} s")

@@ -37,13 +37,15 @@ def draw_name() -> str:
 def run_slave(
     name: str, *, concurrency: int, should_stop: Callable[[], bool], look_seconds: float = LOOK_SECONDS
 ) -> None:
-    """Work as `name` until `should_stop`. Raises Conflict if another live process has the name at the start."""
+    """Work as `name` until `should_stop`, or until it was drained. Raises Conflict if another live process has the
+    name at the start."""
     is_first = True
     while not should_stop():
         try:
             slave, signed_on_at = _sign_on(name, concurrency)
             is_first = False
-            _work(slave, signed_on_at, should_stop, look_seconds)
+            if _work(slave, signed_on_at, should_stop, look_seconds):
+                return
         except IncarnationOver as over:
             log.warning("this incarnation of %s is over: %s; a new one signs on", name, over)
         except (DatabaseError, InterfaceError) as error:
@@ -89,7 +91,8 @@ def probe_aliases() -> tuple[list[str], dict[str, str]]:
     return reachable, unreachable
 
 
-def _work(slave: Slave, signed_on_at: float, should_stop: Callable[[], bool], look_seconds: float) -> None:
+def _work(slave: Slave, signed_on_at: float, should_stop: Callable[[], bool], look_seconds: float) -> bool:
+    """One incarnation; true if somebody asked it to drain."""
     throughput = Throughput()
     heartbeat = Heartbeat(slave, signed_on_at=signed_on_at, throughput=throughput)
     with open_queue() as broker:
@@ -99,3 +102,4 @@ def _work(slave: Slave, signed_on_at: float, should_stop: Callable[[], bool], lo
     slaves.sign_off(slave)
     slaves.reap_dead()
     log.info("%s signed off", slave.name)
+    return loop.is_retired

@@ -23,12 +23,12 @@ from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from jobs import parking, selectors, services, slaves, transitions, uploads
+from jobs import parking, samples, selectors, services, slaves, transitions, uploads
 from jobs.models import Job, Slave
 from jobs.states import JobStatus
 from jobs.transitions import Claimed
 from transfers.broker.base import Broker, Delivery, LookInDatabase
-from transfers.engine.contracts import Outcome, Stop
+from transfers.engine.contracts import Outcome, Result, Stop
 from transfers.engine.control import boottime
 from transfers.engine.messages import (
     CheckpointMade,
@@ -55,6 +55,8 @@ T = TypeVar("T")
 
 CONTROL_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 10.0
+#: How often what was copied is added to the history that people look at.
+SAMPLE_SECONDS = 2.0
 #: How long running copies may take to reach a checkpoint at shutdown.
 GRACE_SECONDS = 30.0
 
@@ -77,9 +79,11 @@ class SlaveLoop:
         self._numbers = 0
         self._progress: dict[uploads.Key, int] = {}
         self._look_seconds = look_seconds
-        self._next_look = self._next_control = self._next_housekeeping = 0.0
+        self._next_look = self._next_control = self._next_housekeeping = self._next_sample = 0.0
         self._is_feeding = True
         """False while it drains."""
+        self.is_retired = False
+        """Somebody asked it to drain: it ends when what it has is done."""
         self._is_consuming = False
         self._expects_hints = False
 
@@ -89,7 +93,7 @@ class SlaveLoop:
         """Work until `should_stop`, then release what is under way. Raises IncarnationOver."""
         self._heartbeat.start(self._renewed)
         try:
-            while not should_stop():
+            while not should_stop() and not (self.is_retired and self._is_idle()):
                 self._turn()
             self._drain()
         finally:
@@ -101,17 +105,24 @@ class SlaveLoop:
         for worker in tuple(self._workers):
             worker.set_lease_deadline(deadline)
 
-    def _drain(self) -> None:
+    def _is_idle(self) -> bool:
+        return not any(worker.is_busy for worker in self._workers)
+
+    def _take_no_more(self) -> None:
         self._is_feeding = False
         self._persist(lambda: slaves.set_draining(self._slave))
         self._broker.pause_consuming()
         self._release_backlog(list(self._backlog))
+
+    def _drain(self) -> None:
+        self._take_no_more()
         for worker in self._workers:
             worker.ask_to_stop(Stop.RELEASE)
         self._persist(lambda: remove_abandoned(self._slave))
         end = time.monotonic() + GRACE_SECONDS
-        while any(worker.is_busy for worker in self._workers) and time.monotonic() < end:
+        while not self._is_idle() and time.monotonic() < end:
             self._turn()
+        self._persist(self._sample)
 
     def _release_backlog(self, batches: Sequence[Batch]) -> None:
         """Give back what nobody has begun; of a killed job the scheduler cancels it then."""
@@ -135,11 +146,25 @@ class SlaveLoop:
         if now >= self._next_control:
             self._next_control = now + CONTROL_SECONDS
             self._persist(self._control)
+        if now >= self._next_sample:
+            self._next_sample = now + SAMPLE_SECONDS
+            self._persist(self._sample)
         if self._is_feeding and now >= self._next_housekeeping:
             self._next_housekeeping = now + HOUSEKEEPING_SECONDS
             self._persist(self._keep_house)
 
+    def _sample(self) -> None:
+        """Counted twice where the database went away at the wrong moment: nothing but a curve depends on it."""
+        if moved := self._throughput.moved():
+            samples.record(moved)
+            self._throughput.forget()
+
     def _keep_house(self) -> None:
+        if slaves.is_asked_to_drain(self._slave):
+            log.info("%s was asked to drain; it ends when what it has in hand is done", self._slave.name)
+            self.is_retired = True
+            self._take_no_more()
+            return
         self._let_go_of_strays()
         if remove_abandoned(self._slave) == UPLOADS_AT_ONCE:
             self._next_housekeeping = 0.0  # there is more; a turn comes in between
@@ -244,8 +269,10 @@ class SlaveLoop:
             match worker.process.receive():
                 case Outcomes() as outcomes:
                     self._take_outcomes(worker, outcomes)
-                case ProgressMade(key, done):
+                case ProgressMade(key, done, sent):
                     self._progress[_pair(key)] = done
+                    if worker.batch is not None:
+                        self._throughput.progressed(worker.batch.job.pk, _pair(key), sent)
                 case Finished(number):
                     self._finish(worker, number)
                 case SaveToken() | CheckpointMade() | IntentAsked() | FenceAsked() as question:
@@ -290,15 +317,17 @@ class SlaveLoop:
         rows, old_bytes = answer.copied_rows(), sum(task.size for task, _ in answer.copied)
         is_written = transitions.settle_copied(self._slave, answer.job.pk, rows, old_bytes=old_bytes)
         if is_written:
-            self._throughput.add(sum(row.copied_bytes for row in rows))
+            self._throughput.copied(answer.job.pk, len(rows), sum(row.copied_bytes for row in rows))
         return is_written
 
     def _settle_in_full(self, answer: Answer, pairs: Sequence[tuple[Claimed, Outcome]]) -> None:
         rows = answer.settled(pairs)
         won = transitions.settle(self._slave, rows)
-        self._throughput.add(sum(outcome.bytes_copied for _, outcome in pairs))
-        for task, _ in pairs:
-            self._progress.pop((task.id, task.epoch), None)
+        for task, outcome in pairs:
+            key, is_done = (task.id, task.epoch), task.id in won and outcome.result is Result.COMPLETED
+            is_complete = is_done and task.kind == "file"
+            self._progress.pop(key, None)
+            self._throughput.ended(answer.job.pk, key, outcome.bytes_copied, is_complete=is_complete)
         if len(won) < len(rows):
             log.warning("%d of %d tasks were not ours any more and are left alone", len(rows) - len(won), len(rows))
         if lack := settling.lack_of_room(pair for pair in pairs if pair[0].id in won):

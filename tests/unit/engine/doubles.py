@@ -48,7 +48,7 @@ class MemoryJournal:
         self.log.append(("fence", *(work.task_id for work in works)))
         return set() if self._is_lost() else {work.task_id for work in works} - self.not_ours
 
-    def progress(self, work, bytes_done):
+    def progress(self, work, bytes_done, bytes_sent):
         self.log.append(("progress", work.task_id, bytes_done))
 
     def _call(self, *entry):

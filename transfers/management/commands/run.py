@@ -87,7 +87,7 @@ def _children(port: int, *, with_slave: bool) -> list[Child]:
     web += ["--graceful-timeout", str(WEB_GRACE_SECONDS), "--log-level", "warning", "--no-control-socket"]
     children = [Child("web", web), Child("scheduler", manage("runscheduler"))]
     if with_slave:
-        children.append(Child("slave-001", manage("runslave", "slave-001")))
+        children.append(Child("slave-001", manage("runslave", "slave-001"), may_finish=True))
     return children
 
 

@@ -1,0 +1,34 @@
+"""When a job will be through."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from jobs.insight.phase import Phase, job_phase
+from jobs.insight.speed import Speed, job_speed
+from jobs.models import Job
+from jobs.selectors import Progress, job_progress
+
+
+class Eta(NamedTuple):
+    """How long until nothing is left. Neither a figure nor estimating: there is nothing to wait for."""
+
+    seconds: float | None = None
+    is_estimating: bool = False
+    """Work is under way, but a scan still adds to it, or nothing was copied yet to judge by."""
+
+
+def eta_of(progress: Progress, phase: Phase, speed: Speed) -> Eta:
+    """From what is known already. By bytes or by files, whichever takes longer."""
+    if phase is Phase.SCANNING:
+        return Eta(is_estimating=True)
+    if phase is Phase.IDLE:
+        return Eta()
+    pairs = ((progress.bytes_left, speed.bytes_per_second), (progress.files_left, speed.files_per_second))
+    found = [left / rate for left, rate in pairs if left and rate > 0]
+    return Eta(max(found)) if found else Eta(is_estimating=True)
+
+
+def job_eta(job: Job) -> Eta:
+    """Of one job."""
+    return eta_of(job_progress(job), job_phase(job), job_speed(job))

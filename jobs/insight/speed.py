@@ -1,0 +1,79 @@
+"""How fast: what the slaves wrote down every few seconds, summed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import Min, Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from jobs.models import Job, JobId, Sample
+
+#: Speed is what was copied in about this long, up to now.
+WINDOW_SECONDS = 30
+#: A job that began just now is not judged by less than this.
+LEAST_SECONDS = 5.0
+HOUR_SECONDS = 3600
+
+
+class Speed(NamedTuple):
+    """Over the last half minute."""
+
+    bytes_per_second: float = 0.0
+    files_per_second: float = 0.0
+
+
+def job_speed(job: Job) -> Speed:
+    """Of one job."""
+    return speeds([job.pk])[str(job.pk)]
+
+
+def speeds(job_ids: Collection[JobId]) -> dict[str, Speed]:
+    """Job id → speed, in one query; zero where nothing was copied lately."""
+    found = {str(job): Speed() for job in job_ids}
+    since = Now() - timedelta(seconds=WINDOW_SECONDS + Sample.SECONDS)
+    recent = Sample.objects.filter(job_id__in=job_ids, at__gt=since)
+    sums = recent.values_list("job_id").annotate(first=Min("at"), size=Sum("bytes"), count=Sum("files"))
+    now = timezone.now()
+    for job, first, size, count in sums.order_by():
+        seconds = max(LEAST_SECONDS, (now - first).total_seconds())
+        found[str(job)] = Speed(size / seconds, count / seconds)
+    return found
+
+
+class Moment(NamedTuple):
+    """A stretch of the history."""
+
+    at: datetime
+    """Its start."""
+    bytes_per_second: float
+    files_per_second: float
+
+
+def throughput_history(job_ids: Collection[JobId] | None = None, *, moments: int = 60) -> list[Moment]:
+    """The last hour in so many stretches of equal length, the oldest first, of these jobs together (None: of all).
+
+    One query, at most 360 rows however many jobs there are. The last stretch ends now, so it is not complete."""
+    length = HOUR_SECONDS // moments
+    end = _rounded_up(timezone.now(), length)
+    start = end - timedelta(seconds=length * moments)
+    samples = Sample.objects.filter(at__gte=start)
+    if job_ids is not None:
+        samples = samples.filter(job_id__in=job_ids)
+    sums = [[0, 0] for _ in range(moments)]
+    for at, size, count in samples.values_list("at").annotate(size=Sum("bytes"), count=Sum("files")).order_by():
+        place = sums[min(moments - 1, int((at - start).total_seconds()) // length)]
+        place[0] += size
+        place[1] += count
+    return [
+        Moment(start + timedelta(seconds=number * length), size / length, count / length)
+        for number, (size, count) in enumerate(sums)
+    ]
+
+
+def _rounded_up(moment: datetime, seconds: int) -> datetime:
+    rest = moment.timestamp() % seconds
+    return moment + timedelta(seconds=seconds - rest)

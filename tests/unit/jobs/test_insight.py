@@ -1,0 +1,227 @@
+"""What people are told about a job: phase, speed, time left, freshness, failures, what needs attention."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from jobs import insight, samples, scans, slaves, transitions, upkeep
+from jobs.insight import Phase
+from jobs.insight.attention import Kind
+from jobs.models import Job, Sample, Scan, Slave, Task
+from jobs.samples import Moved
+from tests.unit.jobs import builders
+
+pytestmark = pytest.mark.django_db
+
+
+def scanned(job, **fields) -> Scan:
+    values = {"started_at": timezone.now(), "finished_at": timezone.now()}
+    return Scan.objects.create(job=job, **{**values, **fields})
+
+
+# ── speed ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_samples_of_the_same_ten_seconds_are_added_up(job, monkeypatch):
+    for _ in range(3):
+        samples.record({job.pk: Moved(files=2, bytes=100)})
+    total = sum(sample.bytes for sample in Sample.objects.all())
+    assert total == 300
+    assert Sample.objects.count() <= 2, "two only if the clock went past a multiple of ten meanwhile"
+    assert all(sample.at.second % 10 == 0 and not sample.at.microsecond for sample in Sample.objects.all())
+
+
+def test_speed_is_of_the_last_half_minute(job):
+    Sample.objects.create(job=job, at=timezone.now() - timedelta(seconds=20), files=10, bytes=2000)
+    Sample.objects.create(job=job, at=timezone.now() - timedelta(minutes=5), files=10, bytes=1 << 40)
+    speed = insight.job_speed(job)
+    assert 90 <= speed.bytes_per_second <= 100
+    assert speed.files_per_second == pytest.approx(speed.bytes_per_second / 200)
+
+
+def test_the_history_has_every_moment_and_adds_up(job):
+    other = builders.new_job()
+    for minutes in (0.5, 10, 59, 61):
+        for each in (job, other):
+            at = timezone.now() - timedelta(minutes=minutes)
+            Sample.objects.create(job=each, at=at, files=1, bytes=6000)
+    moments = insight.throughput_history([job.pk])
+    assert len(moments) == 60
+    assert sum(moment.bytes_per_second for moment in moments) * 60 == pytest.approx(18_000)
+    everything = insight.throughput_history()
+    assert sum(moment.bytes_per_second for moment in everything) * 60 == pytest.approx(36_000)
+
+
+def test_old_samples_are_forgotten(job):
+    Sample.objects.create(job=job, at=timezone.now() - timedelta(seconds=Sample.KEPT_SECONDS + 60), files=1, bytes=1)
+    samples.record({job.pk: Moved(1, 1)})
+    upkeep.tidy()
+    assert Sample.objects.count() == 1
+
+
+# ── phase and time left ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_phases_of_a_job(job, slave):
+    assert insight.job_phase(job) is Phase.IDLE
+    scan = Scan.objects.create(job=job, started_at=timezone.now())
+    builders.discover(job, b"a", size=100)
+    assert insight.job_phase(job) is Phase.SCANNING
+    Scan.objects.filter(pk=scan.pk).update(finished_at=timezone.now())
+    assert insight.job_phase(job) is Phase.TRANSFERRING
+    [task] = builders.claim(slave, job)
+    assert insight.job_phase(job) is Phase.TRANSFERRING
+    Task.objects.update(copied_bytes=100)
+    assert insight.job_phase(job) is Phase.VERIFYING
+    transitions.settle(slave, [builders.ending(task)])
+    assert insight.job_phase(job) is Phase.IDLE
+
+
+@pytest.mark.parametrize("change", [{"status": "paused"}, {"parked_code": "ROOT_CHANGED"}])
+def test_a_job_that_may_not_go_on_is_idle(job, slave, change):
+    builders.discover(job, b"a")
+    Job.objects.filter(pk=job.pk).update(**change)
+    job.refresh_from_db()
+    assert insight.job_phase(job) is Phase.IDLE
+
+
+def test_without_a_slave_nothing_is_transferred(job):
+    builders.discover(job, b"a")
+    assert insight.job_phase(job) is Phase.IDLE
+    assert insight.job_eta(job) == (None, False)
+
+
+def test_time_left_is_estimated_until_the_scan_ended_and_there_is_a_speed(job, slave):
+    scan = Scan.objects.create(job=job, started_at=timezone.now())
+    builders.discover(job, b"a", b"b", size=1000)
+    Sample.objects.create(job=job, at=timezone.now() - timedelta(seconds=10), files=0, bytes=1000)
+    assert insight.job_eta(job).is_estimating, "the scan may find more"
+    Scan.objects.filter(pk=scan.pk).update(finished_at=timezone.now())
+    assert insight.job_eta(job).seconds == pytest.approx(20, abs=2)
+    Sample.objects.all().delete()
+    assert insight.job_eta(job) == (None, True), "nothing to judge by"
+
+
+def test_failed_bytes_are_not_waited_for(job, slave):
+    builders.discover(job, b"a", b"b", size=1000)
+    task = builders.claim(slave, job)[0]
+    transitions.settle(slave, [builders.ending(task, "failed")])
+    Sample.objects.create(job=job, at=timezone.now() - timedelta(seconds=10), files=0, bytes=1000)
+    assert insight.job_eta(job).seconds == pytest.approx(10, abs=1)
+
+
+def test_an_empty_file_that_waits_keeps_the_bar_from_100_percent(job, slave):
+    big = builders.claim_one(slave, job, b"big", size=10)
+    builders.discover(job, b"empty", size=0)
+    transitions.settle(slave, [builders.ending(big)])
+    assert insight.job_insight(job).progress.percent == 99.9
+
+
+# ── freshness ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_job_is_as_fresh_as_the_start_of_its_last_scan_once_all_of_it_is_copied(job, slave):
+    start = timezone.now() - timedelta(minutes=7)
+    task = builders.claim_one(slave, job)
+    scanned(job, started_at=start)
+    before = insight.job_freshness(job)
+    assert before.synced_as_of is None
+    assert before.unsynced == 1
+    assert before.lag_seconds == pytest.approx(0, abs=60), "since the job was created"
+    transitions.settle(slave, [builders.ending(task)])
+    after = insight.job_freshness(job)
+    assert after.synced_as_of == start
+    assert after.lag_seconds == pytest.approx(420, abs=5)
+
+
+def test_a_failed_file_keeps_the_moment_of_the_last_full_sync(job, slave):
+    start = timezone.now() - timedelta(minutes=9)
+    transitions.settle(slave, [builders.ending(builders.claim_one(slave, job))])
+    scanned(job, started_at=start)
+    Scan.objects.create(job=job)
+    scan = scans.claim("somebody", slave.machine_id)
+    assert scan is not None
+    bad = builders.claim_one(slave, job, b"bad")
+    transitions.settle(slave, [builders.ending(bad, "failed")])
+    scans.finish(scan)
+    job.refresh_from_db()
+    assert insight.job_freshness(job).synced_as_of == start
+
+
+@pytest.mark.parametrize("flaw", [{"errors": 1}, {"error_code": "SCAN_FAILED"}, {"is_preview": True}])
+def test_a_scan_that_did_not_see_everything_proves_nothing(job, flaw):
+    scanned(job, **flaw)
+    assert insight.job_freshness(job).synced_as_of is None
+    Scan.objects.create(job=job)
+    scans.claim("somebody", "here")
+    job.refresh_from_db()
+    assert job.synced_as_of is None
+
+
+# ── what is under way, and what went wrong ────────────────────────────────────────────────────────────────────
+
+
+def test_files_in_flight_name_slave_and_offset(job):
+    slave = builders.new_slave("slave-007")
+    builders.claim_one(slave, job, b"small", size=10)
+    big = builders.claim_one(slave, job, b"big", size=1000)
+    Task.objects.filter(pk=big.id).update(copied_bytes=455)
+    first, second = insight.in_flight(job)
+    assert (first.path_display, first.slave, first.copied_bytes, first.percent) == ("big", "slave-007", 455, 45.5)
+    assert (first.doing, second.percent) == ("copying", 0.0)
+
+
+def test_failures_are_grouped_by_reason(job):
+    for number in range(3):
+        builders.put(job, "failed", b"a%d" % number, reason_code="SINK_NO_SPACE")
+    builders.put(job, "failed", b"b")
+    builders.put(builders.new_job(), "failed", b"c")
+    builders.put(job, "skipped", b"d")
+    found = insight.failures_by_reason([job])
+    assert [(group.reason_code, group.tasks) for group in found] == [("SINK_NO_SPACE", 3), ("SINK_IO_ERROR", 1)]
+    assert found[0].reason.hint.startswith("Make room")
+
+
+def kinds() -> list[Kind]:
+    return [item.kind for item in insight.attention(Job.objects.all())]
+
+
+def test_nothing_needs_attention_where_nothing_runs(db):
+    builders.new_job(status="paused")
+    assert kinds() == []
+
+
+def test_attention_is_drawn_to_what_stands_still(job):
+    assert kinds() == [Kind.NO_SCHEDULER, Kind.NO_SLAVE]
+    slave = builders.new_slave()
+    Job.objects.filter(pk=job.pk).update(parked_code="ROOT_CHANGED", parked_text="The disk is away")
+    builders.put(job, "failed")
+    scan = scanned(job, error_code="ROOT_MISSING", error_text="It is gone.")
+    waiting = Scan.objects.create(job=job, requested_at=Now() - timedelta(minutes=5))
+    Slave.objects.filter(pk=slave.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+    found = {item.kind: item for item in insight.attention(Job.objects.all())}
+    assert list(found) == [
+        *(Kind.NO_SCHEDULER, Kind.NO_SLAVE, Kind.PARKED_JOB, Kind.FAILED_TASKS),
+        *(Kind.FAILED_SCAN, Kind.STALE_SCAN, Kind.DEAD_SLAVE),
+    ]
+    assert (found[Kind.FAILED_SCAN].scan, found[Kind.STALE_SCAN].scan) == (scan, waiting)
+    assert found[Kind.PARKED_JOB].hint == "Mount the disk; SyncF goes on by itself."
+
+
+def test_a_slave_that_signed_off_or_came_back_is_not_dead(job):
+    slaves.sign_off(builders.new_slave())
+    old = builders.new_slave("slave-001")
+    Slave.objects.filter(pk=old.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+    builders.new_slave("slave-001")
+    assert Kind.DEAD_SLAVE not in kinds()
+
+
+def test_a_list_of_jobs_costs_six_queries_however_long(django_assert_num_queries, job, slave):
+    jobs = [job, *(builders.new_job() for _ in range(5))]
+    for each in jobs:
+        builders.discover(each, b"a", b"b")
+        scanned(each)
+    with django_assert_num_queries(6):
+        assert len(insight.look(jobs)) == 6
