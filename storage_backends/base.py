@@ -23,6 +23,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType, TracebackType
 from typing import Literal, NamedTuple, Self
 
@@ -159,6 +160,9 @@ class Attributes(NamedTuple):
         mtime_ns = info.mtime_ns if info.kept_mtime_ns is None else info.kept_mtime_ns
         return cls(mtime_ns, info.mode, info.uid, info.gid)
 
+
+#: Entries a listing hands over together, where it has no better measure.
+LISTED_AT_ONCE = 500
 
 PARTIAL_PREFIX, PARTIAL_SUFFIX = b".syncf-", b".part"
 
@@ -407,6 +411,17 @@ class Storage(ABC):
         Memory: the largest directory, not the tree. `prune(directory path)` true: neither it nor anything below is
         listed. `stop_at`: root identities (`chain[0]` of the other side) that are not entered but reported as
         ListError(Overlap). Own and foreign partials (`PartialId.is_reserved`) are listed as Kind.SPECIAL."""
+
+    def list_chunks(
+        self,
+        *,
+        prune: Callable[[bytes], bool] | None = None,
+        stop_at: Collection[str] = (),
+    ) -> Iterator[list[FileInfo | ListError]]:
+        """The same as `list_files`, many entries at a time: lists of at least one entry."""
+        entries = iter(self.list_files(prune=prune, stop_at=stop_at))
+        while chunk := list(islice(entries, LISTED_AT_ONCE)):
+            yield chunk
 
     @abstractmethod
     def get_file_info(self, path: bytes) -> FileInfo:

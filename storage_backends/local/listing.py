@@ -24,21 +24,34 @@ def walk(
     *,
     prune: Callable[[bytes], bool] | None = None,
     stop_at: Collection[str] = (),
-) -> Iterator[Entry]:
-    """See `Storage.list_files`. The stack is our own, so a tree of 1,900 levels is like any other."""
-    stack = [iter(_list(root, b"", prune, stop_at))]
+) -> Iterator[list[Entry]]:
+    """See `Storage.list_chunks`: what lies in a directory, up to the next one that has to be listed in between. The
+    stack is our own, so a tree of 1,900 levels is like any other."""
+    stack = [_chunks(_list(root, b"", prune, stop_at))]
     while stack:
-        for entry in stack[-1]:
-            yield entry
-            if entry[1] is _DIRECTORY:
+        for chunk in stack[-1]:
+            yield chunk
+            last = chunk[-1]
+            if last[1] is _DIRECTORY:
                 try:
-                    stack.append(iter(_list(root, entry.path, prune, stop_at)))
+                    stack.append(_chunks(_list(root, last.path, prune, stop_at)))
                 except StorageError as error:
-                    yield ListError(entry.path, error)
+                    yield [ListError(last.path, error)]
                 else:
                     break
         else:
             stack.pop()
+
+
+def _chunks(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Each ends with a directory, but for the last."""
+    start = 0
+    for number, entry in enumerate(entries, 1):
+        if entry[1] is _DIRECTORY:
+            yield entries[start:number]
+            start = number
+    if start < len(entries):
+        yield entries[start:]
 
 
 def identity(status: os.stat_result) -> str:

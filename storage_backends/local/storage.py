@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
 
 from storage_backends.base import (
     Attributes,
@@ -87,6 +88,14 @@ class LocalStorage(Storage):
         prune: Callable[[bytes], bool] | None = None,
         stop_at: Collection[str] = (),
     ) -> Iterator[FileInfo | ListError]:
+        return chain.from_iterable(self.list_chunks(prune=prune, stop_at=stop_at))
+
+    def list_chunks(
+        self,
+        *,
+        prune: Callable[[bytes], bool] | None = None,
+        stop_at: Collection[str] = (),
+    ) -> Iterator[list[FileInfo | ListError]]:
         return walk(self._root_fd, prune=prune, stop_at=stop_at)
 
     def get_file_info(self, path: bytes) -> FileInfo:
@@ -175,7 +184,7 @@ class LocalStorage(Storage):
             os.close(parent)
 
     def list_uploads(self) -> Iterator[FileInfo]:
-        for entry in walk(self._root_fd):
+        for entry in self.list_files():
             if isinstance(entry, FileInfo) and PartialId.is_reserved(entry.path.rpartition(b"/")[2]):
                 yield entry
 

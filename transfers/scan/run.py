@@ -115,11 +115,11 @@ class ScanRun:
 
     def _listed(
         self, side: Side, storage: Storage, other: RootIdentity, prune: Callable[[bytes], bool] | None
-    ) -> Iterator[FileInfo]:
+    ) -> Iterator[list[FileInfo]]:
         with blaming(side):
-            root = [storage.get_file_info(b"")] if self._with_root else []
-            entries = storage.list_files(prune=prune, stop_at=other.chain[:1])
-            yield from merge.listed(chain(root, entries), lambda error: self._note_error(side, error))
+            root: list[list[FileInfo | ListError]] = [[storage.get_file_info(b"")]] if self._with_root else []
+            chunks = storage.list_chunks(prune=prune, stop_at=other.chain[:1])
+            yield from merge.listed(chain(root, chunks), lambda error: self._note_error(side, error))
 
     def _note_error(self, side: Side, entry: ListError) -> None:
         self._unknown[side].append(entry.path)

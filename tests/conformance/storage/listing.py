@@ -29,6 +29,13 @@ class ListingConformance(Place):
             put(storage, path)
         assert [path for path in listed(storage) if not path.endswith(b"/")] == sorted(tree)
 
+    def test_a_listing_in_chunks_is_the_same_listing(self, storage):
+        for path in [b"a-", b"a/x", b"a/y/z", b"a/y0", b"b"]:
+            put(storage, path)
+        chunks = list(storage.list_chunks())
+        assert all(chunks)
+        assert [entry for chunk in chunks for entry in chunk] == list(storage.list_files())
+
     def test_a_listed_file_is_what_a_look_up_finds(self, storage):
         put(storage, b"d/f", b"12345")
         [info] = [info for info in storage.list_files() if info.kind is Kind.FILE]

@@ -1,5 +1,7 @@
 """Three sorted streams joined in one pass, compared with what dicts would say."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,24 +17,32 @@ from transfers.scan.merge import OutOfOrder, listed
 PATHS = st.sets(st.one_of(st.sampled_from([b"", b"a", b"a/", b"a/b", b"a-", b"a0", b"\xff"]), st.binary(max_size=3)))
 
 
-@given(PATHS, PATHS, PATHS)
-def test_every_path_of_source_or_catalogue_comes_once_in_order_with_what_each_side_has(source, rows, sink):
+@st.composite
+def chunked(draw, items: list) -> list[list]:
+    """The same items in lists of any length."""
+    cuts = sorted(draw(st.sets(st.integers(1, max(1, len(items) - 1)))))
+    return [chunk for a, b in pairwise([0, *cuts, len(items)]) if (chunk := items[a:b])]
+
+
+@given(PATHS, PATHS, PATHS, st.data())
+def test_every_path_of_source_or_catalogue_comes_once_in_order_with_what_each_side_has(source, rows, sink, data):
     by_source = {path: at(path) for path in source}
     by_row = {path: row(at(path)) for path in rows}
     by_sink = {path: at(path, version="sink") for path in sink}
     expected = [(by_source.get(path), by_row.get(path), by_sink.get(path)) for path in sorted(source | rows)]
-    streams = [iter([stream[path] for path in sorted(stream)]) for stream in (by_source, by_row, by_sink)]
-    assert list(merge.Merge(*streams, passes_over=False)) == expected
+    streams = [[stream[path] for path in sorted(stream)] for stream in (by_source, by_row, by_sink)]
+    chunks = [iter(data.draw(chunked(stream))) for stream in streams]
+    assert list(merge.Merge(*chunks, passes_over=False)) == expected
 
 
 @given(PATHS, PATHS, PATHS)
-def test_one_item_of_each_stream_is_in_hand_at_a_time(source, rows, sink):
+def test_one_chunk_of_each_stream_is_in_hand_at_a_time(source, rows, sink):
     ahead = dict.fromkeys("abc", 0)
 
     def counted(name, items):
         for item in items:
             ahead[name] += 1
-            yield item
+            yield [item]
 
     streams = [map(at, sorted(source)), (row(at(path)) for path in sorted(rows)), map(at, sorted(sink))]
     counting = (counted(name, stream) for name, stream in zip("abc", streams, strict=True))
@@ -45,22 +55,23 @@ def test_one_item_of_each_stream_is_in_hand_at_a_time(source, rows, sink):
         assert done <= len(source | rows)
 
 
-@given(st.lists(st.binary(max_size=2), max_size=6))
-def test_a_listing_that_is_not_in_order_is_refused_rather_than_believed(paths):
-    entries = listed(map(at, paths), lambda error: None)
+@given(st.lists(st.lists(st.binary(max_size=2), min_size=1, max_size=3), max_size=4))
+def test_a_listing_that_is_not_in_order_is_refused_rather_than_believed(chunks):
+    entries = listed(([at(path) for path in chunk] for chunk in chunks), lambda error: None)
+    paths = [path for chunk in chunks for path in chunk]
     if paths == sorted(set(paths)):
-        assert [entry.path for entry in entries] == paths
+        assert [[entry.path for entry in chunk] for chunk in entries] == chunks
     else:
-        with pytest.raises(OutOfOrder):
+        with pytest.raises(OutOfOrder, match=r"was listed after"):
             list(entries)
 
 
 def test_an_error_is_told_before_anything_later_is_yielded():
     told = []
     broken = ListError(b"b/", PermissionDenied("no"))
-    entries = listed([at(b"a"), broken, at(b"c")], told.append)
-    assert next(entries).path == b"a" and told == []
-    assert next(entries).path == b"c" and told == [broken]
+    entries = listed([[at(b"a")], [broken, at(b"c")]], told.append)
+    assert next(entries) == [at(b"a")] and told == []
+    assert next(entries) == [at(b"c")] and told == [broken]
 
 
 LOOKS = st.fixed_dictionaries(
@@ -82,8 +93,8 @@ ROWS = st.fixed_dictionaries(
 def test_passed_over_is_only_what_would_be_decided_to_be_unchanged(now, then, sink_now, sink_then, kind, other, fields):
     source, sink = at(b"f", kind, **now), at(b"f", other, **sink_now)
     known = row(at(b"f", kind, **then), sink=at(b"f", kind, **sink_then), **fields)
-    joined = merge.Merge(iter([source]), iter([tuple(known)]), iter([sink]), passes_over=True)
-    found = list(joined)
+    joined = merge.Merge(iter([[source]]), iter([[tuple(known)]]), iter([[sink]]), passes_over=True)
+    found = without_breaths(joined)
     if joined.passed_files:
         assert decide(source, known, sink).verdict is Verdict.UNCHANGED and not known.is_gone
         assert (found, joined.passed_files, joined.passed_bytes) == ([], 1, source.size)
@@ -93,8 +104,34 @@ def test_passed_over_is_only_what_would_be_decided_to_be_unchanged(now, then, si
         assert not is_plain or kind is Kind.SYMLINK or known.reason_code
 
 
+def without_breaths(joined: merge.Merge) -> list:
+    return [found for found in joined if any(found)]
+
+
+STATES = st.lists(st.sampled_from(["as left", "changed", "drifted", "new", "gone", "only sink", "failed"]), max_size=9)
+
+
+@given(STATES, st.data())
+def test_files_between_others_are_passed_over_all_the_same_and_each_is_counted_once(states, data):
+    source, rows, sink, others = [], [], [], []
+    for number, state in enumerate(states):
+        here = at(b"%d" % number, size=number)
+        a = None if state in ("gone", "only sink") else here._replace(mtime_ns=6) if state == "changed" else here
+        c = None if state in ("new", "gone") else here._replace(mtime_ns=7) if state == "drifted" else here
+        status = {"failed": {"status": "failed", "reason_code": "SINK_IO_ERROR"}}.get(state, {})
+        b = None if state in ("new", "only sink") else row(here, sink=here, **status)
+        for stream, item in ((source, a), (rows, b and tuple(b)), (sink, c)):
+            stream += [item] if item else []
+        others += [] if state in ("as left", "only sink") else [(a, b, c)]
+    chunks = [iter(data.draw(chunked(stream))) for stream in (source, rows, sink)]
+    joined = merge.Merge(*chunks, passes_over=True)
+    assert without_breaths(joined) == others
+    left = [number for number, state in enumerate(states) if state == "as left"]
+    assert (joined.passed_files, joined.passed_bytes) == (len(left), sum(left))
+
+
 def test_a_long_way_of_unchanged_files_is_interrupted_now_and_then():
     files = [at(b"%06d" % number) for number in range(2500)]
     rows = [tuple(row(each, sink=each)) for each in files]
-    joined = merge.Merge(iter(files), iter(rows), iter(files), passes_over=True)
-    assert list(joined) == [(None, None, None)] * 2 and joined.passed_files == 2500
+    joined = merge.Merge(iter([files]), iter([rows]), iter([files]), passes_over=True)
+    assert list(joined) == [(None, None, None)] * 3 and joined.passed_files == 2500
