@@ -1,9 +1,7 @@
 """The entry point of ASGI servers."""
 
-import os
-
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "syncf_site.settings")
+from syncf_site import entry
 
-application = get_asgi_application()
+application = entry.load(get_asgi_application)

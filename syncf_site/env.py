@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 PLACEHOLDER = "change-me"
+MIN_KEY_LENGTH = 16
 DEBUG_KEY = "django-insecure-used-only-while-DEBUG-is-on"
 NEW_KEY_COMMAND = 'python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
 
@@ -42,6 +44,8 @@ class Environment:
     broker_url: str
     base_path: Path
     """Absolute."""
+    allow_whole_machine: bool
+    """`/` may be a storage."""
     storages: dict[str, str]
     """Alias in lower case → URL. Always holds `local`."""
     trusted_proxies: int
@@ -66,6 +70,9 @@ def read(source: Mapping[str, str]) -> Environment:
     hosts = _words(source, "ALLOWED_HOSTS") or list(LOOPBACK_HOSTS)
     secure = _flag(source, "SECURE", default=not debug and not set(hosts) <= set(LOOPBACK_HOSTS))
     base_path = ROOT / Path(source.get("BASE_PATH") or "data").expanduser()
+    allow_whole_machine = _flag(source, "ALLOW_WHOLE_MACHINE", default=False)
+    storages = {"local": base_path.as_uri(), **_storages(source)}
+    _refuse_root(storages, base_path, is_allowed=allow_whole_machine)
     return Environment(
         secret_key=_secret_key(source, debug=debug),
         debug=debug,
@@ -75,7 +82,8 @@ def read(source: Mapping[str, str]) -> Environment:
         database_url=source.get("DATABASE_URL") or "sqlite:///var/syncf.sqlite3",
         broker_url=source.get("BROKER_URL") or "database://",
         base_path=base_path,
-        storages={"local": base_path.as_uri(), **_storages(source)},
+        allow_whole_machine=allow_whole_machine,
+        storages=storages,
         trusted_proxies=_number(source, "TRUSTED_PROXIES", range(0, 11), default=int(secure)),
         api_token_days=_number(source, "API_TOKEN_DAYS", range(1, 3651), default=90),
         api_requests_per_minute=_number(source, "API_REQUESTS_PER_MINUTE", range(20, 1_000_001), default=1200),
@@ -85,15 +93,36 @@ def read(source: Mapping[str, str]) -> Environment:
 
 
 def _secret_key(source: Mapping[str, str], *, debug: bool) -> str:
-    key = source.get("SECRET_KEY") or PLACEHOLDER
-    if key != PLACEHOLDER:
-        return key
+    key = source.get("SECRET_KEY", "")
     if debug:
-        return DEBUG_KEY
-    raise ImproperlyConfigured(
-        f"SECRET_KEY is not set. `make setup` writes one to .env; by hand: {NEW_KEY_COMMAND}, "
-        "then set SECRET_KEY to what it prints, in the environment or in .env."
-    )
+        return key or DEBUG_KEY
+    if _is_placeholder(key):
+        problem = "is a placeholder that others know or guess" if key and key != PLACEHOLDER else "is not set"
+        raise ImproperlyConfigured(
+            f"SECRET_KEY {problem}. `make setup` writes one to .env; by hand: {NEW_KEY_COMMAND}, "
+            "then set SECRET_KEY to what it prints, in the environment or in .env."
+        )
+    return key
+
+
+def _is_placeholder(key: str) -> bool:
+    """Short, or what `startproject` and examples write. What is merely weak `check --deploy` and `doctor` tell."""
+    words = re.sub("[^a-z]", "", key.lower())
+    examples = ("changeme", "djangoinsecure", "yoursecretkey", "replaceme", "placeholder")
+    return len(key) < MIN_KEY_LENGTH or words.startswith(examples)
+
+
+def _refuse_root(storages: Mapping[str, str], base_path: Path, *, is_allowed: bool) -> None:
+    """A storage is what everybody with an account may read and overwrite."""
+    for alias, url in storages.items():
+        if is_allowed or not url.startswith("file:") or os.path.normpath(unquote(urlsplit(url).path)).strip("/"):
+            continue
+        name = "BASE_PATH" if url == base_path.as_uri() else f"{STORAGE_PREFIX}{alias.upper()}"
+        raise ImproperlyConfigured(
+            f"{name} is /, so that jobs could read and overwrite all of this machine. Name a directory "
+            f"({name}={'' if name == 'BASE_PATH' else 'file://'}/srv/files), or, if that is what you want, set "
+            "ALLOW_WHOLE_MACHINE=true."
+        )
 
 
 def _storages(source: Mapping[str, str]) -> dict[str, str]:

@@ -8,11 +8,11 @@ from functools import cache
 
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from jobs.readiness import missing_migrations
 from transfers.broker.errors import BrokerError
 from transfers.queue import open_queue
 
@@ -54,8 +54,7 @@ def _probe_database() -> None:
 
 @cache  # what was applied stays applied; a raise is not remembered
 def _require_migrations() -> None:
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    if missing_migrations():
         raise NotReady("migrations are missing; run `manage.py migrate`")
 
 

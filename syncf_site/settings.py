@@ -17,6 +17,7 @@ ROOT = env.ROOT
 
 BROKER_URL = _environment.broker_url
 BASE_PATH = _environment.base_path
+ALLOW_WHOLE_MACHINE = _environment.allow_whole_machine
 #: Alias → URL. Not Django's STORAGES, which are for the site's own static files.
 STORAGES_CONFIGURED = _environment.storages
 

@@ -1,9 +1,7 @@
 """The entry point of gunicorn."""
 
-import os
-
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "syncf_site.settings")
+from syncf_site import entry
 
-application = get_wsgi_application()
+application = entry.load(get_wsgi_application)

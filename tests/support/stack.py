@@ -11,13 +11,14 @@ from collections.abc import MutableMapping
 from tests.servers import ensure_postgres, ensure_rabbitmq
 
 PRODUCT_VARIABLES = re.compile(
-    r"SECRET_KEY|DEBUG|ALLOWED_HOSTS|CSRF_TRUSTED_ORIGINS|SECURE|DATABASE_URL|BROKER_URL|BASE_PATH|TRUSTED_PROXIES|API_\w+|LOG_\w+"
+    r"SECRET_KEY|DEBUG|ALLOWED_HOSTS|CSRF_TRUSTED_ORIGINS|SECURE|DATABASE_URL|BROKER_URL|BASE_PATH|ALLOW_WHOLE_MACHINE|TRUSTED_PROXIES|API_\w+|LOG_\w+"
     r"|STORAGE_\w+|SYNCF_ENV_FILE"
 )
 #: Directories (and files) whose tests touch neither Django's database nor the broker of the stack: one pass is enough.
 ONE_STACK_DIRECTORIES = (
     "tests/architecture/",
     "tests/conformance/",
+    "tests/integration/commands/test_startup.py",
     "tests/integration/storage_backends/",
     "tests/unit/broker/",
     "tests/unit/engine/",

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from syncf_site import env
 
 EXAMPLE = env.ROOT / ".env.example"
-KEY = {"SECRET_KEY": "k" * 60}
+KEY = {"SECRET_KEY": "q7-Vt0z_" * 8}
 
 
 class Recording(dict):
@@ -57,12 +57,31 @@ def test_a_missing_key_is_refused_with_the_command_that_makes_one():
         env.read({})
 
 
+@pytest.mark.parametrize(
+    "key", ["change-me", "CHANGE_ME" * 8, "django-insecure-" + "q7-Vt0z_" * 8, "short-A1b2", "your secret key" * 4]
+)
+def test_a_key_that_anybody_could_guess_is_refused_like_none(key):
+    with pytest.raises(ImproperlyConfigured, match=r"^SECRET_KEY is .*" + re.escape(env.NEW_KEY_COMMAND)):
+        env.read({"SECRET_KEY": key})
+    assert env.read({"SECRET_KEY": key, "DEBUG": "1"}).secret_key == key
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/.", "/srv/..", "/../"])
+def test_the_whole_machine_is_a_storage_only_for_whoever_says_so(path):
+    for variables in ({"BASE_PATH": path}, {"STORAGE_LOCAL": f"file://{path}"}, {"STORAGE_X": f"file://{path}?shared=1"}):
+        [name] = variables
+        with pytest.raises(ImproperlyConfigured, match=f"^{name} is /.* set ALLOW_WHOLE_MACHINE=true"):
+            env.read({**KEY, **variables})
+        assert env.read({**KEY, **variables, "ALLOW_WHOLE_MACHINE": "true"}).allow_whole_machine
+    assert env.read({**KEY, "BASE_PATH": "/", "STORAGE_LOCAL": "file:///srv"}).storages == {"local": "file:///srv"}
+
+
 def test_a_missing_key_is_no_matter_while_debugging():
     assert env.read({"DEBUG": "true"}).secret_key == env.DEBUG_KEY
 
 
 def test_values_are_taken_as_they_stand_even_with_a_dollar_in_front():
-    source = {"SECRET_KEY": "$HOME" + "k" * 50, "BASE_PATH": "/srv/$HOME ü"}
+    source = {"SECRET_KEY": "$HOME" + "q7-Vt0z_" * 8, "BASE_PATH": "/srv/$HOME ü"}
     environment = env.read(source)
     assert environment.secret_key == source["SECRET_KEY"]
     assert environment.base_path == Path("/srv/$HOME ü")

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from jobs.accounts import FirstLogin, first_login
 from transfers.management.locking import try_lock
 from transfers.management.numbers import whole_number
+from transfers.management.startup import refuse_unready
 from transfers.management.supervisor import Child, Supervisor, manage
 from transfers.signals import StopFlag
 
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         if lock is None:  # two of them would start two slaves of one name
             raise CommandError("SyncF runs here already; end that one first (Ctrl-C in its terminal).")
         _refuse_taken(port)
-        Path(settings.BASE_PATH).mkdir(parents=True, exist_ok=True)
+        refuse_unready()
         folder = _private_folder()
         login = first_login(folder)
         flag = StopFlag()

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from jobs.checks import CHECKS
 from transfers.management.memory import keep_what_is_loaded
+from transfers.management.startup import refuse_unready
 from transfers.queue import open_queue
 from transfers.scheduler.scheduler import Scheduler
 from transfers.signals import StopFlag
@@ -26,6 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C."""
+        refuse_unready()
         keep_what_is_loaded()
         flag = StopFlag()
         with open_queue() as broker:

@@ -12,6 +12,7 @@ from jobs.checks import CHECKS
 from jobs.errors import Refusal
 from transfers.management.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
+from transfers.management.startup import refuse_unready
 from transfers.signals import StopFlag
 from transfers.slave.process import draw_name, run_slave
 
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         if not _NAME.fullmatch(name):
             message = f"{name!r} is no name for a slave: use a-z, 0-9 and inner dashes, at most 63."
             raise CommandError(message, returncode=2)
+        refuse_unready()
         try:
             run_slave(name, concurrency=concurrency, should_stop=StopFlag().is_set)
         except Refusal as refusal:
