@@ -149,8 +149,19 @@ class S3Client(ObjectClient):
                 yield Stored(entry["Key"], entry["Size"], entry["ETag"], None, _nanoseconds(entry))
 
     def head(self, key: str) -> Stored:
-        with translated(self.bucket, key):
-            return _stored(key, self.api.head_object(Bucket=self.bucket, Key=key))
+        """An answer to HEAD has no body and so no reason, and a denial may be of the credentials or of the prefix: then
+        the first byte is asked for, whose denial says which."""
+        try:
+            with translated(self.bucket, key):
+                return _stored(key, self.api.head_object(Bucket=self.bucket, Key=key))
+        except NotFound:
+            raise
+        except StorageError as error:
+            if error.retryable and type(error) is not StorageError:
+                raise
+            with translated(self.bucket, key):
+                self.api.get_object(Bucket=self.bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            raise
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
         if self._fast and (found := self._fast.get(key, max_bytes)):

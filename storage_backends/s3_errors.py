@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from botocore import exceptions as boto
 from urllib3.exceptions import HTTPError
@@ -24,6 +24,7 @@ from storage_backends.errors import (
     UploadGone,
 )
 from storage_backends.names import display_path
+from storage_backends.objects.pace import retry_after_seconds
 
 
 class NotImplementedThere(StorageError):
@@ -93,13 +94,7 @@ def _of_server(error: boto.ClientError, bucket: str, key: str) -> StorageError:
         return ConfigurationError(f"bucket {bucket} does not exist; create it, or correct the storage's URL")
     if code == "InvalidObjectState":
         return PermissionDenied(f"{what} is archived; restore it first")
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     kind = _BY_CODE.get(code) or _BY_CODE.get(str(status)) or (Unreachable if status >= 500 else StorageError)
     text = f"{what}: the server says {code}: {error.response.get('Error', {}).get('Message', '')}".rstrip(": ")
-    return kind(text, retry_after_seconds=_retry_after(error) if kind is Throttled else None)
-
-
-def _retry_after(error: boto.ClientError) -> float | None:
-    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    with suppress(ValueError):
-        return max(0.0, min(float(headers.get("retry-after", "")), 3600.0))
-    return None
+    return kind(text, retry_after_seconds=retry_after_seconds(headers.get("retry-after")))

@@ -7,7 +7,7 @@ service's own words, which may quote what a request was signed over.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from azure.core import exceptions as azure
 
@@ -27,6 +27,7 @@ from storage_backends.errors import (
     UploadGone,
 )
 from storage_backends.names import display_path
+from storage_backends.objects.pace import retry_after_seconds
 
 RETRIES = 3
 RETRY_SECONDS = 1
@@ -106,7 +107,4 @@ def _code(error: azure.HttpResponseError) -> str:
 
 
 def _retry_after(error: azure.HttpResponseError) -> float | None:
-    """Seconds; a date is not understood, and then the engine's own pace counts."""
-    with suppress(ValueError):
-        return max(0.0, min(float(getattr(error.response, "headers", {}).get("Retry-After", "")), 3600.0))
-    return None
+    return retry_after_seconds(getattr(error.response, "headers", {}).get("Retry-After"))

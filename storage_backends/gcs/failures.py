@@ -7,7 +7,7 @@ still wrong then is told here, with the words of the service and never with a UR
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import requests
 import urllib3
@@ -28,6 +28,7 @@ from storage_backends.errors import (
     Throttled,
     Unreachable,
 )
+from storage_backends.objects.pace import retry_after_seconds
 
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two bytes of an answer."""
@@ -105,7 +106,4 @@ def _words(error: GoogleAPICallError) -> tuple[str, str]:
 
 
 def _retry_after(error: GoogleAPICallError) -> float | None:
-    """Seconds; a date is not understood, and then the engine's own pace counts."""
-    with suppress(AttributeError, ValueError):
-        return max(0.0, float(error.response.headers.get("Retry-After", "")))
-    return None
+    return retry_after_seconds(getattr(error.response, "headers", {}).get("Retry-After"))

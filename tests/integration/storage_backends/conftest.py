@@ -1,9 +1,13 @@
 """Buckets and containers of this test's own behind servers that can be told to misbehave."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from storage_backends.registry import open_storage
+from tests.servers import buckets
 from tests.servers.cloud import AZURITE_KEY
+from tests.servers.ensure import MOTO, ensure
 from tests.support.azure import azurite_port, container_client, new_container, storage_url
 from tests.support.gcs import emulator_url, new_bucket
 from tests.support.http_proxy import HttpProxy
@@ -38,6 +42,21 @@ def open_gcs(gcs_url):
 @pytest.fixture
 def gcs(open_gcs):
     return open_gcs()
+
+
+@pytest.fixture
+def s3_proxy():
+    with HttpProxy(urlsplit(ensure(MOTO)).port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def s3_url(s3_proxy, tmp_path, monkeypatch):
+    """A bucket of moto through the proxy, with short pauses between retries."""
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(buckets.write_s3_profiles(tmp_path / "credentials")))
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    with buckets.s3_bucket(MOTO) as url:
+        yield url.replace(str(urlsplit(ensure(MOTO)).port), str(s3_proxy.port))
 
 
 @pytest.fixture

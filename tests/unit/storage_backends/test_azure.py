@@ -415,7 +415,7 @@ def test_an_answer_of_the_service_is_one_of_our_errors(status, code, kind):
 def test_only_busy_services_say_for_how_long():
     assert failure(answered(503, "ServerBusy", **{"Retry-After": "7"}), "c").retry_after_seconds == 7
     assert failure(answered(429, **{"Retry-After": "1000000"}), "c").retry_after_seconds == 3600
-    assert failure(answered(503, **{"Retry-After": "Tue, 24 Nov 2026 02:00:00 GMT"}), "c").retry_after_seconds is None
+    assert failure(answered(503, **{"Retry-After": "Fri, 31 Dec 9999 02:00:00 GMT"}), "c").retry_after_seconds == 3600
     assert failure(answered(503), "c").retry_after_seconds is None
 
 

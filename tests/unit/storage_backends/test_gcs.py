@@ -194,7 +194,7 @@ def test_what_google_raises_has_one_meaning(error, kind):
     assert type(failure(error, "'a/f'")) is kind
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None)])
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("Fri, 31 Dec 9999 07:28:00 GMT", 3600.0), ("soon", None)])
 def test_throttling_says_how_long_to_wait(header, seconds):
     assert failure(api(429, Retry_After=header), "'f'").retry_after_seconds == seconds
     assert failure(api(429), "'f'").retry_after_seconds is None

@@ -7,6 +7,7 @@ from storage_backends.errors import BadPath, ChecksumMismatch, StorageError, Ver
 from storage_backends.memory import MemoryStorage
 from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
+from storage_backends.objects.pace import retry_after_seconds
 from storage_backends.objects.reading import RANGE_BYTES, ReadAhead
 
 WHO = PartialId("0123abcd", "0" * 20, 1)
@@ -103,3 +104,15 @@ def test_no_more_is_fetched_ahead_than_may_be_held():
     ahead.expect([b"%d" % number for number in range(100)], 16 << 20)
     assert len(asked) == 4
     assert ahead.take(b"0", 16 << 20) == b"0" and len(asked) == 5
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        *[("7", 7), ("1.5", 1.5), ("0", 1), ("-3", 1), ("1e9", 3600), ("inf", 3600)],
+        *[("Wed, 21 Oct 2015 07:28:00 GMT", 1), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600)],
+        *[("nan", None), ("soon", None), ("", None), (None, None)],
+    ],
+)
+def test_the_pace_a_service_asks_for_is_a_number_of_seconds(header, seconds):
+    assert retry_after_seconds(header) == seconds
