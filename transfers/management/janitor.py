@@ -44,7 +44,11 @@ def leftovers(storage: Storage) -> list[Leftover]:
     """All below the root of `storage`, as far as it can list them, in the order of their paths."""
     if not storage.capabilities.lists_uploads:
         return []
-    found = list(storage.list_uploads())
+    return sort_out(list(storage.list_uploads()))
+
+
+def sort_out(found: list[FileInfo]) -> list[Leftover]:
+    """Whose these unfinished uploads of one storage are."""
     named = [info for info in found if _parse(info.path)]
     return sorted([*_named(named), *_by_id([info for info in found if not _parse(info.path)])])
 

@@ -21,5 +21,3 @@ def test_queues_with_other_arguments_are_refused_with_the_command_that_deletes_t
         finally:
             connection.channel().queue_delete(queue)
     assert refused.value.returncode == 2 and "\n" not in str(refused.value)
-
-
