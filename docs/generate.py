@@ -87,7 +87,7 @@ def reasons_table() -> str:
 
 _PLACES = {
     "directory": "storage_backends.local.storage",
-    "S3": "storage_backends.s3",
+    "S3": "storage_backends.s3.storage",
     "Google Cloud Storage": "storage_backends.gcs.storage",
     "Azure Blob": "storage_backends.azure.storage",
     "SFTP": "storage_backends.sftp.storage",

@@ -69,17 +69,15 @@ class AzureClient(ObjectClient):
                 raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
             return stored, download.readall()
 
-    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
+    def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
         try:
             with asking(self.container, key):
                 download = self.blob(key).download_blob(
-                    offset, len(buffer), max_concurrency=1, decompress=False, **only_if(version)
+                    offset, length, max_concurrency=1, decompress=False, **only_if(version)
                 )
-                data = download.readall()
+                return memoryview(download.readall())
         except (PreconditionFailed, NotFound) as error:
             raise VersionChanged(f"{_quoted(key)} was changed or removed while it was read") from error
-        buffer[: len(data)] = data
-        return len(data)
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
         """The service compares the MD5 of what arrives, and keeps it."""

@@ -77,10 +77,8 @@ class GcsClient(ObjectClient):
             raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
         return stored, self._download(key, stored.version, checksum="crc32c")
 
-    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
-        data = self._download(key, version, checksum=None, start=offset, end=offset + len(buffer) - 1)
-        buffer[: len(data)] = data
-        return len(data)
+    def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
+        return memoryview(self._download(key, version, checksum=None, start=offset, end=offset + length - 1))
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
         blob = self._new(key, metadata)

@@ -46,15 +46,13 @@ class ObjectClient(ABC):
         """A small object in one request. Raises NotFound, VersionChanged if it is larger than `max_bytes`."""
 
     @abstractmethod
-    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
-        """Fill `buffer` from `offset`, which is inside the object; returns bytes read, less than asked only at its end.
-        Raises VersionChanged when the object is not of this version (any more) or gone."""
+    def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
+        """`length` bytes from `offset`, which is inside the object; fewer only at its end. Raises VersionChanged when
+        the object is not of this version (any more) or gone."""
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
         """All of a small object of that version. Raises VersionChanged."""
-        data = bytearray(size)
-        count = self.read_range(key, version, 0, memoryview(data)) if size else 0
-        return bytes(data[:count])
+        return bytes(self.read_range(key, version, 0, size)) if size else b""
 
     @abstractmethod
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:

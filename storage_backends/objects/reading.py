@@ -27,7 +27,7 @@ class ObjectFile(OpenFile):
         self.info = info
         self._client, self._stored = client, stored
         self._threads = threads
-        self._window: dict[int, Future[bytes]] = {}
+        self._window: dict[int, Future[memoryview]] = {}
         self._expected_offset = 0
         """Where a caller that reads in order goes on; only such a one is read ahead for."""
 
@@ -38,7 +38,8 @@ class ObjectFile(OpenFile):
         is_in_order = offset == self._expected_offset
         self._expected_offset = offset + wanted
         if not is_in_order or self.info.size <= RANGE_BYTES:
-            return self._read(offset, buffer[:wanted])
+            buffer[:wanted] = self._read(offset, wanted)
+            return wanted
         done = 0
         while done < wanted:
             done += self._take(offset + done, buffer[done:wanted])
@@ -64,21 +65,19 @@ class ObjectFile(OpenFile):
         for number in range(first, min(first + RANGES_AHEAD, last)):
             if number not in self._window:
                 self._window[number] = self._threads().submit(self._fetch, number)
-        data = memoryview(self._window[first].result())[inside : inside + len(buffer)]
+        data = self._window[first].result()[inside : inside + len(buffer)]
         buffer[: len(data)] = data
         return len(data)
 
-    def _fetch(self, number: int) -> bytes:
+    def _fetch(self, number: int) -> memoryview:
         start = number * RANGE_BYTES
-        data = bytearray(min(RANGE_BYTES, self.info.size - start))
-        self._read(start, memoryview(data))
-        return data  # type: ignore[return-value]
+        return self._read(start, min(RANGE_BYTES, self.info.size - start))
 
-    def _read(self, offset: int, buffer: memoryview) -> int:
-        count = self._client.read_range(self._stored.key, self._stored.version, offset, buffer)
-        if count != len(buffer):
-            raise StorageError(f"the storage sent {count:,} of {len(buffer):,} bytes at {offset:,}; it is read again")
-        return count
+    def _read(self, offset: int, length: int) -> memoryview:
+        data = self._client.read_range(self._stored.key, self._stored.version, offset, length)
+        if len(data) != length:
+            raise StorageError(f"the storage sent {len(data):,} of {length:,} bytes at {offset:,}; it is read again")
+        return data
 
 
 class ReadAhead:

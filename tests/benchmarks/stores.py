@@ -150,7 +150,7 @@ def _s3(where: Path) -> Iterator[Store]:
     try:
         remote = {"TYPE": "s3", "PROVIDER": "Rclone", "ENDPOINT": server.url, "ENV_AUTH": "true"}
         keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
-        url = f"s3://{BUCKET}?endpoint_url={server.url}"
+        url = f"s3://{BUCKET}?endpoint_url={server.url}&region=us-east-1"
         yield _store("s3", url, f"{BUCKET}/", remote, {**keys, "SYNCF_BENCH_ENDPOINT": server.url})
     finally:
         server.remove()

@@ -5,9 +5,11 @@ import string
 import pytest
 from botocore import exceptions as boto
 
-from storage_backends import errors, s3, s3_fast
+from storage_backends import errors
+from storage_backends.objects import fast
 from storage_backends.registry import open_storage
-from storage_backends.s3_errors import NotImplementedThere, translated
+from storage_backends.s3.failures import NotImplementedThere, translated
+from storage_backends.s3.storage import CAPABILITIES
 
 MIB = 1 << 20
 
@@ -75,19 +77,19 @@ def test_a_wrong_url_is_refused_without_its_secrets(url):
 
 @pytest.mark.parametrize("size", [1, 5 * MIB, 8 * MIB + 1, 80 << 30, 5 << 40])
 def test_every_size_up_to_5_tib_fits_into_10000_parts(size):
-    part = s3.CAPABILITIES.part_bytes(size)
+    part = CAPABILITIES.part_bytes(size)
     assert 5 * MIB <= part <= 5 << 30
     assert -(-size // part) <= 10_000
 
 
 def test_what_is_larger_than_any_object_is_refused():
     with pytest.raises(ValueError):
-        s3.CAPABILITIES.part_bytes(51 << 40)
+        CAPABILITIES.part_bytes(51 << 40)
 
 
 @pytest.mark.parametrize("key", ["a", "d/f.txt", "x_1-2/3.4/z"])
 def test_plain_keys_take_the_short_way(key):
-    assert s3_fast.PLAIN_KEY.fullmatch(key)
+    assert fast.PLAIN_KEY.fullmatch(key)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_plain_keys_take_the_short_way(key):
     + ["a b", " a", "a "],
 )
 def test_keys_that_another_library_may_spell_otherwise_do_not(key):
-    assert not s3_fast.PLAIN_KEY.fullmatch(key)
+    assert not fast.PLAIN_KEY.fullmatch(key)
 
 
 @pytest.mark.parametrize("path", [b"../x", b"a/../../x", b"/x", b"a//b"])

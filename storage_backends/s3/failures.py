@@ -1,12 +1,10 @@
-"""What an S3 server or boto3 means, in the words of `errors.py`."""
+"""What an S3 server or boto3 means, in the words of `errors.py`. boto3 is looked at only when something went wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from botocore import exceptions as boto
-from urllib3.exceptions import HTTPError
+from typing import TYPE_CHECKING
 
 from storage_backends.errors import (
     BadCredentials,
@@ -25,6 +23,9 @@ from storage_backends.errors import (
 )
 from storage_backends.names import display_path
 from storage_backends.objects.pace import retry_after_seconds
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 
 class NotImplementedThere(StorageError):
@@ -54,19 +55,6 @@ _MEANING: dict[type[StorageError], tuple[str, ...]] = {
     NotImplementedThere: ("NotImplemented", "501"),
 }
 _BY_CODE = {code: kind for kind, codes in _MEANING.items() for code in codes}
-_NO_CREDENTIALS = (
-    boto.NoCredentialsError,
-    boto.PartialCredentialsError,
-    boto.CredentialRetrievalError,
-    boto.UnauthorizedSSOTokenError,
-    boto.SSOTokenLoadError,
-)
-_CONFIGURATION = (
-    boto.ProfileNotFound,
-    boto.ConfigNotFound,
-    boto.ConfigParseError,
-    boto.InvalidEndpointConfigurationError,
-)
 
 
 @contextmanager
@@ -74,19 +62,40 @@ def translated(bucket: str, key: str = "") -> Iterator[None]:
     """Whatever boto3 raises inside leaves as a StorageError."""
     try:
         yield
-    except boto.ClientError as error:
-        raise _of_server(error, bucket, key) from error
-    except _NO_CREDENTIALS as error:
-        raise BadCredentials(f"there are no credentials for bucket {bucket}: {error}") from error
-    except (*_CONFIGURATION, ValueError) as error:
-        raise ConfigurationError(f"bucket {bucket}: {error}") from error
-    except (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError, HTTPError, OSError) as error:
-        raise Unreachable(f"bucket {bucket} does not answer: {type(error).__name__}") from error
-    except boto.BotoCoreError as error:
-        raise StorageError(f"bucket {bucket}: {error}") from error
+    except (StorageError, StopIteration, GeneratorExit):
+        raise
+    except Exception as error:
+        meant = meaning(error, bucket, key)
+        if meant is None:
+            raise
+        raise meant from error
 
 
-def _of_server(error: boto.ClientError, bucket: str, key: str) -> StorageError:
+def meaning(error: Exception, bucket: str, key: str = "") -> StorageError | None:
+    """Of what boto3 raised when it was asked for that; None for a mistake of ours."""
+    from botocore import exceptions as boto
+    from urllib3.exceptions import HTTPError
+
+    no_credentials = (
+        *(boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
+        *(boto.UnauthorizedSSOTokenError, boto.SSOTokenLoadError),
+    )
+    configuration = (
+        *(boto.ProfileNotFound, boto.ConfigNotFound, boto.ConfigParseError, boto.InvalidEndpointConfigurationError),
+        ValueError,
+    )
+    if isinstance(error, boto.ClientError):
+        return _of_server(error, bucket, key)
+    if isinstance(error, no_credentials):
+        return BadCredentials(f"there are no credentials for bucket {bucket}: {error}")
+    if isinstance(error, configuration):
+        return ConfigurationError(f"bucket {bucket}: {error}")
+    if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.IncompleteReadError | HTTPError | OSError):
+        return Unreachable(f"bucket {bucket} does not answer: {type(error).__name__}")
+    return StorageError(f"bucket {bucket}: {error}") if isinstance(error, boto.BotoCoreError) else None
+
+
+def _of_server(error: ClientError, bucket: str, key: str) -> StorageError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     what = f"'{display_path(key.encode())}' in bucket {bucket}" if key else f"bucket {bucket}"

@@ -1,0 +1,16 @@
+"""Amazon S3 and what speaks its language: `s3://bucket/prefix?endpoint_url=…&region=…&profile=…`.
+
+::
+
+    storage.py    S3Storage, S3Upload   how an upload begins, goes on and ends
+    client.py     S3Client              whole objects, through obstore where that can and boto3 where that must
+    opening.py    open_s3, Keys         URL, endpoint, credentials
+    failures.py                         what boto3 raises, as errors of ours
+
+boto3 is imported when something asks for it, because that takes longer than a thousand small objects do: a listing, a
+multipart upload, whatever went wrong on the shorter way, credentials that are not in the environment.
+"""
+
+from storage_backends.s3.opening import open_s3
+
+__all__ = ["open_s3"]

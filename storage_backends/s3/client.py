@@ -1,0 +1,263 @@
+"""Whole objects of one bucket.
+
+A version is the etag, which is of the content alone. Every request is signed over the SHA-256 of what it carries, so
+the server refuses bytes that changed on the way. A small object is one PUT on condition (`If-None-Match`, `If-Match`);
+where the server does not know conditional writes (501), what stands there is looked at right before.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, TypeVar
+
+from obstore.store import S3Store
+
+from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
+from storage_backends.names import display_path
+from storage_backends.objects.body import Body
+from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.fast import ONCE, FastObjects, client_options
+from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
+from storage_backends.s3.failures import NotImplementedThere, translated
+from storage_backends.s3.place import Keys, Place, keys_in
+
+log = logging.getLogger(__name__)
+
+PARTS_IN_FLIGHT = 4
+KEYS_LAST = timedelta(minutes=5)
+Answer = TypeVar("Answer")
+
+
+class S3Client(ObjectClient):
+    """One bucket."""
+
+    def __init__(self, place: Place, environment: Mapping[str, str]) -> None:
+        """`environment` may hold the keys, which are not kept here."""
+        self.bucket, self._place = place.bucket, place
+        self._has_conditions = True
+        self._api: Any = None
+        self._making_api = threading.Lock()
+        keys = keys_in(environment, place)
+        self._fast = _fast(place, keys) if keys else self._fast_of_session()
+
+    def _fast_of_session(self) -> FastObjects | None:
+        """None without credentials: boto3 says which ones it looked for."""
+        with translated(self.bucket):
+            session = _session(self._place.profile)
+            if session.get_credentials() is None:
+                return None
+            return _fast(self._place._replace(region=self._region(session)), session)
+
+    def _region(self, session: Any) -> str:
+        return self._place.region or session.region_name or "us-east-1"
+
+    @property
+    def api(self) -> Any:
+        """boto3's client, made when first asked for: it takes 0.2 s that small objects can do without."""
+        with self._making_api, translated(self.bucket):
+            if self._api is None:
+                session = _session(self._place.profile)
+                self._api = session.client(
+                    "s3",
+                    region_name=self._region(session),
+                    endpoint_url=self._place.endpoint_url,
+                    config=_config(self._place),
+                )
+            return self._api
+
+    def has_any(self, prefix: str) -> bool:
+        if self._fast and (found := self._fast.has_any(prefix)) is not None:
+            return found
+        with translated(self.bucket):
+            return bool(self.api.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"))
+
+    def listed(self, prefix: str) -> Iterator[Stored]:
+        if self._fast and self._fast.has_any(prefix) is False:
+            return  # the usual beginning of a sync, for which boto3 need not be imported
+        pages = iter(self.api.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix))
+        while True:
+            with translated(self.bucket):
+                page = next(pages, None)
+            if page is None:
+                return
+            for entry in page.get("Contents", ()):
+                yield Stored(entry["Key"], entry["Size"], entry["ETag"], None, _nanoseconds(entry))
+
+    def head(self, key: str) -> Stored:
+        """An answer to HEAD has no body and so no reason, and a denial may be of the credentials or of the prefix: then
+        the first byte is asked for, whose denial says which."""
+        if self._fast and (found := self._fast.head(key)):
+            return found
+        try:
+            with translated(self.bucket, key):
+                return _stored(key, self.api.head_object(Bucket=self.bucket, Key=key))
+        except NotFound:
+            raise
+        except StorageError as error:
+            if error.retryable and type(error) is not StorageError:
+                raise
+            with translated(self.bucket, key):
+                self.api.get_object(Bucket=self.bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            raise
+
+    def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
+        if self._fast and (found := self._fast.get(key, max_bytes)):
+            return found
+        with translated(self.bucket, key):
+            answer = self.api.get_object(Bucket=self.bucket, Key=key)
+            with answer["Body"] as body:
+                stored = _stored(key, answer)
+                if stored.size > max_bytes:
+                    raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
+                return stored, body.read()
+
+    def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
+        if self._fast and (found := self._fast.read_range(key, version, offset, length)) is not None:
+            return found
+        span = f"bytes={offset}-{offset + length - 1}"
+        try:
+            with translated(self.bucket, key):
+                answer = self.api.get_object(Bucket=self.bucket, Key=key, IfMatch=version, Range=span)
+                with answer["Body"] as body:
+                    return memoryview(body.read(length))
+        except (PreconditionFailed, NotFound) as error:
+            raise VersionChanged(f"{_quoted(key)} was replaced or removed while it was read") from error
+
+    def read_back(self, key: str, version: str, size: int) -> bytes:
+        if self._fast and (found := self._fast.get(key, size, version)):
+            return found[1]
+        return super().read_back(key, version, size)
+
+    def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
+        if self._fast and self._has_conditions and (etag := self._fast.put(key, data, metadata, expected)):
+            return Stored(key, len(data), etag, metadata)
+
+        def send(condition: Mapping[str, str]) -> str:
+            with translated(self.bucket, key):
+                answer = self.api.put_object(
+                    Bucket=self.bucket, Key=key, Body=Body(data), Metadata=dict(metadata), **condition
+                )
+            made: str = answer["ETag"]
+            return made
+
+        try:
+            return Stored(key, len(data), self.on_condition(key, expected, send), metadata)
+        except PreconditionFailed:  # or an answer was lost, and this is the one to our repetition
+            found = self._same(key, data, metadata)
+            if found is None:
+                raise
+            return found
+
+    def on_condition(self, key: str, expected: str | None, send: Callable[[Mapping[str, str]], Answer]) -> Answer:
+        """`send(condition)`, refused with PreconditionFailed unless `expected` stands at `key` (see `put`)."""
+        if expected is None:
+            return send({})
+        if self._has_conditions:
+            try:
+                return send({"IfMatch": expected} if expected else {"IfNoneMatch": "*"})
+            except NotImplementedThere:
+                self._has_conditions = False
+                log.warning("bucket %s has no conditional writes: what stands there is looked at first", self.bucket)
+            except NotFound as error:
+                if not expected:
+                    raise
+                raise PreconditionFailed(f"{_quoted(key)} was removed in the meantime") from error
+        self._compare_first(key, expected)
+        return send({})
+
+    def _compare_first(self, key: str, expected: str) -> None:
+        found = ""
+        with suppress(NotFound):
+            found = self.head(key).version
+        if found != expected:
+            raise PreconditionFailed(f"{_quoted(key)} was written by somebody else in the meantime")
+
+    def _same(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str]) -> Stored | None:
+        """What stands there, if it is exactly this."""
+        try:
+            stored, found = self.get(key, len(data))
+        except (NotFound, VersionChanged):
+            return None
+        is_same = found == data and metadata.items() <= (stored.metadata or {}).items()
+        return stored if is_same else None
+
+    def set_metadata(self, key: str, metadata: Mapping[str, str], expected: str) -> Stored:
+        raise NotImplementedError("S3 fixes metadata when an object is written")
+
+    def delete(self, key: str) -> None:
+        with suppress(NotFound), translated(self.bucket, key):
+            self.api.delete_object(Bucket=self.bucket, Key=key)
+
+    def close(self) -> None:
+        if self._api is not None:
+            self._api.close()
+
+
+@cache
+def _session(profile: str | None) -> Any:
+    """One for the process: the second client costs 3 ms where the first takes 100."""
+    import boto3
+
+    return boto3.session.Session(profile_name=profile)
+
+
+def _config(place: Place) -> Any:
+    from botocore.config import Config
+
+    return Config(
+        signature_version="s3v4",
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=REQUESTS_IN_FLIGHT + PARTS_IN_FLIGHT,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"payload_signing_enabled": True, "addressing_style": "path" if place.endpoint_url else "auto"},
+    )
+
+
+def _fast(place: Place, access: Any) -> FastObjects:
+    """With `Keys`, or with a session of boto3's, which renews those that expire."""
+    if isinstance(access, Keys):
+        credentials: dict[str, Any] = {"access_key_id": access.access_key, "secret_access_key": access.secret_key}
+        credentials |= {"session_token": access.token} if access.token else {}
+    else:
+        credentials = {"credential_provider": lambda: _keys_of(access)}
+    store = S3Store(
+        place.bucket,
+        region=place.region,
+        virtual_hosted_style_request=place.endpoint_url is None and "." not in place.bucket,
+        unsigned_payload=False,
+        client_options=client_options(place.endpoint_url),
+        retry_config=ONCE,
+        config={"endpoint": place.endpoint_url} if place.endpoint_url else {},
+        **credentials,
+    )
+    return FastObjects(store)
+
+
+def _keys_of(session: Any) -> dict[str, Any]:
+    """As boto3 has them now."""
+    found = session.get_credentials().get_frozen_credentials()
+    token = {"token": found.token} if found.token else {}
+    expires = {"expires_at": datetime.now(UTC) + KEYS_LAST}
+    return {"access_key_id": found.access_key, "secret_access_key": found.secret_key, **token, **expires}
+
+
+def _stored(key: str, answer: Mapping[str, Any]) -> Stored:
+    kept = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
+    return Stored(key, answer["ContentLength"], answer["ETag"], kept, _nanoseconds(answer))
+
+
+def _nanoseconds(answer: Mapping[str, Any]) -> int | None:
+    modified = answer.get("LastModified")
+    return None if modified is None else int(modified.timestamp()) * 1_000_000_000
+
+
+def _quoted(key: str) -> str:
+    return f"'{display_path(key.encode())}'"

@@ -1,0 +1,228 @@
+"""Uploads of big files: multipart uploads, whose metadata are fixed when they begin.
+
+So the SHA-256 of the file is not part of them, the upload's nonce is: after a crash `ListParts` tells what is there,
+and the object itself whether it was committed.
+
+Every part is signed over its SHA-256. A server that keeps digests says so when an upload begins (AWS does): then each
+part carries its own once more, the server keeps it with the part, and what it made of all of them in the end (SHA-256
+of the parts' digests) is compared with ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from storage_backends.base import (
+    AlreadyCommitted,
+    Attributes,
+    Capabilities,
+    FileInfo,
+    Kind,
+    PartialId,
+    UploadSession,
+    UploadToken,
+)
+from storage_backends.errors import (
+    ChecksumMismatch,
+    FileTooBig,
+    NotFound,
+    PreconditionFailed,
+    StorageError,
+    Unreachable,
+    UploadGone,
+)
+from storage_backends.names import display_path
+from storage_backends.objects import metadata
+from storage_backends.objects.body import Body
+from storage_backends.objects.storage import ObjectStorage
+from storage_backends.s3.client import PARTS_IN_FLIGHT, S3Client
+from storage_backends.s3.failures import translated
+from storage_backends.s3.place import Place
+
+CAPABILITIES = Capabilities(
+    min_part_bytes=5 << 20,
+    max_part_bytes=5 << 30,
+    max_parts=10_000,
+    preferred_part_bytes=8 << 20,
+    batch_file_bytes=4 << 20,
+    batch_files=256,
+    may_write_parts_in_any_order=True,
+    parts_in_flight=PARTS_IN_FLIGHT,
+    commits_if_absent=True,
+    commits_if_version=True,
+    names_are_bytes=False,
+    version_tells_writes=False,
+    sets_attributes=False,
+    verifies_digest="sha256",
+    finds_partials=False,
+    lists_uploads=True,
+    max_path_bytes=1024,
+)
+
+
+class S3Storage(ObjectStorage):
+    """The objects of one bucket below a prefix."""
+
+    capabilities = CAPABILITIES
+    client: S3Client
+
+    def __init__(self, client: S3Client, place: Place, prefix: bytes, path: bytes) -> None:
+        where = f"s3://{place.endpoint_url or 'aws'}/{place.bucket}"
+        super().__init__(client, where, prefix, path)
+
+    def get_storage_type(self) -> str:
+        return "s3"
+
+    def begin_upload(
+        self, path: bytes, *, size: int, attributes: Attributes, source_version: str, partial: PartialId
+    ) -> UploadToken:
+        key, nonce = self.key(path), secrets.token_hex(16)
+        try:
+            part_bytes = self.capabilities.part_bytes(size)
+        except ValueError as error:
+            raise FileTooBig(f"'{display_path(path)}': {error}") from error
+        state = {"expected": self.version_at(path)}
+        if size:  # an upload has at least one part, and no part is empty
+            kept = metadata.encode(attributes, upload=nonce)
+            with translated(self.client.bucket, key):
+                begun = self.client.api.create_multipart_upload(
+                    Bucket=self.client.bucket, Key=key, Metadata=kept, ChecksumAlgorithm="SHA256"
+                )
+            state["upload_id"] = begun["UploadId"]
+            state["digests"] = "1" if begun.get("ChecksumAlgorithm") == "SHA256" else ""
+        return UploadToken("s3", path, size, part_bytes, source_version, nonce, attributes, state)
+
+    def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
+        """The object is asked first: some servers list the parts even of what was committed."""
+        with suppress(NotFound):
+            found = self.client.head(self.key(token.path))
+            if (found.metadata or {}).get(metadata.UPLOAD) == token.nonce:
+                raise AlreadyCommitted(self.describe(token.path, found))
+        return S3Upload(self, token)
+
+    def list_uploads(self) -> Iterator[FileInfo]:
+        """Their version is the upload's id; the parts of each are added up."""
+        pages = self.client.api.get_paginator("list_multipart_uploads")
+        with translated(self.client.bucket):
+            for page in pages.paginate(Bucket=self.client.bucket, Prefix=self.prefix):
+                for found in page.get("Uploads", ()):
+                    parts = parts_of(self.client, found["Key"], found["UploadId"])
+                    path, size = found["Key"][len(self.prefix) :].encode(), sum(part.size for part in parts.values())
+                    yield FileInfo(path, Kind.SPECIAL, size, None, found["UploadId"])
+
+
+class Part(NamedTuple):
+    """One part that the server holds."""
+
+    size: int
+    etag: str
+    sha256: str = ""
+    """In base64; empty where the server keeps none."""
+
+
+def parts_of(client: S3Client, key: str, upload_id: str) -> dict[int, Part]:
+    """Number (from 0) → part. Raises UploadGone."""
+    pages = client.api.get_paginator("list_parts").paginate(Bucket=client.bucket, Key=key, UploadId=upload_id)
+    with translated(client.bucket, key):
+        parts = [part for page in pages for part in page.get("Parts", ())]
+    return {part["PartNumber"] - 1: Part(part["Size"], part["ETag"], part.get("ChecksumSHA256", "")) for part in parts}
+
+
+class S3Upload(UploadSession):
+    """One multipart upload, or one PUT where the file is empty."""
+
+    def __init__(self, storage: S3Storage, token: UploadToken) -> None:
+        self.token = token
+        self._storage, self._client = storage, storage.client
+        self._key = storage.key(token.path)
+        self._id = token.state.get("upload_id", "")
+        self._target = {"Bucket": self._client.bucket, "Key": self._key, "UploadId": self._id}
+        found = parts_of(self._client, self._key, self._id) if self._id else {}
+        self._keeps_digests = bool(token.state.get("digests"))
+        self._parts = {
+            number: part
+            for number, part in found.items()
+            if number < token.part_count and part.size == token.part_length(number)
+        }
+        self.held_parts = self._parts.keys()
+
+    def write_part(self, number: int, data: memoryview) -> None:
+        if len(data) != self.token.part_length(number):
+            raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
+        sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode() if self._keeps_digests else ""
+        digest = {"ChecksumSHA256": sha256} if sha256 else {}
+        with translated(self._client.bucket, self._key):
+            answer = self._client.api.upload_part(**self._target, PartNumber=number + 1, Body=Body(data), **digest)
+        self._parts[number] = Part(len(data), answer["ETag"], sha256)
+
+    def read_part(self, number: int, buffer: memoryview) -> int:
+        raise NotImplementedError("parts can't be read back before the commit")
+
+    def sync(self) -> None:
+        return None
+
+    def keep(self, parts: int) -> None:
+        for number in [number for number in self._parts if number >= parts]:
+            del self._parts[number]
+
+    def drop_cache(self) -> None:
+        return None
+
+    def prepare(self, sha256: bytes) -> UploadToken:
+        return self.token
+
+    def commit(self) -> FileInfo:
+        token = self.token
+        missing = next((number for number in range(token.part_count) if number not in self._parts), None)
+        if missing is not None:
+            raise UploadGone(f"'{display_path(token.path)}' lacks part {missing}; the upload begins again")
+        try:
+            if not token.size:
+                kept = metadata.encode(token.attributes, upload=token.nonce)
+                self._client.put(self._key, b"", kept, token.state["expected"])
+            else:
+                self._client.on_condition(self._key, token.state["expected"], self._complete)
+        except (PreconditionFailed, UploadGone, Unreachable) as error:  # or the answer to our own commit was lost
+            return self._found(error)
+        return self._found(UploadGone(f"'{display_path(token.path)}' is not what was committed; it begins again"))
+
+    def _complete(self, condition: Mapping[str, str]) -> None:
+        has_digests = all(part.sha256 for part in self._parts.values())
+        parts = [
+            {"PartNumber": number + 1, "ETag": part.etag, **({"ChecksumSHA256": part.sha256} if has_digests else {})}
+            for number, part in sorted(self._parts.items())
+        ]
+        with translated(self._client.bucket, self._key):
+            answer = self._client.api.complete_multipart_upload(
+                **self._target, MultipartUpload={"Parts": parts}, **condition
+            )
+        made = answer.get("ChecksumSHA256", "")
+        if has_digests and made and made != self._digest_of_digests():
+            raise ChecksumMismatch(f"'{display_path(self.token.path)}': the storage made other bytes of the parts")
+
+    def _digest_of_digests(self) -> str:
+        """As the server names it: of how many parts stands behind it."""
+        digests = b"".join(base64.b64decode(part.sha256) for _, part in sorted(self._parts.items()))
+        return f"{base64.b64encode(hashlib.sha256(digests).digest()).decode()}-{len(self._parts)}"
+
+    def _found(self, otherwise: StorageError) -> FileInfo:
+        """What stands there, if it is of this upload: every commit is unknown until the object confirms it."""
+        with suppress(NotFound):
+            found = self._client.head(self._key)
+            is_ours = (found.metadata or {}).get(metadata.UPLOAD) == self.token.nonce
+            if is_ours and found.size == self.token.size:
+                return self._storage.describe(self.token.path, found)
+        raise otherwise
+
+    def abort(self) -> None:
+        if self._id:
+            with suppress(UploadGone), translated(self._client.bucket, self._key):
+                self._client.api.abort_multipart_upload(**self._target)
+
+    def close(self) -> None:
+        return None

@@ -1,0 +1,145 @@
+"""S3 when it loses answers or puts parts together wrongly, and what it is asked."""
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from storage_backends import errors
+from storage_backends.base import Attributes
+from storage_backends.registry import open_storage
+from tests.conformance.storage.places import PLAIN, begin, content, partial, put, send
+from tests.support.http_proxy import Answer
+
+DATA = bytes(range(256)) * (65 << 10)
+"""16.25 MiB: two parts and a bit."""
+NAMES = pytest.mark.parametrize("name", [b"plain", b"not plain"], ids=["obstore", "boto3"])
+
+
+@pytest.fixture
+def storage(s3_url):
+    storage = open_storage(s3_url)
+    yield storage
+    storage.close()
+
+
+def once(condition):
+    told = []
+    return lambda *args: condition(*args) and not told and not told.append(1)
+
+
+def uploaded(storage, name=b"big"):
+    session = storage.resume_upload(begin(storage, name, DATA, who := partial()), who)
+    send(session, DATA)
+    session.prepare(b"s" * 32)
+    return session
+
+
+def is_commit(asked):
+    return asked.method == "POST" and "uploadId=" in asked.target
+
+
+@NAMES
+def test_the_lost_answer_to_a_small_file_is_no_conflict(storage, s3_proxy, name):
+    s3_proxy.loses = once(lambda asked, status: asked.method == "PUT")
+    batch = storage.write_batch()
+    batch.stage(name, b"data", Attributes(), partial(), expected="")
+    batch.flush()
+    assert batch.publish({name})[name] == storage.get_file_info(name)
+    assert content(storage, name) == b"data"
+
+
+@NAMES
+def test_what_somebody_else_wrote_is_a_conflict_all_the_same(storage, name):
+    put(storage, name, b"datA")
+    batch = storage.write_batch()
+    batch.stage(name, b"data", Attributes(), partial(), expected="")
+    batch.flush()
+    assert isinstance(batch.publish({name})[name], errors.PreconditionFailed)
+    assert content(storage, name) == b"datA"
+
+
+@pytest.mark.parametrize("status", [404, 412], ids=["forgotten", "refused"])
+def test_the_lost_answer_to_a_commit_is_no_conflict(storage, s3_proxy, status):
+    """The repetition finds the upload gone, or the very object that it made."""
+    session = uploaded(storage)
+    s3_proxy.loses = once(lambda asked, status: is_commit(asked))
+    told = {404: b"<Error><Code>NoSuchUpload</Code></Error>", 412: b"<Error><Code>PreconditionFailed</Code></Error>"}
+    is_second = once(lambda: True)
+
+    def answers(asked):
+        return Answer(status, {}, told[status]) if is_commit(asked) and not is_second() else None
+
+    s3_proxy.answers = answers
+    assert session.commit().size == len(DATA)
+    assert content(storage, b"big") == DATA
+
+
+def test_every_part_carries_its_digest_where_the_server_keeps_them(storage, s3_proxy):
+    uploaded(storage).commit()
+    parts = [asked for asked in s3_proxy.asked if "partNumber=" in asked.target]
+    assert len(parts) == 3
+    for asked in parts:
+        digest = hashlib.sha256(asked.body)
+        assert asked.headers["x-amz-checksum-sha256"] == base64.b64encode(digest.digest()).decode()
+        assert asked.headers["x-amz-content-sha256"] == digest.hexdigest()
+
+
+def test_an_object_that_the_server_made_of_other_bytes_is_noticed(storage, s3_proxy):
+    session = uploaded(storage)
+
+    def answers(asked):
+        if not is_commit(asked):
+            return None
+        true = s3_proxy.forward(asked)
+        wrong = b"<ChecksumSHA256>d3Jvbmc=-3</ChecksumSHA256></CompleteMultipartUploadResult>"
+        body = re.sub(rb"<ChecksumSHA256>[^<]*</ChecksumSHA256>", b"", true.body)
+        return true._replace(body=body.replace(b"</CompleteMultipartUploadResult>", wrong))
+
+    s3_proxy.answers = answers
+    with pytest.raises(errors.ChecksumMismatch):
+        session.commit()
+
+
+def test_a_listing_asks_nothing_about_single_objects(storage, s3_proxy):
+    for number in range(5):
+        put(storage, b"d/f%d" % number)
+    s3_proxy.asked.clear()
+    assert len(list(storage.list_files())) == 5
+    assert {"list-type=2" in asked.target for asked in s3_proxy.asked} == {True}
+    assert len(s3_proxy.asked) <= 2
+
+
+def test_a_small_file_whose_place_is_known_costs_one_request(storage, s3_proxy):
+    batch = storage.write_batch(trusts_server=True)
+    batch.stage(b"f", b"data", PLAIN, partial(), expected="")
+    batch.flush()
+    batch.publish({b"f"})
+    assert [asked.method for asked in s3_proxy.asked] == ["PUT"]
+
+
+SCRIPT = """
+import json, sys
+from storage_backends.base import Attributes, PartialId
+from storage_backends.registry import open_storage
+storage = open_storage(sys.argv[1])
+assert storage.root_identity().is_empty and not list(storage.list_files())
+storage.write_file(b"f", b"data", Attributes(), PartialId("0123abcd", "0" * 20, 1))
+assert storage.read_whole(b"f", 10)[1] == b"data" and storage.get_file_info(b"f").size == 4
+assert b"".join(storage.read_file(b"f")) == b"data"
+storage.close()
+print(json.dumps([name for name in ("boto3", "botocore") if name in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize(("region", "loaded"), [("&region=us-east-1", []), ("", ["boto3", "botocore"])])
+def test_small_objects_need_no_boto3_where_the_environment_says_everything(s3_url, region, loaded):
+    environment = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "key", "PATH": ""}
+    url = s3_url.partition("&profile=")[0] + region
+    done = subprocess.run([sys.executable, "-c", SCRIPT, url], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == loaded
