@@ -12,7 +12,7 @@ from jobs.catalogue import tasks_at
 from jobs.counters import Tally
 from jobs.models import JobId
 from jobs.sql.rows import NewTask, SeenTask
-from jobs.states import TaskStatus
+from jobs.states import TASK_MOVES, TaskStatus
 
 
 def discover(job_id: JobId, rows: Sequence[NewTask]) -> int:
@@ -45,6 +45,9 @@ def _discover_one(job_id: JobId, row: NewTask) -> int:
     return 1
 
 
+_FREE = frozenset(TASK_MOVES["rediscover"].sources)
+
+
 class Seen(NamedTuple):
     """A change together with what the totals need of the row's past."""
 
@@ -54,7 +57,9 @@ class Seen(NamedTuple):
 
 
 def rediscover(job_id: JobId, rows: Sequence[Seen]) -> int:
-    """Known paths that look different now go to the status the scan chose; returns how many were won."""
+    """Known paths that look different now go to the status the scan chose; returns how many were won. What is in
+    somebody's hand, or was cancelled with its job, is left alone whatever the scan thinks."""
+    rows = [row for row in rows if row.change.expected in _FREE]
     if not rows:
         return 0
     with transaction.atomic():
