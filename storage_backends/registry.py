@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 BACKENDS = {
-    "azure": Backend("storage_backends.azure", "open_azure", "azure", ("azure.storage.blob",)),
+    "azure": Backend("storage_backends.azure", "open_azure", "azure", ("azure.storage.blob", "obstore")),
     "file": Backend("storage_backends.local", "open_local"),
     "gs": Backend("storage_backends.gcs", "open_gcs", "gcs", ("google.cloud.storage",)),
     "memory": Backend("storage_backends.memory", "open_memory"),

@@ -1,25 +1,29 @@
-"""Whole blobs of one container, through the SDK.
+"""Whole blobs of one container: read through obstore where that can, else, and always to write, through the SDK.
 
 The version of a blob is its etag, which every write changes, those of metadata included. Bytes are always those that
 are stored: what carries `Content-Encoding: gzip` is not unpacked on the way.
+
+The SDK is imported when something asks for it; of a copy from here to a disk only the scan does. Small blobs are
+written through it because it has the service compare the MD5 of what arrives, which obstore has not.
 """
 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from azure.core import MatchConditions
-from azure.storage.blob import ContainerClient, LinearRetry
+from obstore.store import AzureStore
 
+from storage_backends.azure.credentials import Credential, Key, Sas
 from storage_backends.azure.failures import RETRIES, RETRY_SECONDS, asking
 from storage_backends.azure.listing import ascending
-from storage_backends.azure.transport import Transport
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.names import display_path
 from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.fast import ONCE, FastObjects, client_options, stored_of
 from storage_backends.objects.reading import RANGE_BYTES
 
 FOLDER = "hdi-isfolder"
@@ -29,39 +33,51 @@ LOOKED_AT = 100
 
 
 class AzureClient(ObjectClient):
-    """`credential` is what the SDK takes as one."""
+    """One container."""
 
-    def __init__(self, endpoint: str, container: str, credential: Any) -> None:
+    def __init__(self, endpoint: str, container: str, credential: Credential) -> None:
         self.container = container
-        self._credential = credential
+        self._endpoint, self._credential = endpoint, credential
         self._folders_come_early: bool | None = None
-        with asking(container):
-            self._api = ContainerClient(
-                endpoint,
-                container,
-                credential=credential,
-                transport=Transport(),
-                retry_policy=LinearRetry(RETRY_SECONDS, retry_total=RETRIES, random_jitter_range=RETRY_SECONDS),
-                max_single_get_size=RANGE_BYTES,
-                max_chunk_get_size=RANGE_BYTES,
-            )
+        self._made: Any = None
+        self._making = threading.Lock()
+        self._fast = _fast(endpoint, container, credential)
+
+    @property
+    def _api(self) -> Any:
+        """The SDK's client, made when first asked for."""
+        with self._making:
+            if self._made is None:
+                with asking(self.container):
+                    self._made = _container_client(self._endpoint, self.container, self._credential)
+            return self._made
 
     def has_any(self, prefix: str) -> bool:
         return next(self._listed(prefix, results_per_page=LOOKED_AT), None) is not None
 
     def listed(self, prefix: str) -> Iterator[Stored]:
+        if self._fast and self._fast.has_any(prefix) is False:
+            return iter(())  # the usual beginning of a sync, for which the SDK need not be imported
         if self._folders_come_early is None:
             self._folders_come_early = self._may_be_hierarchical()
         return ascending(self._listed, prefix, folders_come_early=self._folders_come_early)
 
     def head(self, key: str) -> Stored:
-        with asking(self.container, key):
-            stored = _stored(key, self.blob(key).get_blob_properties())
+        found = None
+        with suppress(NotFound):  # which may mean the container: the SDK tells them apart
+            found = self._fast and self._fast.head(key)
+        if found:
+            stored = found
+        else:
+            with asking(self.container, key):
+                stored = _stored(key, self.blob(key).get_blob_properties())
         if _is_folder(stored):
             raise NotFound(f"{_quoted(key)} is a folder and no blob")
         return stored
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
+        if self._fast and (found := self._fast.get(key, max_bytes)):
+            return found
         with asking(self.container, key):
             download = self.blob(key).download_blob(max_concurrency=1, decompress=False)
             stored = _stored(key, download.properties)
@@ -70,6 +86,8 @@ class AzureClient(ObjectClient):
             return stored, download.readall()
 
     def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
+        if self._fast and (found := self._fast.read_range(key, f'"{version}"', offset, length)) is not None:
+            return found
         try:
             with asking(self.container, key):
                 download = self.blob(key).download_blob(
@@ -113,8 +131,9 @@ class AzureClient(ObjectClient):
             self.blob(key).delete_blob()
 
     def close(self) -> None:
-        self._api.close()
-        if hasattr(self._credential, "close"):
+        if self._made is not None:
+            self._made.close()
+        if not isinstance(self._credential, Key | Sas) and hasattr(self._credential, "close"):
             self._credential.close()
 
     def blob(self, key: str) -> Any:
@@ -156,8 +175,48 @@ class AzureClient(ObjectClient):
         return stored if is_same else None
 
 
+def _container_client(endpoint: str, container: str, credential: Credential) -> Any:
+    from azure.storage.blob import ContainerClient, LinearRetry
+
+    from storage_backends.azure.transport import Transport
+
+    return ContainerClient(
+        endpoint,
+        container,
+        credential=credential.for_sdk() if isinstance(credential, Key | Sas) else credential,
+        transport=Transport(),
+        retry_policy=LinearRetry(RETRY_SECONDS, retry_total=RETRIES, random_jitter_range=RETRY_SECONDS),
+        max_single_get_size=RANGE_BYTES,
+        max_chunk_get_size=RANGE_BYTES,
+    )
+
+
+def _fast(endpoint: str, container: str, credential: Credential) -> FastObjects | None:
+    """Everything is said that obstore would else look for in the environment. None for logins: the SDK renews those."""
+    if not isinstance(credential, Key | Sas):
+        return None
+    store = AzureStore(
+        container,
+        endpoint=endpoint,
+        account_name=credential.account,
+        use_emulator=False,
+        skip_signature=False,
+        client_options=client_options(endpoint),
+        retry_config=ONCE,
+        **credential.for_obstore(),
+    )
+    return FastObjects(store, _described, gets_ranges=True)
+
+
+def _described(key: str, meta: Any, attributes: Mapping[str, str]) -> Stored:
+    stored = stored_of(key, meta, {name.replace("_", "-"): value for name, value in attributes.items()})
+    return stored._replace(version=version_of(stored.version))
+
+
 def only_if(version: str) -> dict[str, Any]:
     """The precondition that means "still this version"; of an empty one: "still nothing"."""
+    from azure.core import MatchConditions
+
     if not version:
         return {"match_condition": MatchConditions.IfMissing}
     return {"etag": f'"{version}"', "match_condition": MatchConditions.IfNotModified}

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from azure.core import exceptions as azure
+from typing import TYPE_CHECKING
 
 from storage_backends.errors import (
     BadCredentials,
@@ -28,6 +27,9 @@ from storage_backends.errors import (
 )
 from storage_backends.names import display_path
 from storage_backends.objects.pace import retry_after_seconds
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
 
 RETRIES = 3
 RETRY_SECONDS = 1
@@ -71,12 +73,20 @@ def asking(container: str, key: str = "") -> Iterator[None]:
     """Around requests: what the SDK raises leaves as a StorageError that names the container, and the blob."""
     try:
         yield
-    except (azure.AzureError, OSError, ValueError) as error:
+    except (StorageError, StopIteration, GeneratorExit):
+        raise
+    except Exception as error:
+        from azure.core.exceptions import AzureError
+
+        if not isinstance(error, AzureError | OSError | ValueError):
+            raise
         raise failure(error, container, key) from error
 
 
 def failure(error: Exception, container: str, key: str = "") -> StorageError:
     """What `error` means, which the SDK raised when it was asked for that."""
+    from azure.core import exceptions as azure
+
     subject = f"the container '{container}'"
     if key:
         subject = f"'{display_path(key.encode())}' in {subject}"
@@ -90,7 +100,7 @@ def failure(error: Exception, container: str, key: str = "") -> StorageError:
     return StorageError(f"{subject}: Azure's library refuses this ({type(error).__name__})")
 
 
-def _answered(error: azure.HttpResponseError, subject: str) -> StorageError:
+def _answered(error: HttpResponseError, subject: str) -> StorageError:
     code, status = _code(error), int(error.status_code or 0)
     text = f"{subject}: Azure says {code or status}"
     if code in ("ContainerNotFound", "ContainerBeingDeleted"):
@@ -100,11 +110,11 @@ def _answered(error: azure.HttpResponseError, subject: str) -> StorageError:
     return kind(f"{text}; {hint}" if hint else text, retry_after_seconds=_retry_after(error))
 
 
-def _code(error: azure.HttpResponseError) -> str:
+def _code(error: HttpResponseError) -> str:
     """Its name for the error; empty where there is none. Known ones are members of an enumeration of the SDK's."""
     code = getattr(error, "error_code", None) or getattr(error.response, "headers", {}).get("x-ms-error-code", "")
     return str(getattr(code, "value", code))
 
 
-def _retry_after(error: azure.HttpResponseError) -> float | None:
+def _retry_after(error: HttpResponseError) -> float | None:
     return retry_after_seconds(getattr(error.response, "headers", {}).get("Retry-After"))

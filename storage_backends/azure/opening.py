@@ -14,9 +14,8 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from azure.core.credentials import AzureSasCredential
-
 from storage_backends.azure.client import AzureClient
+from storage_backends.azure.credentials import Key, Sas
 from storage_backends.azure.storage import AzureStorage
 from storage_backends.errors import BadCredentials, BadPath, ConfigurationError
 from storage_backends.names import display_path
@@ -98,11 +97,11 @@ def _of_connection_string(account: str, name: str, text: str) -> _Access:
 def _of_text(account: str, name: str, secret: str) -> Any:
     """A SAS token, or else a key. Raises BadCredentials."""
     if re.search(r"(^|[?&])sig=.", secret):
-        return AzureSasCredential(secret.removeprefix("?"))
+        return Sas(account, secret.removeprefix("?"))
     try:
         is_key = bool(base64.b64decode(secret, validate=True))
     except ValueError:
         is_key = False
     if not is_key:
         raise BadCredentials(f"azure: {name} holds no connection string, key or SAS token; correct it")
-    return {"account_name": account, "account_key": secret}
+    return Key(account, secret)

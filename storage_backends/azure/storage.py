@@ -14,11 +14,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from azure.storage.blob import BlobBlock, BlockState
-
 from storage_backends.azure.client import AzureClient, names_out, only_if, version_of
 from storage_backends.azure.failures import asking
-from storage_backends.azure.transport import PARTS_IN_FLIGHT
 from storage_backends.base import (
     AlreadyCommitted,
     Attributes,
@@ -42,6 +39,7 @@ from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
 from storage_backends.objects.storage import ObjectStorage
 
+PARTS_IN_FLIGHT = 4
 CAPABILITIES = Capabilities(
     max_part_bytes=4000 << 20,
     max_parts=50_000,
@@ -212,6 +210,8 @@ class AzureUpload(UploadSession):
         return _BLOCK.format(nonce=self.token.nonce, number=number).ljust(self._id_bytes, "-")
 
     def _commit(self) -> Stored:
+        from azure.storage.blob import BlobBlock, BlockState
+
         token = self.token
         blocks = [BlobBlock(self._id(number), BlockState.UNCOMMITTED) for number in range(token.part_count)]
         kept = metadata.encode(token.attributes, sha256=self._sha256, upload=token.nonce)

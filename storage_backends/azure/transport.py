@@ -16,9 +16,9 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 
+from storage_backends.azure.storage import PARTS_IN_FLIGHT
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 
-PARTS_IN_FLIGHT = 4
 CONNECTIONS = REQUESTS_IN_FLIGHT + 2 * PARTS_IN_FLIGHT
 """Kept open: what small objects and ranges use at once, an upload, and the caller itself."""
 CONNECT_SECONDS, READ_SECONDS = 10, 60

@@ -25,6 +25,8 @@ FAILED = (BaseError, OSError, NotImplementedError)
 """A missing object is a FileNotFoundError to obstore."""
 ONCE: Any = {"max_retries": 0, "retry_timeout": timedelta(seconds=30)}
 """For `retry_config`."""
+_NO_METADATA = {"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type"}
+"""What obstore tells beside the metadata of an object."""
 _NANOSECONDS = 1_000_000_000
 
 
@@ -40,9 +42,17 @@ def client_options(endpoint_url: str | None) -> Any:
 class FastObjects:
     """One bucket. A method that answers None leaves it to the SDK."""
 
-    def __init__(self, store: Any, described: Callable[[str, Any, Mapping[str, str]], Stored] | None = None) -> None:
-        """`described` makes what we show of an object out of its key, obstore's `ObjectMeta` and its metadata."""
-        self._store = store
+    def __init__(
+        self,
+        store: Any,
+        described: Callable[[str, Any, Mapping[str, str]], Stored] | None = None,
+        *,
+        gets_ranges: bool = False,
+    ) -> None:
+        """`described` makes what we show of an object out of its key, obstore's `ObjectMeta` and its metadata.
+        `gets_ranges`: a whole object is asked for as a range, because the answer to that tells the size of the whole,
+        and no more than is wanted comes of one that is larger. Not every S3 server answers such a range as one."""
+        self._store, self._gets_ranges = store, gets_ranges
         self._described = described or stored_of
 
     def has_any(self, prefix: str) -> bool | None:
@@ -70,12 +80,16 @@ class FastObjects:
         """Of that version, if one is named. None also for what is larger."""
         if not PLAIN_KEY.fullmatch(key):
             return None
+        options: Any = {"if_match": etag} if etag else {}
+        if self._gets_ranges:
+            options["range"] = (0, max(1, max_bytes))
         try:
-            found = obstore.get(self._store, key, options={"if_match": etag} if etag else {})
+            found = obstore.get(self._store, key, options=options)
             stored = self._described(key, found.meta, found.attributes)
-            return None if stored.size > max_bytes else (stored, bytes(found.bytes()))
+            data = b"" if stored.size > max_bytes else bytes(found.bytes())
         except FAILED:
             return None
+        return (stored, data) if len(data) == stored.size else None
 
     def read_range(self, key: str, etag: str, offset: int, length: int) -> memoryview | None:
         """Of that version; nothing is copied."""
@@ -101,6 +115,6 @@ class FastObjects:
 
 def stored_of(key: str, meta: Any, attributes: Mapping[str, str]) -> Stored:
     """An object as obstore describes it."""
-    kept = {name.lower(): value for name, value in attributes.items()}
+    kept = {name.lower(): value for name, value in attributes.items() if name not in _NO_METADATA}
     modified_ns = int(meta["last_modified"].timestamp()) * _NANOSECONDS
     return Stored(key, meta["size"], meta["e_tag"], kept, modified_ns)

@@ -216,7 +216,8 @@ def test_a_listing_has_metadata_and_asks_nothing_else(azure, azure_proxy):
         put(azure, b"f%d" % number)
     azure_proxy.asked.clear()
     infos = list(azure.list_files())
-    assert ["comp=list" in asked.target for asked in azure_proxy.asked] == [False, True]  # the kind of account first
+    asked = ["comp=list" in asked.target for asked in azure_proxy.asked]
+    assert asked == [True, False, True]  # whether there is anything, and the kind of account first
     assert infos == [azure.get_file_info(b"f%d" % number) for number in range(10)]
 
 
@@ -227,7 +228,7 @@ def test_a_listing_has_pages(azure, azure_proxy, monkeypatch):
         put(azure, path)
     azure_proxy.asked.clear()
     assert [info.path for info in azure.list_files()] == paths
-    assert len([asked for asked in azure_proxy.asked if "comp=list" in asked.target]) == 4
+    assert len([asked for asked in azure_proxy.asked if "comp=list" in asked.target]) == 1 + 4
 
 
 @pytest.mark.parametrize("most_kept", [1, 5000])
@@ -321,7 +322,7 @@ def test_a_file_that_is_too_large_is_not_fetched(azure, azure_proxy, monkeypatch
     monkeypatch.setattr(azure_proxy, "forward", lambda asked: fetched.append(forward(asked)) or fetched[-1])
     with pytest.raises(errors.VersionChanged):
         azure.read_whole(b"f", 1000)
-    assert sum(len(answer.body) for answer in fetched) <= 4 << 20
+    assert sum(len(answer.body) for answer in fetched) <= 1000 + (4 << 20)
 
 
 def test_a_small_file_whose_place_is_known_costs_one_request(azure, azure_proxy):
@@ -368,7 +369,7 @@ def test_a_service_that_is_busy_says_for_how_long_after_a_few_tries(azure, azure
     with pytest.raises(errors.Throttled, match="ServerBusy") as caught:
         put(azure, b"f")
     assert caught.value.retry_after_seconds == 17
-    assert len(azure_proxy.asked) == 4
+    assert len(azure_proxy.asked) == 1 + 4
     assert isinstance(caught.value.__cause__, AzureError)
 
 

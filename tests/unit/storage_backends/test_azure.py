@@ -14,6 +14,7 @@ from azure.storage.blob._shared.response_handlers import process_storage_error
 
 from storage_backends import errors
 from storage_backends.azure import listing
+from storage_backends.azure.credentials import Key, Sas
 from storage_backends.azure.failures import asking, failure
 from storage_backends.azure.listing import ascending
 from storage_backends.azure.opening import VARIABLES
@@ -115,14 +116,14 @@ def credential(storage):
 
 
 def test_a_key_is_taken_from_the_environment(opened):
-    assert credential(opened("azure://account1/container")) == {"account_name": "account1", "account_key": KEY}
+    assert credential(opened("azure://account1/container")) == Key("account1", KEY)
 
 
 def test_two_accounts_have_two_variables(opened, monkeypatch):
     other = base64.b64encode(b"other").decode()
     monkeypatch.setenv("OTHER_KEY", f"{other}\n")
     found = opened("azure://account2/container?credential=OTHER_KEY")
-    assert credential(found) == {"account_name": "account2", "account_key": other}
+    assert credential(found) == Key("account2", other)
 
 
 @pytest.mark.parametrize("token", [SAS, f"?{SAS}", "sig=SECRET%2Bsignature%3D&sv=1"])
@@ -130,13 +131,13 @@ def test_a_sas_token_is_known_from_a_key(opened, monkeypatch, token):
     monkeypatch.delenv("AZURE_STORAGE_KEY")
     monkeypatch.setenv("AZURE_STORAGE_SAS_TOKEN", token)
     found = credential(opened("azure://account1/container"))
-    assert isinstance(found, AzureSasCredential)
-    assert found.signature == token.removeprefix("?")
+    assert found == Sas("account1", token.removeprefix("?"))
+    assert isinstance(found.for_sdk(), AzureSasCredential)
 
 
 def test_a_key_that_looks_a_little_like_a_token_is_a_key(opened, monkeypatch):
     monkeypatch.setenv("AZURE_STORAGE_KEY", "AAAAAAAAsig=")
-    assert credential(opened("azure://account1/container"))["account_key"] == "AAAAAAAAsig="
+    assert credential(opened("azure://account1/container")) == Key("account1", "AAAAAAAAsig=")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_a_connection_string_tells_credential_and_endpoint(opened, monkeypatch, 
     found = opened("azure://account1/container")
     assert found.location() == (f"azure://{endpoint}/container",)
     is_sas = "SharedAccessSignature" in text
-    assert credential(found).signature == SAS if is_sas else credential(found)["account_key"] == KEY
+    assert credential(found) == (Sas("account1", SAS) if is_sas else Key("account1", KEY))
 
 
 def test_the_endpoint_of_the_url_counts_more_than_the_connection_strings(opened, monkeypatch):
@@ -209,7 +210,8 @@ def test_without_any_and_without_azure_identity_the_variables_are_named(monkeypa
 def test_no_secret_is_shown(storage, monkeypatch, opened):
     monkeypatch.setenv("TOKEN", SAS)
     for each in (storage, opened("azure://account1/container?credential=TOKEN")):
-        shown = f"{each!r} {each.client!r} {each.client._api!r} {each.location()} {each.client._api.url}"
+        api = each.client._api
+        shown = f"{each!r} {each.client!r} {credential(each)!r} {api!r} {each.location()} {api.url}"
         assert KEY not in shown and "SECRET" not in shown
 
 
