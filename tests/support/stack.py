@@ -14,11 +14,13 @@ PRODUCT_VARIABLES = re.compile(
     r"SECRET_KEY|DEBUG|ALLOWED_HOSTS|CSRF_TRUSTED_ORIGINS|SECURE|DATABASE_URL|BROKER_URL|BASE_PATH|ALLOW_WHOLE_MACHINE|TRUSTED_PROXIES|API_\w+|LOG_\w+"
     r"|STORAGE_\w+|SYNCF_ENV_FILE"
 )
-#: Directories (and files) whose tests touch neither Django's database nor the broker of the stack: one pass is enough.
+#: Directories (and files) whose tests do not depend on the stack's database and broker: one pass is enough.
 ONE_STACK_DIRECTORIES = (
     "tests/architecture/",
     "tests/conformance/",
     "tests/integration/commands/test_startup.py",
+    # Who may ask what does not depend on where the rows are.
+    "tests/integration/site/",
     "tests/integration/storage_backends/",
     "tests/unit/broker/",
     "tests/unit/engine/",
