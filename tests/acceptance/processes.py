@@ -148,6 +148,10 @@ class Processes:
         """Start `manage.py ARGUMENTS`."""
         return self.start([sys.executable, str(ROOT / "manage.py"), *arguments], environment, **options)
 
+    def started(self) -> list[Process]:
+        """All that were, in that order."""
+        return list(self._started)
+
     def report(self) -> None:
         """Print what they wrote to stderr: pytest shows it when the test failed."""
         for process in self._started:

@@ -31,6 +31,8 @@ class Verdict(NamedTuple):
     violations: tuple[str, ...]
     was_struck: bool
     was_resumed: bool = False
+    count: int = 1
+    """Of how many faults it is the outcome."""
 
 
 Experiment = Callable[[Lab], Verdict]

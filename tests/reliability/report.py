@@ -16,6 +16,10 @@ WHAT = {
     "cuts": "power cuts",
     "zombies": "syncs frozen past their leases, then woken",
     "mutants": "safeties taken out (a violation: nothing noticed)",
+    "moves": "moves of a job, its tasks and all who move them, in any order, on both databases",
+    "broker-cuts": "times all connections to RabbitMQ were reset under load",
+    "broker-kills": "times RabbitMQ was killed by kill -9 and started, under load",
+    "database-restarts": "immediate restarts of PostgreSQL under load",
 }
 COUNTS = ("experiments", "struck", "resumed", "violations")
 

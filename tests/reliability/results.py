@@ -35,7 +35,12 @@ class Result(NamedTuple):
     @property
     def struck(self) -> int:
         """Experiments whose fault came; the others were over before."""
-        return sum(verdict.was_struck for verdict in self.verdicts)
+        return sum(verdict.was_struck * verdict.count for verdict in self.verdicts)
+
+    @property
+    def done(self) -> int:
+        """All experiments."""
+        return sum(verdict.count for verdict in self.verdicts)
 
     @property
     def is_good(self) -> bool:
@@ -45,8 +50,7 @@ class Result(NamedTuple):
     def counts(self) -> dict[str, int]:
         """For the file."""
         resumed = sum(verdict.was_resumed for verdict in self.verdicts)
-        done = len(self.verdicts)
-        return {"experiments": done, "struck": self.struck, "resumed": resumed, "violations": len(self.bad)}
+        return {"experiments": self.done, "struck": self.struck, "resumed": resumed, "violations": len(self.bad)}
 
 
 def append(results: Sequence[Result], seed: int, tier: str) -> None:
@@ -75,7 +79,7 @@ def table(results: Sequence[Result], seed: int) -> str:
     """For people; a violation comes with the command that repeats it."""
     lines = []
     for result in results:
-        lines.append(f"{result.stage:8} {len(result.verdicts):6,} {result.what}: {result.struck:,} struck,")
+        lines.append(f"{result.stage:17} {result.done:7,} {result.what}: {result.struck:,} struck,")
         lines[-1] += f" {len(result.bad)} violations"
         if result.stage == "mutants":
             lines += [f"  {verdict.name}" for verdict in result.verdicts]

@@ -10,9 +10,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.reliability import cuts, mutants, sweep, zombies
+from tests.reliability import cuts, mutants, servers, sweep, zombies
 from tests.reliability.experiments import Experiment, Lab, Verdict, measure
 from tests.reliability.lab import Nursery, World
+from tests.reliability.moves import walks
 from tests.reliability.oracle import Oracle
 from tests.reliability.results import Result
 
@@ -29,10 +30,14 @@ class Counts(NamedTuple):
     database: int
     cuts: int
     zombies: int
+    moves: int = 0
+    broker_cuts: int = 0
+    broker_kills: int = 0
+    database_restarts: int = 0
 
     def scaled(self, share: float) -> Counts:
-        """That part of them, at least one of each."""
-        return Counts(*(max(1, round(count * share)) for count in self))
+        """That part of them, at least one of each that there are any of."""
+        return Counts(*(count and max(1, round(count * share)) for count in self))
 
 
 class Crew:
@@ -174,9 +179,35 @@ def _hunt(crew: Crew, mutant: str) -> list[Verdict]:
     return crew.perform(plan, [lab._replace(mutant=mutant) for lab in labs], until_caught=True)
 
 
+def _moves(crew: Crew, counts: Counts) -> Result:
+    """On SQLite and on PostgreSQL, half of the steps each."""
+    return Result("moves", "steps of a job, its tasks and all who move them", walks.walk(counts.moves, crew.seed))
+
+
+def _broker_cuts(crew: Crew, counts: Counts) -> Result:
+    verdicts = servers.broker_cuts(crew.home / "broker-cuts", counts.broker_cuts)
+    return Result("broker-cuts", "times all connections to RabbitMQ were reset", verdicts)
+
+
+def _broker_kills(crew: Crew, counts: Counts) -> Result:
+    verdicts = servers.broker_kills(crew.home / "broker-kills", counts.broker_kills)
+    return Result("broker-kills", "times RabbitMQ was killed and started", verdicts)
+
+
+def _database_restarts(crew: Crew, counts: Counts) -> Result:
+    verdicts = servers.database_restarts(crew.home / "database-restarts", counts.database_restarts)
+    return Result("database-restarts", "immediate restarts of PostgreSQL", verdicts)
+
+
 STAGES: dict[str, Callable[[Crew, Counts], Result]] = {
     "sweep": _sweep,
     "cuts": _cuts,
     "zombies": _zombies,
     "mutants": _mutants,
+    "moves": _moves,
+    "broker-cuts": _broker_cuts,
+    "broker-kills": _broker_kills,
+    "database-restarts": _database_restarts,
 }
+FAST = ("sweep", "cuts", "zombies", "mutants")
+"""Stages of the fast tier; of the others `make test` has a few."""

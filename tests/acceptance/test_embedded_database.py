@@ -1,0 +1,76 @@
+"""SQLite under several processes, and on a disk that fills up: nobody gives up, and nothing that was said is lost."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.acceptance.faults import MIB, assert_no_upload_is_remembered, assert_same_files, fill, fill_many
+from tests.acceptance.processes import Processes, eventually
+from tests.acceptance.product import Product
+from tests.acceptance.test_roots import may_mount
+from tests.support import stack
+from tests.support.databases import migrate
+
+pytestmark = pytest.mark.skipif(stack.is_postgres(), reason="about the embedded database")
+
+FILES = 4000
+
+
+def test_four_slave_processes_share_one_file_and_none_ever_finds_it_locked(product):
+    source = product.base / "source"
+    fill_many(source / "many", FILES, 100)
+    for number in range(4):
+        fill(source / f"big{number}", 3 * MIB)
+    jobs = [product.create_job("source", f"sink{number}") for number in range(2)]
+    running = [product.start_scheduler()]
+    running += [product.start_slave(f"slave-{number:03}") for number in range(4)]
+    for job in jobs:
+        product.wait_for_job(job, seconds=120)
+    for number in range(2):
+        assert_same_files(source, product.base / f"sink{number}")
+    workers = "SELECT count(DISTINCT slave_name) FROM jobs_task WHERE slave_name <> ''"
+    assert product.value(workers) == 4
+    assert [process.code for process in running] == [None] * 5
+    assert [process.name for process in running if "locked" in process.err or "Traceback" in process.err] == []
+
+
+@pytest.fixture
+def product_on_a_small_disk(tmp_path):
+    """(the product, a directory on the 8 MiB where its database lies)."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "syncf-test", str(where)], check=True)
+    try:
+        url = f"sqlite:///{where / 'database.sqlite3'}"
+        migrate(url)
+        with Processes(tmp_path / "logs") as processes:
+            product = Product(processes, database_url=url, base=tmp_path / "base")
+            yield product, where
+        product.close()
+    finally:
+        subprocess.run(["umount", "--lazy", str(where)], check=True)
+
+
+@pytest.mark.skipif(not may_mount(), reason="mounting needs root")
+def test_a_full_disk_under_the_database_is_waited_out(product_on_a_small_disk):
+    product, disk = product_on_a_small_disk
+    fill_many(product.base / "source" / "many", 1500, 1000)
+    fill(product.base / "source" / "big", 4 * MIB)
+    job = product.create_job("source", "sink", bytes_per_second=MIB)
+    running = [product.start_scheduler(), product.start_slave("slave-001")]
+    eventually(lambda: product.statuses(job).get("completed", 0) > 0, 30, "the first files")
+
+    balloon = disk / "balloon"
+    with balloon.open("wb", buffering=0) as file:
+        with pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(bytes(4096))
+        os.fsync(file.fileno())
+        eventually(lambda: any("full" in process.err for process in running), 30, "somebody to meet it")
+    balloon.unlink()
+    product.steer("update_options", job, bytes_per_second=None)
+    product.wait_for_job(job, seconds=90)
+    assert [process.code for process in running] == [None, None]
+    assert_same_files(product.base / "source", product.base / "sink")
+    assert_no_upload_is_remembered(product)
