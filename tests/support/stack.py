@@ -32,6 +32,8 @@ ONE_STACK_DIRECTORIES = (
     "tests/acceptance/test_add_a_storage.py",
     "tests/acceptance/test_cloud_kill.py",
     "tests/acceptance/test_cloud_names.py",
+    "tests/acceptance/test_deployed_commands.py",
+    "tests/unit/deploy/",
 )
 
 

@@ -22,8 +22,6 @@ from transfers.signals import StopFlag
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
-WEB_WORKERS, WEB_THREADS = 2, 16
-WEB_GRACE_SECONDS = 3
 
 
 class Command(BaseCommand):
@@ -82,10 +80,8 @@ class Command(BaseCommand):
 
 
 def _children(port: int, *, with_slave: bool) -> list[Child]:
-    web = [sys.executable, "-m", "gunicorn", "syncf_site.wsgi", "--bind", f"{HOST}:{port}"]
-    # Threads: an idle connection, as browsers open them ahead of need, must not keep a worker from the others.
-    web += ["--workers", str(WEB_WORKERS), "--worker-class", "gthread", "--threads", str(WEB_THREADS)]
-    web += ["--graceful-timeout", str(WEB_GRACE_SECONDS), "--log-level", "warning", "--no-control-socket"]
+    web = [sys.executable, "-m", "gunicorn", "syncf_site.wsgi", "--config", "python:syncf_site.web"]
+    web += ["--bind", f"{HOST}:{port}"]
     children = [Child("web", web), Child("scheduler", manage("runscheduler"))]
     if with_slave:
         children.append(Child("slave-001", manage("runslave", "slave-001"), may_finish=True))
