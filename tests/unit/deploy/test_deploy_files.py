@@ -1,5 +1,5 @@
-"""What stands in deploy/, Dockerfile and compose.yaml agrees with the product. No Docker engine and no systemd are
-needed: the files are parsed, and the commands in them are run elsewhere (tests/acceptance/test_deployed_commands.py)."""
+"""What stands in deploy/, Dockerfile and compose.yaml agrees with the product. Neither Docker nor systemd is needed:
+the files are parsed, and the commands in them are run elsewhere (tests/acceptance/test_deployed_commands.py)."""
 
 import configparser
 import re
