@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from jobs import troubles
 from jobs.errors import Refusal
 from jobs.models import Job, JobEvent
 from jobs.states import UNFINISHED_JOB
@@ -42,6 +43,7 @@ def park(job: Job, code: str, text: str) -> None:
         others = Job.objects.filter(pk=job.pk).exclude(parked_code=code)
         if others.update(parked_code=code, parked_text=text, parked_bytes=None, parked_until=None):
             JobEvent.objects.create(job=job, actor="scheduler", action="park", reason_code=code, text=text)
+            troubles.note_parking(job, code, text)
 
 
 def roots_are_in_order(job: Job) -> None:
@@ -56,6 +58,7 @@ def park_full(job: Job, lack: Lack, *, actor: str) -> None:
     with transaction.atomic():
         if free.update(parked_code=lack.code, parked_text=text, parked_bytes=lack.bytes_needed, parked_until=_later()):
             JobEvent.objects.create(job=job, actor=actor, action="park", reason_code=lack.code, text=text)
+            troubles.note_parking(job, lack.code, text)
 
 
 def look_for_room(machine: str) -> int:

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from jobs import parking, transitions
 from jobs.errors import Conflict, Refusal
 from jobs.models import Installation, Job, JobEvent, Scan, Task, Verify
+from jobs.notifications.addresses import check_webhook
 from jobs.overlaps import identify, refuse_clash, refuse_overlap
 from jobs.selectors import visible_jobs
 from jobs.states import JobStatus
@@ -37,6 +38,7 @@ class Options(TypedDict, total=False):
     max_attempts: int
     when_changing: str
     quiet_seconds: int
+    webhook_url: str
 
 
 def installation() -> Installation:
@@ -102,6 +104,7 @@ def _apply(job: Job, options: Options) -> None:
         setattr(job, name, value)
     check_rules(job.exclude, field="exclude")
     check_rules(job.include, field="include")
+    check_webhook(options.get("webhook_url", ""))
     if job.verify == Verify.STORED:
         check_stored_verification(job)
 

@@ -9,13 +9,15 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from jobs import allowances, counters, transitions
-from jobs.models import IdempotencyKey, Job, JobEvent, Sample, Slave, Task
+from jobs.models import IdempotencyKey, Job, JobEvent, Notification, Sample, Slave, Task
+from jobs.notifications.outbox import Happening, tell
 from jobs.selectors import finished_run_once_jobs
 from jobs.states import WAITING, JobStatus
 
 EVENT_DAYS = 90
 SLAVE_DAYS = 30
 IDEMPOTENCY_KEY_DAYS = 7
+NOTIFICATION_DAYS = 30
 
 
 def complete_finished() -> int:
@@ -25,8 +27,15 @@ def complete_finished() -> int:
         with transaction.atomic():
             transitions.lock_job_alone(job.pk)
             if finished_run_once_jobs().filter(pk=job.pk).exists():  # still, now that nobody can change it
-                count += transitions.move_job(job, "complete", actor="scheduler")
+                count += _complete(job)
     return count
+
+
+def _complete(job: Job) -> bool:
+    won = transitions.move_job(job, "complete", actor="scheduler")
+    if won:
+        tell(job, Happening.COMPLETED)
+    return won
 
 
 def cancel_killed() -> int:
@@ -36,12 +45,13 @@ def cancel_killed() -> int:
 
 
 def tidy() -> None:
-    """Fold the counters, forget old samples, old history, old incarnations and old idempotency keys."""
+    """Fold the counters, forget old samples, history, incarnations, idempotency keys and what was told."""
     counters.fold()
     allowances.forget_past()
     Sample.objects.filter(at__lt=Now() - timedelta(seconds=Sample.KEPT_SECONDS)).delete()
     JobEvent.objects.filter(at__lt=Now() - timedelta(days=EVENT_DAYS)).delete()
     IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(days=IDEMPOTENCY_KEY_DAYS)).delete()
+    Notification.objects.filter(ended_at__lt=Now() - timedelta(days=NOTIFICATION_DAYS)).delete()
     owning = Task.objects.filter(owner=OuterRef("pk"))
     old = Slave.objects.filter(~Exists(owning), state=Slave.State.OFFLINE)
     old.filter(lease_expires_at__lt=Now() - timedelta(days=SLAVE_DAYS)).delete()

@@ -6,11 +6,13 @@ An empty value counts as unset.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import environ
@@ -22,6 +24,8 @@ PLACEHOLDER = "change-me"
 MIN_KEY_LENGTH = 16
 DEBUG_KEY = "django-insecure-used-only-while-DEBUG-is-on"
 NEW_KEY_COMMAND = 'python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
+
+EMAIL_TIMEOUT_SECONDS = 10
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
@@ -53,6 +57,16 @@ class Environment:
     api_token_days: int
     api_requests_per_minute: int
     """Of one user."""
+    webhooks: list[str]
+    """URLs told of every job."""
+    webhook_origins: list[str]
+    """Where a job may name a URL of its own."""
+    webhook_secret: str
+    email: dict[str, Any]
+    """Django's EMAIL_* settings; empty: none is sent."""
+    email_from: str
+    notify_emails: list[str]
+    """Addresses told of every job."""
     log_format: str
     """`text` or `json`."""
     log_level: str
@@ -87,6 +101,7 @@ def read(source: Mapping[str, str]) -> Environment:
         trusted_proxies=_number(source, "TRUSTED_PROXIES", range(0, 11), default=int(secure)),
         api_token_days=_number(source, "API_TOKEN_DAYS", range(1, 3651), default=90),
         api_requests_per_minute=_number(source, "API_REQUESTS_PER_MINUTE", range(20, 1_000_001), default=1200),
+        **_notifications(source),
         log_format=_choice(source, "LOG_FORMAT", ("text", "json")),
         log_level=_choice(source, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
     )
@@ -138,6 +153,53 @@ def _storages(source: Mapping[str, str]) -> dict[str, str]:
             raise ImproperlyConfigured(f"{name} must be a URL such as file:///srv/files or s3://bucket/prefix.")
         storages[alias] = source[name]
     return storages
+
+
+def _notifications(source: Mapping[str, str]) -> dict[str, Any]:
+    webhooks, origins = _words(source, "WEBHOOKS"), _words(source, "WEBHOOK_ORIGINS")
+    for name, urls, shape in (("WEBHOOKS", webhooks, _WEBHOOK), ("WEBHOOK_ORIGINS", origins, _ORIGIN)):
+        for url in urls:
+            if not shape.fullmatch(url):
+                example = "https://hooks.example.org" + ("/syncf" if shape is _WEBHOOK else ":8443")
+                raise ImproperlyConfigured(f"{name} must be URLs such as {example}, separated by commas.")
+    return {
+        "webhooks": webhooks,
+        "webhook_origins": origins,
+        "webhook_secret": _webhook_secret(source, is_needed=bool(webhooks or origins)),
+        "email": _email(source),
+        "email_from": source.get("EMAIL_FROM") or "syncf@localhost",
+        "notify_emails": _words(source, "NOTIFY_EMAILS"),
+    }
+
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
+_WEBHOOK = re.compile(_ORIGIN.pattern + r"([/?][!-~]*)?")
+
+
+def _webhook_secret(source: Mapping[str, str], *, is_needed: bool) -> str:
+    secret = source.get("WEBHOOK_SECRET", "")
+    if not secret and not is_needed:
+        return ""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
+        command = "python3 -c \"import base64, os; print('whsec_' + base64.b64encode(os.urandom(32)).decode())\""
+        raise ImproperlyConfigured(f"WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes as base64; a new one: {command}")
+    return secret
+
+
+def _email(source: Mapping[str, str]) -> dict[str, Any]:
+    url = source.get("EMAIL_URL", "")
+    if not url and source.get("NOTIFY_EMAILS"):
+        raise ImproperlyConfigured("NOTIFY_EMAILS needs EMAIL_URL, as in smtp+tls://user:password@mail.example.org:587.")
+    if not url:
+        return {}
+    try:
+        return {**environ.Env.email_url_config(url), "EMAIL_TIMEOUT": EMAIL_TIMEOUT_SECONDS}
+    except (KeyError, ImproperlyConfigured):
+        raise ImproperlyConfigured("EMAIL_URL must begin with smtp://, smtp+tls:// or smtp+ssl://.") from None
 
 
 def _words(source: Mapping[str, str], name: str) -> list[str]:

@@ -174,6 +174,16 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+# ── Notifications ─────────────────────────────────────────────────────────────────────────────────────────────
+
+WEBHOOKS = _environment.webhooks
+WEBHOOK_ORIGINS = _environment.webhook_origins
+WEBHOOK_SECRET = _environment.webhook_secret
+NOTIFY_EMAILS = _environment.notify_emails
+SENDS_EMAIL = bool(_environment.email)
+DEFAULT_FROM_EMAIL = _environment.email_from
+globals().update(_environment.email)
+
 # ── Logging ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 LOGGING = {

@@ -12,3 +12,5 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
 ]
 MIDDLEWARE = []
+# Whoever runs it sees how it ends.
+WEBHOOKS, WEBHOOK_ORIGINS, SENDS_EMAIL = [], [], False

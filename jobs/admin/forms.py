@@ -22,7 +22,7 @@ else:
 
 OPTIONS = (
     *("name", "interval", "verify", "exclude", "include", "bytes_per_second", "max_attempts"),
-    *("when_changing", "quiet_seconds"),
+    *("when_changing", "quiet_seconds", "webhook_url"),
 )
 PATHS = ("source_type", "source_path", "sink_type", "sink_path")
 

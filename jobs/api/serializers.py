@@ -77,6 +77,12 @@ class JobOptions(StrictSerializer):
         max_value=86_400,
         help_text="With when_changing=wait: so long a file must not have changed before it is copied.",
     )
+    webhook_url = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=2000,
+        help_text="Told when the job fails, is parked, recovers or completes; only at origins the operator allows.",
+    )
 
 
 class JobCreate(JobOptions):
@@ -183,7 +189,7 @@ class JobOut(serializers.ModelSerializer[Job]):
         fields = (
             *("id", "name", "source_type", "source_path", "sink_type", "sink_path", "status", "interval"),
             *("verify", "exclude", "include", "bytes_per_second", "max_attempts"),
-            *("when_changing", "quiet_seconds", "owner"),
+            *("when_changing", "quiet_seconds", "webhook_url", "owner"),
             *("parked_code", "parked_text", "next_scan_at", "created_at", "updated_at", "progress"),
             *("failed", "last_scan"),
         )

@@ -9,7 +9,6 @@ from jobs.models.core import (
     MIN_INTERVAL,
     Checkpoint,
     Finding,
-    Installation,
     Job,
     JobEvent,
     JobId,
@@ -17,10 +16,11 @@ from jobs.models.core import (
     Slave,
     Task,
     Upload,
-    draw_installation_id,
 )
 from jobs.models.figures import Counter, Sample
+from jobs.models.installation import Installation, draw_installation_id
 from jobs.models.leases import Lease
+from jobs.models.outbox import Notification
 from jobs.models.requests import IdempotencyKey
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "JobEvent",
     "JobId",
     "Lease",
+    "Notification",
     "Sample",
     "Scan",
     "Slave",

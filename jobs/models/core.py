@@ -8,13 +8,13 @@ A task is *one row per path*, catalogue and queue at once, so the table does not
          ├─ Counter                  totals as delta rows
          ├─ IdempotencyKey           which request made it
          ├─ Sample                   what was copied in ten seconds
+         ├─ Notification             what is to be told of it
          └─ JobEvent                 history
     Slave (one row per incarnation) owns tasks;  Lease: who leads;  Installation: who we are
 """
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from datetime import timedelta
 from typing import ClassVar
@@ -39,21 +39,6 @@ INDEXED_SIZE_BYTES = 16 << 20
 
 def _choices(states: type[JobStatus] | type[TaskStatus]) -> list[tuple[str, str]]:
     return [(state.value, state.value.replace("_", " ")) for state in states]
-
-
-def draw_installation_id() -> str:
-    """8 hex digits, drawn once per database."""
-    return secrets.token_hex(4)
-
-
-class Installation(models.Model):
-    """This database (one row, pk 1). Its id is in every partial's name; its row is the lock for checks across jobs."""
-
-    identifier = models.CharField(max_length=8, default=draw_installation_id)
-    created_at = models.DateTimeField(db_default=Now())
-
-    def __str__(self) -> str:
-        return self.identifier
 
 
 class Job(models.Model):
@@ -94,6 +79,10 @@ class Job(models.Model):
         help_text="With when_changing=wait: so long a file must not have changed before it is copied.",
     )
 
+    webhook_url = models.CharField(
+        max_length=2000, blank=True, help_text="Told when the job fails, is parked, recovers or completes."
+    )
+
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False
     )
@@ -112,6 +101,9 @@ class Job(models.Model):
     synced_as_of = models.DateTimeField(null=True, editable=False)
     """Whatever the source held by then is at the sink: the start of a scan all of whose finds were copied. Written when
     the next scan starts, so `insight.freshness` may know a later one."""
+    failing_since = models.DateTimeField(null=True, editable=False)
+    """With the next: told, and not yet told to be over (`jobs/troubles.py`)."""
+    parked_since = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from jobs import leases, parking, scans, slaves, upkeep
+from jobs import leases, parking, scans, slaves, troubles, upkeep
 from jobs.machine import machine_id, process_identity
 from transfers.broker.base import Broker
+from transfers.scheduler.notifying import Notifier
 from transfers.scheduler.publisher import Publisher
 from transfers.scheduler.scanning import ScanPool
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 TURN_SECONDS = 1.0
 #: Between two turns it looks so often whether there is a scan to begin, a queue to fill or a job to complete.
 LOOK_SECONDS = 0.1
+#: So often it looks which jobs fail or recovered, to tell of it.
+WATCH_SECONDS = 5.0
 TIDY_SECONDS = 60.0
 SCANS_AT_ONCE = 2
 STOP_SECONDS = 10.0
@@ -36,7 +39,8 @@ class Scheduler:
         self._publisher = Publisher(broker)
         self._machine = machine_id()
         self._scans = ScanPool(self.identity, self._machine, limit=SCANS_AT_ONCE)
-        self._next_tidy = 0.0
+        self._notifier = Notifier()
+        self._next_watch = self._next_tidy = 0.0
         self._is_leader = False
         self._next_turn = 0.0
 
@@ -93,6 +97,8 @@ class Scheduler:
             upkeep.cancel_killed()
             self._publisher.publish()
             upkeep.complete_finished()
+            self._watch()
+            self._notifier.turn()
             self._tidy()
 
     def _lead(self) -> bool:
@@ -102,6 +108,11 @@ class Scheduler:
         self._is_leader = leads
         return leads
 
+    def _watch(self) -> None:
+        if time.monotonic() >= self._next_watch:
+            self._next_watch = time.monotonic() + WATCH_SECONDS
+            troubles.watch()
+
     def _tidy(self) -> None:
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
@@ -109,6 +120,7 @@ class Scheduler:
 
     def _close(self) -> None:
         self._scans.close(STOP_SECONDS)
+        self._notifier.close(STOP_SECONDS)
         try:
             leases.release(LEADERSHIP, self.identity)
         except (OperationalError, InterfaceError):

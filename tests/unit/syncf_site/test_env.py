@@ -140,3 +140,46 @@ def test_a_value_that_makes_no_sense_is_refused_by_the_name_of_its_variable(name
 )
 def test_https_is_demanded_as_soon_as_other_machines_may_come(variables, secure):
     assert env.read({**KEY, **variables}).secure is secure
+
+
+# ── notifications ─────────────────────────────────────────────────────────────────────────────────────────────
+
+WEBHOOK_SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoxMjM0NTY="
+
+
+def test_who_is_told_is_read():
+    found = env.read(
+        {
+            **KEY,
+            "WEBHOOKS": "https://hooks.example.org/a?b=c, http://10.0.0.5:9000",
+            "WEBHOOK_ORIGINS": "https://hooks.example.org",
+            "WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "EMAIL_URL": "smtp+tls://ann:s%40cret@mail.example.org:587",
+            "NOTIFY_EMAILS": "a@example.org,b@example.org",
+        }
+    )
+    assert found.webhooks == ["https://hooks.example.org/a?b=c", "http://10.0.0.5:9000"]
+    assert (found.webhook_origins, found.webhook_secret) == (["https://hooks.example.org"], WEBHOOK_SECRET)
+    assert (found.email["EMAIL_HOST"], found.email["EMAIL_HOST_PASSWORD"]) == ("mail.example.org", "s@cret")
+    assert found.email["EMAIL_USE_TLS"] and found.email["EMAIL_TIMEOUT"] and len(found.notify_emails) == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("WEBHOOKS", "hooks.example.org"),
+        ("WEBHOOKS", "file:///etc/passwd"),
+        ("WEBHOOKS", "https://user:password@hooks.example.org/"),
+        ("WEBHOOK_ORIGINS", "https://hooks.example.org/path"),
+        ("WEBHOOK_ORIGINS", "*"),
+        ("WEBHOOK_SECRET", ""),
+        ("WEBHOOK_SECRET", "whsec_c2hvcnQ="),
+        ("WEBHOOK_SECRET", "not base64"),
+        ("NOTIFY_EMAILS", "a@example.org"),
+        ("EMAIL_URL", "http://mail.example.org"),
+    ],
+)
+def test_a_wrong_way_to_tell_somebody_is_refused_by_name(variable, value):
+    right = {**KEY, "WEBHOOKS": "https://hooks.example.org", "WEBHOOK_SECRET": WEBHOOK_SECRET}
+    with pytest.raises(ImproperlyConfigured, match=variable):
+        env.read({**right, variable: value})
