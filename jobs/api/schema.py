@@ -10,6 +10,8 @@ def drop_optional_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tupl
     return [(path.removesuffix("/"), regex, method, view) for path, regex, method, view in endpoints]
 
 
+#: What the generator takes for required because it is only read.
+_SOMETIMES_THERE = {"TaskOut": {"source_file_b64"}}
 _PROBLEMS = {
     "400": "The request is wrong; `field` names the part of it.",
     "401": "No valid token.",
@@ -23,6 +25,9 @@ _PROBLEMS = {
 def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """Every operation may also answer with a problem."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    for name, fields in _SOMETIMES_THERE.items():
+        schema = schemas.get(name, {})
+        schema["required"] = [field for field in schema.get("required", ()) if field not in fields]
     text = {"type": "string"}
     names = ("code", "message", "field", "hint")
     schemas["Problem"] = {"type": "object", "properties": dict.fromkeys(names, text), "required": list(names)}
