@@ -30,6 +30,11 @@ REASONS: dict[str, Reason] = {
     **_sides("BAD_PATH", "The {side} can't hold such a path.", "Rename the file."),
     **_sides("NAME_TOO_LONG", "The name is longer than the {side} can hold.", "Shorten the name."),
     **_sides(
+        "NAME_COLLISION",
+        "The {side} takes this name and that of another file for the same (case, accents).",
+        "Rename one of them at the source.",
+    ),
+    **_sides(
         "SYMLINK_REFUSED",
         "A directory on the way is a symbolic link.",
         "SyncF never follows links; use a real directory.",

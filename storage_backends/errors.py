@@ -47,6 +47,13 @@ class NameTooLong(StorageError):
     retryable = False
 
 
+class NameCollision(StorageError):
+    """The storage takes this name and another one for the same."""
+
+    code = "NAME_COLLISION"
+    retryable = False
+
+
 class SymlinkRefused(StorageError):
     """A directory on the way is a symbolic link; SyncF never follows one."""
 

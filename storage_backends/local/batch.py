@@ -12,7 +12,14 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
-from storage_backends.errors import ChecksumMismatch, InputOutputError, PreconditionFailed, StorageError, UploadGone
+from storage_backends.errors import (
+    ChecksumMismatch,
+    InputOutputError,
+    NameCollision,
+    PreconditionFailed,
+    StorageError,
+    UploadGone,
+)
 from storage_backends.local import partials, system
 from storage_backends.local.attributes import describe, directory_mode, give_link
 from storage_backends.local.beneath import split_path
@@ -20,6 +27,7 @@ from storage_backends.local.directories import PRIVATE
 from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import SYNC_EACH_UP_TO, Folders
 from storage_backends.local.fresh import Fresh
+from storage_backends.local.spelling import folds_case, refuse_other_spelling
 
 _ODD_NAMES = (b"", b".", b"..")
 
@@ -41,6 +49,7 @@ class LocalBatch(WriteBatch):
         """That of the last file, and its descriptor: files of one folder come one after the other."""
         self._directory = -1
         self._listings: dict[bytes, partials.Listing] = {}
+        self._folding: dict[bytes, bool] = {}
         self._fresh = Fresh()
         self._staged: dict[bytes, _Staged] = {}
         self._is_durable = False
@@ -184,14 +193,24 @@ class LocalBatch(WriteBatch):
         """Give it its name; returns the folder's descriptor."""
         directory = self._open(staged.folder, None)
         try:
+            refuse_other_spelling(directory, staged.name, path, folds=self._folds_case(directory, staged))
             system.rename(staged.partial, staged.name, src_dir_fd=directory, dst_dir_fd=directory)
         except FileNotFoundError as error:
             raise UploadGone(f"the partial of {show(path)} went to a younger attempt") from error
         except OSError as error:
             _drop(directory, staged.partial)
             raise failure(error, path) from error
+        except NameCollision:
+            _drop(directory, staged.partial)
+            raise
         self._folders.changed(staged.folder)
         return directory
+
+    def _folds_case(self, directory: int, staged: _Staged) -> bool:
+        """Asked once for each folder."""
+        if staged.folder not in self._folding:
+            self._folding[staged.folder] = folds_case(directory, staged.partial)
+        return self._folding[staged.folder]
 
     def _discard_staged(self) -> None:
         for staged in self._staged.values():

@@ -19,6 +19,7 @@ from storage_backends.local.directories import (
     sync_directory,
 )
 from storage_backends.local.failures import failure, show
+from storage_backends.local.spelling import folds_case, refuse_other_spelling
 
 
 def resume(root: int, token: UploadToken, partial: PartialId) -> LocalUpload:
@@ -179,6 +180,8 @@ class LocalUpload(UploadSession):
         try:
             if not partials.is_sole(self._fd, self._directory, self._partial):
                 raise FileNotFoundError
+            folds = folds_case(self._directory, self._partial)
+            refuse_other_spelling(self._directory, self._name, self.token.path, folds=folds)
             system.rename(self._partial, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
             status = system.fstat(self._fd)  # at once: what is edited later is drift, and seen as such
             system.fsync(self._directory)

@@ -1,4 +1,5 @@
-"""A sink without room: the job is parked, says what to do, burns no attempt, and goes on by itself."""
+"""A sink without room parks its job, which says what to do, burns no attempt, and goes on by itself. And sinks that
+refuse for another reason, on real file systems (tests/unit/engine/test_sink_trouble.py has all of them)."""
 
 import os
 import subprocess
@@ -45,6 +46,43 @@ def small_disk(product, tmp_path):
     fill(where / "balloon", 12 * MIB)
     yield where / "sink", where / "balloon"
     subprocess.run(["umount", "--lazy", str(where)], check=True)  # whoever still has it open is ended after this
+
+
+@pytest.fixture
+def ext4(tmp_path):
+    """A file system of its own for a sink."""
+    image, where = tmp_path / "sink.image", tmp_path / "ext4"
+    with image.open("wb") as file:
+        file.truncate(DISK)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    where.mkdir()
+    subprocess.run(["mount", "-o", "loop", str(image), str(where)], check=True)
+    yield where
+    subprocess.run(["umount", str(where)], check=True)
+
+
+def test_an_immutable_file_and_a_read_only_mount_are_named_and_mended_by_the_next_sync(oneshot, tmp_path, ext4):
+    source, sink = tmp_path / "source", ext4 / "sink"
+    for name in ("fixed", "free"):
+        fill(source / name, 3000)
+    assert oneshot.run(source, sink).code == 0
+    for name in ("fixed", "free"):
+        fill(source / name, 4000)
+    subprocess.run(["chattr", "+i", str(sink / "fixed")], check=True)
+    ended = oneshot.run(source, sink)
+    assert ended.code == 1
+    [said] = [line for line in ended.err.splitlines() if "not copied" in line]
+    assert "fixed: SINK_PERMISSION_DENIED" in said and "flags (lsattr)" in said
+    assert (sink / "free").read_bytes() == (source / "free").read_bytes()
+
+    subprocess.run(["chattr", "-i", str(sink / "fixed")], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(ext4)], check=True)
+    ended = oneshot.run(source, sink)
+    assert ended.code == 1
+    assert "fixed: SINK_READ_ONLY" in ended.err and "remount it writable" in ended.err
+    subprocess.run(["mount", "-o", "remount,rw", str(ext4)], check=True)
+    assert oneshot.run(source, sink).code == 0
+    assert_same_files(source, sink)
 
 
 def start(product):

@@ -93,6 +93,7 @@ REASON_CODES = frozenset(
 ADVICE = {
     "BAD_PATH": "rename it",
     "NAME_TOO_LONG": "shorten the name",
+    "NAME_COLLISION": "rename one of the two",
     "SYMLINK_REFUSED": "use a real directory in place of the link",
     "KIND_CONFLICT": "move what stands at the sink out of the way",
     "PERMISSION_DENIED": "give this process's user the permission",
