@@ -134,6 +134,9 @@ class Capabilities(NamedTuple):
     upload_ttl_days: int | None = None
     max_path_bytes: int = 1 << 30
     max_name_bytes: int = 1 << 30
+    is_listed_by_processor: bool = False
+    """A listing is work for a processor of this machine, more than waiting for somebody else: that of a large tree is
+    made by a process of its own. Asks for a storage that can be opened by its URL in any process."""
     is_per_machine: bool = False
     """The same URL names another place on another machine (file:// without ?shared=1)."""
 

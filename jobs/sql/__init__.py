@@ -117,10 +117,11 @@ def add_samples(rows: Sequence[tuple[str, int, int]]) -> None:
         cursor.executemany(statement, [(vendor.uuid_parameter(job), files, size) for job, files, size in rows])
 
 
-_PAGE = "SELECT {columns} FROM jobs_task WHERE job_id = %s{behind} ORDER BY {prefix}, path LIMIT %s"
+_PAGE = "SELECT {columns} FROM jobs_task WHERE job_id = %s{behind} ORDER BY {order} LIMIT %s"
 _BEHIND = " AND {prefix} >= %s AND path > %s"
 _CATALOGUE = """id, status, reason_code, gone_at IS NOT NULL, compare_first, path, kind, size, source_mtime_ns,
     source_version, sink_size, sink_mtime_ns, sink_version"""
+_PATH = Row._fields.index("path")
 _REPORT = """path, path_display, kind, size, checksum, status, reason_code, reason_text, slave_name, attempts,
     started_at, completed_at, gone_at"""
 
@@ -129,7 +130,7 @@ def path_page(job_id: str, after: bytes | None, limit: int) -> list[tuple[Any, .
     """The first `limit` rows of the job in byte order of path, or those behind `after`, by the ordered index.
 
     Plain tuples in the order of `Row`: of most of them nothing more is wanted than that they are as expected."""
-    return _ordered(_CATALOGUE, job_id, after, limit)
+    return _ordered(_CATALOGUE, job_id, after, limit, path_at=_PATH)
 
 
 def report_page(job_id: str, after: bytes | None, limit: int) -> list[ReportRow]:
@@ -137,15 +138,24 @@ def report_page(job_id: str, after: bytes | None, limit: int) -> list[ReportRow]
     moment = _vendor().moment
     return [
         ReportRow._make((bytes(path), *facts, moment(started), moment(completed), moment(gone)))
-        for path, *facts, started, completed, gone in _ordered(_REPORT, job_id, after, limit)
+        for path, *facts, started, completed, gone in _ordered(_REPORT, job_id, after, limit, path_at=0)
     ]
 
 
-def _ordered(columns: str, job_id: str, after: bytes | None, limit: int) -> list[tuple[Any, ...]]:
-    behind = [] if after is None else [after[:INDEXED_PATH_BYTES], after]
+def _ordered(columns: str, job_id: str, after: bytes | None, limit: int, *, path_at: int) -> list[tuple[Any, ...]]:
+    """Paths that are alike for as long as the index can hold them lie in it in no order. Only where there are such
+    ones, the page is sorted: that takes a third of the time of reading it."""
     prefix = _vendor().INDEXED_PREFIX
-    condition = _BEHIND.format(prefix=prefix) if behind else ""
-    statement = _PAGE.format(columns=columns, prefix=prefix, behind=condition)
+    page = _page(columns, job_id, after, limit, order=prefix)
+    if any(len(row[path_at]) >= INDEXED_PATH_BYTES for row in page):
+        return _page(columns, job_id, after, limit, order=f"{prefix}, path")
+    return page
+
+
+def _page(columns: str, job_id: str, after: bytes | None, limit: int, *, order: str) -> list[tuple[Any, ...]]:
+    behind = [] if after is None else [after[:INDEXED_PATH_BYTES], after]
+    condition = _BEHIND.format(prefix=_vendor().INDEXED_PREFIX) if behind else ""
+    statement = _PAGE.format(columns=columns, behind=condition, order=order)
     with connection.cursor() as cursor, _vendor().sorted_by_index(cursor):
         cursor.execute(statement, [_vendor().uuid_parameter(job_id), *behind, limit])
         return list(cursor.fetchall())

@@ -44,6 +44,7 @@ CAPABILITIES = Capabilities(
     mtime_resolution_ns=1,
     lists_uploads=True,
     max_name_bytes=255,
+    is_listed_by_processor=True,
     is_per_machine=True,
 )
 """Parts of 512 KiB: eight of them under way stay in the processor's cache, which is faster than any larger size."""

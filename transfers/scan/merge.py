@@ -6,10 +6,10 @@ counted; `decide` would say UNCHANGED of every one of them (a test holds the two
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import itemgetter, lt
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from jobs import sql
 from jobs.sql.rows import Row
@@ -23,12 +23,15 @@ BREATH_FILES = 1000
 Joined = tuple[FileInfo | None, Row | None, FileInfo | None]
 RawRow = tuple[Any, ...]
 """The fields of a `Row`, in its order."""
+Listed = tuple[Any, ...]
+"""A `FileInfo`, or the first five fields of one."""
+Entry = Listed | ListError
 Item = TypeVar("Item", bound=tuple[Any, ...])
 
 _PATH = Row._fields.index("path")
 _LEFT_ALONE = (TaskStatus.COMPLETED.value, "", False, False)
 """`Row` from `status` to `compare_first`: completed, nothing to say, not gone, times to be trusted."""
-FILE = Kind.FILE
+_FILE = Kind.FILE
 _path_of = itemgetter(0)
 
 
@@ -44,14 +47,12 @@ class OutOfOrder(Exception):
     """A listing was not in byte order; going on would take files for gone that are not."""
 
 
-def listed(
-    chunks: Iterable[list[FileInfo | ListError]], on_error: Callable[[ListError], None]
-) -> Iterator[list[FileInfo]]:
+def listed(chunks: Iterable[Sequence[Entry]], on_error: Callable[[ListError], None]) -> Iterator[list[Listed]]:
     """The chunks without the errors, which go to `on_error` before anything later is yielded. Raises OutOfOrder."""
     last = b""
     is_first = True
     for chunk in chunks:
-        entries = _without_errors(chunk, on_error) if ListError in map(type, chunk) else cast("list[FileInfo]", chunk)
+        entries = _without_errors(chunk, on_error) if ListError in map(type, chunk) else list(chunk)
         paths = [] if is_first else [last]
         paths += map(_path_of, entries)
         if not all(map(lt, paths, paths[1:])):
@@ -62,8 +63,8 @@ def listed(
             yield entries
 
 
-def _without_errors(chunk: list[FileInfo | ListError], on_error: Callable[[ListError], None]) -> list[FileInfo]:
-    entries = []
+def _without_errors(chunk: Sequence[Entry], on_error: Callable[[ListError], None]) -> list[Listed]:
+    entries: list[Listed] = []
     for entry in chunk:
         if isinstance(entry, ListError):
             on_error(entry)
@@ -110,9 +111,9 @@ class Merge:
 
     def __init__(
         self,
-        source: Iterator[list[FileInfo]],
+        source: Iterator[list[Listed]],
         rows: Iterator[list[RawRow]],
-        sink: Iterator[list[FileInfo]],
+        sink: Iterator[list[Listed]],
         *,
         passes_over: bool,
     ) -> None:
@@ -133,9 +134,9 @@ class Merge:
                 yield None, None, None
             else:
                 yield (
-                    self._source.take(a) if a and a[0] == key else None,
+                    _info(self._source.take(a)) if a and a[0] == key else None,
                     Row._make(self._rows.take(b)) if b and b[_PATH] == key else None,
-                    self._sink.take(c) if c and c[0] == key else None,
+                    _info(self._sink.take(c)) if c and c[0] == key else None,
                 )
 
     def _pass_over(self) -> None:
@@ -143,7 +144,7 @@ class Merge:
         count = size = 0
         for a, b, c in zip(self._source.near(), self._rows.near(), self._sink.near(), strict=False):
             # as `_is_as_left`, with one call less: done for every file of every scan
-            if _LEFT_ALONE + a[:5] + c[2:5] != b[1:] or a[0] != c[0] or not a[1] is FILE is c[1]:
+            if _LEFT_ALONE + a[:5] + c[2:5] != b[1:] or a[0] != c[0] or not a[1] is _FILE is c[1]:
                 break
             count += 1
             size += a[2]
@@ -153,16 +154,19 @@ class Merge:
         self.passed_bytes += size
 
 
-def _is_as_left(source: FileInfo, row: RawRow, sink: FileInfo) -> bool:
+def _info(listed: Listed) -> FileInfo:
+    return listed if isinstance(listed, FileInfo) else FileInfo(*listed)
+
+
+def _is_as_left(source: Listed, row: RawRow, sink: Listed) -> bool:
     """Whether source and sink of a completed file look as the row says."""
-    return (
-        _LEFT_ALONE + source[:5] + sink[2:5] == row[1:] and source[0] == sink[0] and source[1] is Kind.FILE is sink[1]
-    )
+    return _LEFT_ALONE + source[:5] + sink[2:5] == row[1:] and source[0] == sink[0] and source[1] is _FILE is sink[1]
 
 
-def _smaller(a: FileInfo | None, b: RawRow | None) -> bytes:
+def _smaller(a: Listed | None, b: RawRow | None) -> bytes:
     if a is None:
         assert b is not None
         path: bytes = b[_PATH]
         return path
-    return a[0] if b is None or a[0] < b[_PATH] else b[_PATH]
+    smaller: bytes = a[0] if b is None or a[0] < b[_PATH] else b[_PATH]
+    return smaller

@@ -13,6 +13,7 @@ from jobs.overlaps import refuse_clash, refuse_overlap
 from jobs.storages import Side, blaming, job_root, opened
 from storage_backends.base import RootIdentity, Storage
 from storage_backends.errors import StorageError
+from transfers.scan.listing import start_for
 from transfers.scan.merge import OutOfOrder
 from transfers.scan.run import ScanLost, ScanRun
 
@@ -51,6 +52,7 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> bool:
     with ExitStack() as stack:
         source, source_root = _open(stack, job, "source")
         sink, sink_root = _open(stack, job, "sink")
+        listers = start_for(job, {"source": source, "sink": sink}, stack)
         _check_roots(job, source_root, sink_root)
         if not scan.is_preview:
             sink, _ = _open(stack, job, "sink", create=True)
@@ -60,7 +62,7 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> bool:
             source.probe()
         # A storage's root itself belongs to the operator; a directory below it to the job.
         with_root = bool(job_root(job, "sink").path)
-        run = ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop)
+        run = ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop, listers=listers)
         run.run()
         return run.must_look_again
 

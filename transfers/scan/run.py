@@ -15,7 +15,7 @@ import logging
 import time
 from collections import Counter as Multiset
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from django.db import transaction
@@ -26,13 +26,15 @@ from jobs.catalogue import tasks_at
 from jobs.models import Finding, Scan, TaskKind
 from jobs.sql.rows import NewTask, Row, SeenTask
 from jobs.states import JobStatus, TaskStatus
-from jobs.storages import Side, blaming
+from jobs.storages import Side, blaming, job_root
 from jobs.transitions import Seen
 from storage_backends.base import FileInfo, Kind, ListError, RootIdentity, Storage
 from storage_backends.names import display_path
 from transfers.scan import merge
 from transfers.scan.decide import COPYING, Decision, Verdict, decide, is_same_source
 from transfers.scan.directories import Trail
+from transfers.scan.lister import Request
+from transfers.scan.listing import Listers
 from transfers.scan.rules import Rules
 
 log = logging.getLogger(__name__)
@@ -66,15 +68,24 @@ class ScanRun:
     """A scan under way."""
 
     def __init__(
-        self, scan: Scan, source: Storage, sink: Storage, *, with_root: bool, should_stop: Callable[[], bool]
+        self,
+        scan: Scan,
+        source: Storage,
+        sink: Storage,
+        *,
+        with_root: bool,
+        should_stop: Callable[[], bool],
+        listers: Listers | None = None,
     ) -> None:
-        """`with_root`: the job's own directory gets the source's mode and times like any other."""
+        """`with_root`: the job's own directory gets the source's mode and times like any other. `listers`: processes
+        that list a side."""
         self._scan, self._job = scan, scan.job
         self.must_look_again = False
         """A slave had a file in hand that looks newer than when it was claimed, or settled it under our eyes: what it
         copied may be the older version, and only another scan can tell."""
         self._source, self._sink = source, sink
         self._should_stop = should_stop
+        self._listers = listers or {}
         self._with_root = with_root and sink.capabilities.has_directories and source.capabilities.has_directories
         self._rules = Rules(self._job.exclude, self._job.include)
         self._trail = Trail(keep_empty=not self._rules.has_include)
@@ -109,17 +120,22 @@ class ScanRun:
 
     def _joined(self) -> merge.Merge:
         source_root, sink_root = self._source.root_identity(), self._sink.root_identity()
-        source = self._listed("source", self._source, sink_root, self._rules.prune)
-        sink = self._listed("sink", self._sink, source_root, None) if sink_root.exists else iter(())
+        source = self._listed("source", self._source, sink_root, self._job.exclude)
+        sink = self._listed("sink", self._sink, source_root, "") if sink_root.exists else iter(())
         return merge.Merge(source, merge.catalogue(self._job.pk), sink, passes_over=not self._rules)
 
-    def _listed(
-        self, side: Side, storage: Storage, other: RootIdentity, prune: Callable[[bytes], bool] | None
-    ) -> Iterator[list[FileInfo]]:
+    def _listed(self, side: Side, storage: Storage, other: RootIdentity, exclude: str) -> Iterator[list[merge.Listed]]:
         with blaming(side):
-            root: list[list[FileInfo | ListError]] = [[storage.get_file_info(b"")]] if self._with_root else []
-            chunks = storage.list_chunks(prune=prune, stop_at=other.chain[:1])
+            root: list[Sequence[merge.Entry]] = [[storage.get_file_info(b"")]] if self._with_root else []
+            request = Request(job_root(self._job, side).path, exclude, other.chain[:1])
+            chunks = self._chunks(side, storage, request)
             yield from merge.listed(chain(root, chunks), lambda error: self._note_error(side, error))
+
+    def _chunks(self, side: Side, storage: Storage, request: Request) -> Iterable[Sequence[merge.Entry]]:
+        if side in self._listers:
+            return self._listers[side].list_chunks(request, storage.location())
+        prune = self._rules.prune if side == "source" else None
+        return storage.list_chunks(prune=prune, stop_at=request.stop_at)
 
     def _note_error(self, side: Side, entry: ListError) -> None:
         self._unknown[side].append(entry.path)

@@ -1,5 +1,6 @@
 """Three sorted streams joined in one pass, compared with what dicts would say."""
 
+import itertools
 from itertools import pairwise
 
 import pytest
@@ -108,26 +109,41 @@ def without_breaths(joined: merge.Merge) -> list:
     return [found for found in joined if any(found)]
 
 
-STATES = st.lists(st.sampled_from(["as left", "changed", "drifted", "new", "gone", "only sink", "failed"]), max_size=9)
+HERE = at(b"", size=7)
+LINK = at(b"", Kind.SYMLINK, size=7)
+#: What source, catalogue and sink have of one path; all paths are alike but for their names.
+STATES = {
+    "as left": (HERE, row(HERE, sink=HERE), HERE),
+    "other size": (HERE._replace(size=8), row(HERE, sink=HERE), HERE),
+    "other time": (HERE._replace(mtime_ns=6), row(HERE, sink=HERE), HERE),
+    "touched": (HERE._replace(version="v2"), row(HERE, sink=HERE), HERE),
+    "drifted": (HERE, row(HERE, sink=HERE), HERE._replace(version="v2")),
+    "missing": (HERE, row(HERE, sink=HERE), None),
+    "new": (HERE, None, None),
+    "only sink": (None, None, HERE),
+    "gone": (None, row(HERE, sink=HERE), HERE),
+    "back": (HERE, row(HERE, sink=HERE, is_gone=True), HERE),
+    "fresh": (HERE, row(HERE, sink=HERE, compare_first=True), HERE),
+    "failed": (HERE, row(HERE, "failed", sink=HERE), HERE),
+    "with a reason": (HERE, row(HERE, sink=HERE, reason_code="SINK_IO_ERROR"), HERE),
+    "link": (LINK, row(LINK, sink=LINK), LINK),
+    "became a link": (LINK, row(HERE, sink=HERE), HERE),
+    "link at the sink": (HERE, row(HERE, sink=HERE), LINK),
+}
 
 
-@given(STATES, st.data())
-def test_files_between_others_are_passed_over_all_the_same_and_each_is_counted_once(states, data):
-    source, rows, sink, others = [], [], [], []
-    for number, state in enumerate(states):
-        here = at(b"%d" % number, size=number)
-        a = None if state in ("gone", "only sink") else here._replace(mtime_ns=6) if state == "changed" else here
-        c = None if state in ("new", "gone") else here._replace(mtime_ns=7) if state == "drifted" else here
-        status = {"failed": {"status": "failed", "reason_code": "SINK_IO_ERROR"}}.get(state, {})
-        b = None if state in ("new", "only sink") else row(here, sink=here, **status)
-        for stream, item in ((source, a), (rows, b and tuple(b)), (sink, c)):
-            stream += [item] if item else []
-        others += [] if state in ("as left", "only sink") else [(a, b, c)]
-    chunks = [iter(data.draw(chunked(stream))) for stream in (source, rows, sink)]
-    joined = merge.Merge(*chunks, passes_over=True)
-    assert without_breaths(joined) == others
-    left = [number for number, state in enumerate(states) if state == "as left"]
-    assert (joined.passed_files, joined.passed_bytes) == (len(left), sum(left))
+@pytest.mark.parametrize("are_together", [True, False])
+def test_files_between_others_are_passed_over_all_the_same_and_each_is_counted_once(are_together):
+    for states in itertools.product(STATES, repeat=3):
+        named = [[item and item._replace(path=b"%d" % number) for item in STATES[state]] for number, state in
+                 enumerate(states)]  # fmt: skip
+        others = [tuple(three) for state, three in zip(states, named, strict=True)
+                  if state not in ("as left", "only sink")]  # fmt: skip
+        streams = [[item for item in stream if item] for stream in zip(*named, strict=True)]
+        chunks = [iter([stream] if are_together else [[item] for item in stream]) for stream in streams]
+        joined = merge.Merge(*chunks, passes_over=True)
+        assert without_breaths(joined) == others, states
+        assert (joined.passed_files, joined.passed_bytes) == (states.count("as left"), 7 * states.count("as left"))
 
 
 def test_a_long_way_of_unchanged_files_is_interrupted_now_and_then():
