@@ -35,6 +35,7 @@ ONE_STACK_DIRECTORIES = (
     "tests/acceptance/test_cloud_names.py",
     "tests/acceptance/test_deployed_commands.py",
     "tests/unit/deploy/",
+    "tests/acceptance/test_cloud_trouble.py",
 )
 
 
