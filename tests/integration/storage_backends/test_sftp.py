@@ -130,3 +130,9 @@ def test_a_full_disk_is_told_as_such(storage, monkeypatch):
     from storage_backends.sftp.upload import explained
 
     assert isinstance(explained(storage._connection, b"/x/f", failed), errors.NoSpace)
+
+
+def test_the_cipher_is_the_one_that_costs_least(storage):
+    storage.probe()
+    transport = storage._connection._ssh.get_transport()
+    assert transport.local_cipher == transport.remote_cipher == "aes128-gcm@openssh.com"
