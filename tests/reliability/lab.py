@@ -131,10 +131,6 @@ class Nursery:
         argv = ["sync", *options, "--", str(world.source), str(world.sink)]
         return self._start(world, argv, mutant, freeze_before)
 
-    def clean_up(self, world: World) -> int | None:
-        """`manage.py janitor --remove`; its exit code."""
-        return self.wait(self._start(world, ["janitor", "--remove"], "", ""))
-
     def _start(self, world: World, argv: list[str], mutant: str, freeze_before: str) -> int:
         names = {"mutant": mutant, "freeze_before": freeze_before, "log": str(world.log)}
         return int(self._ask({"do": "start", "argv": argv, "database": str(world.database), **names}))

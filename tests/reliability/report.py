@@ -1,4 +1,4 @@
-"""`python -m tests.reliability.report`: all runs so far, added up, into docs/reliability.md."""
+"""`python -m tests.reliability.report`: all long runs so far, added up, into docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from tests.reliability.results import FILE, ROOT
+from tests.reliability.results import FILES, ROOT
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- counts -->\n", "<!-- end of counts -->"
@@ -21,12 +21,22 @@ WHAT = {
     "broker-kills": "times RabbitMQ was killed by kill -9 and started, under load",
     "database-restarts": "immediate restarts of PostgreSQL under load",
 }
+GOALS = {
+    "sweep": 10_000,
+    "cuts": 5000,
+    "zombies": 1000,
+    "moves": 100_000,
+    "broker-cuts": 1000,
+    "broker-kills": 60,
+    "database-restarts": 200,
+}
+"""What a whole long run does of each."""
 COUNTS = ("experiments", "struck", "resumed", "violations")
 
 
 def main() -> None:
     """Write the table."""
-    runs = [json.loads(line) for line in FILE.read_text().splitlines()]
+    runs = [json.loads(line) for line in FILES["long"].read_text().splitlines()]
     text = PAGE.read_text()
     head, _, rest = text.partition(BEGIN)
     PAGE.write_text(f"{head}{BEGIN}{_table(runs)}{END}{rest.partition(END)[2]}")
@@ -40,9 +50,10 @@ def _table(runs: Iterable[dict[str, Any]]) -> str:
             totals[run["what"]][name] += run[name]
         for name in ("commit", "seed", "python", "sqlite", "kernel"):
             about[name].add(str(run[name]))
-    lines = ["| what | " + " | ".join(COUNTS) + " |", "|---|---|---|---|---|"]
+    lines = ["| what | goal | " + " | ".join(COUNTS) + " |", "|---|---|---|---|---|---|"]
     for what, text in WHAT.items():
-        lines.append(f"| {text} | " + " | ".join(f"{totals[what][name]:,}" for name in COUNTS) + " |")
+        cells = [f"{GOALS[what]:,}" if what in GOALS else "", *(f"{totals[what][name]:,}" for name in COUNTS)]
+        lines.append(f"| {text} | " + " | ".join(cells) + " |")
     lines += ["", *(f"{name}: {', '.join(sorted(found))}." for name, found in about.items())]
     return "\n".join(lines) + "\n"
 

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from tests.reliability.experiments import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = ROOT / "var" / "reliability" / "results.jsonl"
+FILES = {"long": ROOT / "docs" / "reliability.jsonl", "fast": ROOT / "var" / "reliability" / "results.jsonl"}
+"""Long runs are kept with the page that tells of them."""
 VARIABLE = "SYNCF_RELIABILITY_RESULTS"
 SHOWN = 10
 
@@ -55,7 +56,7 @@ class Result(NamedTuple):
 
 def append(results: Sequence[Result], seed: int, tier: str) -> None:
     """One line for each stage."""
-    file = Path(os.environ.get(VARIABLE, FILE))
+    file = Path(os.environ.get(VARIABLE, FILES[tier]))
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as lines:
         for result in results:

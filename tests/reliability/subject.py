@@ -102,7 +102,7 @@ def _scale(mutant: str) -> None:
     scans.SCAN_LEASE_SECONDS, leases.LEADER_LEASE_SECONDS = LEASE_SECONDS, 1  # type: ignore
     settling.RETRY_BASE_SECONDS, settling.PATIENCE_SECONDS, settling.BUSY_PATIENCE_SECONDS = 0.05, 0.1, 0.1
     scheduler.LOOK_SECONDS, scheduler.TURN_SECONDS = 0.05, 0.3
-    session.LOOK_SECONDS, session.CHECK_SECONDS = 0.03, 0.04
+    session.LOOK_SECONDS, session.CHECK_SECONDS, session.UNREACHABLE_SECONDS = 0.03, 0.04, 1.0
     pool.WORKER_MODULE = "tests.reliability.worker"
     os.environ["SYNCF_MUTANT"] = mutant
     mutants.apply(mutant)
