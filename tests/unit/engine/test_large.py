@@ -601,3 +601,21 @@ def test_no_more_is_written_without_a_checkpoint_than_may_be_sent_again(bench, m
     (outcome,) = bench.run(bench.work(1, "big"))
     assert outcome.result is Result.COMPLETED and len(unsaved) > 5
     assert max(unsaved) <= 6 * PART
+
+
+def test_who_lost_the_task_before_its_first_byte_leaves_no_empty_partial(bench, big):
+    work = bench.work(1, "big")
+    bench.journal.lose_at = 2  # the partial is there, and its token is about to be saved
+    (outcome,) = bench.run(work)
+    assert outcome.reason_code == "LEASE_EXPIRED"
+    assert bench.partials() == []
+
+
+def test_who_lost_the_task_later_leaves_what_arrived_to_the_next(bench, big):
+    work = bench.work(1, "big")
+    bench.journal.lose_at = 4
+    bench.run(work)
+    assert len(bench.partials()) == 1
+    bench.calm()
+    (outcome,) = bench.run(bench.again(work))
+    assert (outcome.result, outcome.bytes_resumed > 0) == (Result.COMPLETED, True)
