@@ -142,5 +142,5 @@ def test_a_sink_that_can_not_be_opened_is_tried_again(job):
 def test_a_directory_tells_what_its_file_system_has_left(tmp_path):
     found = os.statvfs(tmp_path)
     storage = LocalStorage(os.fsencode(tmp_path))
-    assert 0 < storage.free_bytes() <= found.f_frsize * found.f_bfree
+    assert 0 < storage.free_bytes() <= found.f_frsize * found.f_blocks
     storage.close()
