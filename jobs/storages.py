@@ -26,6 +26,9 @@ class Root(NamedTuple):
     url: str
     path: bytes
 
+    def __repr__(self) -> str:
+        return f"Root({self.alias}, {self.path!r})"  # a URL may hold a password
+
 
 def configured() -> dict[str, str]:
     """Alias → URL, as the operator's environment gives them."""

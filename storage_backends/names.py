@@ -18,6 +18,13 @@ def display_path(path: bytes) -> str:
     return "".join(map(_display_character, text))
 
 
+def printable(text: str) -> str:
+    """Text of others that goes into a line of ours: what does not print is escaped, a backslash stays what it is."""
+    if text.isprintable():
+        return text
+    return "".join(character if character == "\\" else _display_character(character) for character in text)
+
+
 def _display_character(character: str) -> str:
     if character in _SHORT:
         return _SHORT[character]

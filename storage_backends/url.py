@@ -19,14 +19,17 @@ class StorageUrl(NamedTuple):
     """With its leading slash, percent signs decoded."""
     options: dict[str, str]
 
+    def __repr__(self) -> str:
+        return f"StorageUrl({self.scheme})"
+
     @classmethod
     def parse(cls, url: str) -> StorageUrl:
         """Raises ConfigurationError for what is not a URL, has a fragment, or says an option twice."""
         try:
             parts = urlsplit(url)
             pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        except ValueError as error:
-            raise ConfigurationError(f"the storage URL cannot be read: {error}") from error
+        except ValueError:  # not chained and not quoted: its text holds parts of the URL
+            raise ConfigurationError("the storage URL cannot be read: no valid host, port or options") from None
         if not parts.scheme or f"{parts.scheme}://" != url[: len(parts.scheme) + 3].lower():
             raise ConfigurationError("a storage URL starts with its kind, as in file:///data or s3://bucket/prefix")
         if parts.fragment:

@@ -34,9 +34,9 @@ STORAGE_PREFIX = "STORAGE_"
 NOT_A_STORAGE = frozenset({"STORAGE_EMULATOR_HOST"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Environment:
-    """Everything an operator can say, checked. Raises nothing later."""
+    """Everything an operator can say, checked. Raises nothing later. Never printed: keys and passwords are in it."""
 
     secret_key: str
     debug: bool

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.views.debug import SafeExceptionReporterFilter
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -19,6 +21,15 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 """No script but our own files: a name that got into a page as HTML all the same could run nothing."""
+
+
+class Reporter(SafeExceptionReporterFilter):
+    """What a report of a server error (DEBUG's pages, mails) shows of settings and variables: URLs hold passwords."""
+
+    hidden_settings = re.compile(
+        "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE|URL|STORAGES_CONFIGURED|EMAIL|WEBHOOK", re.IGNORECASE
+    )
+
 
 Answer = Callable[[HttpRequest], HttpResponse]
 

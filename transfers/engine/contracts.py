@@ -65,6 +65,9 @@ class Place(NamedTuple):
     device: str = ""
     """`RootIdentity.device` at the last scan; on another one nothing is read or written. Empty: not checked."""
 
+    def __repr__(self) -> str:
+        return f"Place({self.url.partition(':')[0]}, {self.path!r})"  # a URL may hold a password
+
 
 class Work(NamedTuple):
     """One claimed task."""

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from storage_backends import CHATTY_LOGGERS
+from storage_backends.logs import OneLine
 from transfers.engine.contracts import Assignment, LeaseLost, Work
 from transfers.engine.control import ControlPage, PageControl
 from transfers.engine.messages import (
@@ -130,7 +131,9 @@ def main(arguments: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     for name in CHATTY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.basicConfig(level=log_level, format=f"%(asctime)s %(levelname)s worker[{os.getpid()}] %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine(f"%(asctime)s %(levelname)s worker[{os.getpid()}] %(message)s"))
+    logging.basicConfig(level=log_level, handlers=[handler])
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
     serve(Connection(socket_fd), ControlPage(control_fd))
 
