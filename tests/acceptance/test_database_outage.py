@@ -63,6 +63,32 @@ def test_after_a_fast_and_an_immediate_restart_the_same_processes_finish_the_wor
     assert all("Traceback" not in process.err for process in running[:3])
 
 
+def test_connections_that_are_cut_in_the_middle_of_their_transactions_cost_nothing_but_time(product, server):
+    source, sink = product.base / "source", product.base / "sink"
+    fill(source / "big", 16 * MIB)
+    fill_many(source / "many", FILES, 3_000)
+    job = product.create_job("source", "sink", bytes_per_second=6 * MIB)
+    running = [product.start_scheduler(), product.start_slave("slave-001"), product.start_slave("slave-002")]
+    eventually(lambda: product.statuses(job).get("completed", 0) > 0, 30, "the first files")
+    cut = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        " AND state <> 'idle' AND pid <> pg_backend_pid()"
+    )
+    count = 0
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        while count < 15:
+            count += connection.execute(cut).fetchone()[0]
+    product.steer("update_options", job, bytes_per_second=None)
+    product.wait_for_job(job)
+    assert [process.code for process in running] == [None] * 3
+    assert product.rows("SELECT DISTINCT attempts FROM jobs_task WHERE job_id = %s AND kind = 'file'", job) == [
+        {"attempts": 1}
+    ]
+    assert_same_files(source, sink)
+    assert_no_upload_is_remembered(product)
+    assert all("Traceback" not in process.err for process in running)
+
+
 def is_big_left(product):
     return product.value("SELECT count(*) FROM jobs_task WHERE status = 'in_progress'") == 1
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from tests.acceptance.people import ordinary
 from tests.reliability import shim, stages
 from tests.reliability.lab import ENVIRONMENT, directory
-from tests.reliability.results import append, table
+from tests.reliability.results import Result, append, table
 
-FAST = stages.Counts(sweep=260, database=40, cuts=72, zombies=21)
+FAST = stages.Counts(sweep=270, database=45, cuts=72, zombies=21)
 LONG = stages.Counts(
     sweep=9000,
     database=1000,
@@ -44,13 +44,19 @@ def main() -> int:
     with directory("reliability") as home, ExitStack() as stack:
         crew = stages.Crew(home, shim.build(home), seed, options.number, stack)
         names = options.only or (stages.STAGES if options.long else stages.FAST)
-        results = [stages.STAGES[name](crew, counts) for name in names]
+        results = [_perform(name, crew, counts, "long" if options.long else "fast") for name in names]
     if options.ordinary_user:
         _as_ordinary_user(seed)
-    append(results, seed, "long" if options.long else "fast")
     print(table(results, seed))
     print(f"{time.monotonic() - begun:.0f} s")
     return int(any(not result.is_good for result in results))
+
+
+def _perform(name: str, crew: stages.Crew, counts: stages.Counts, tier: str) -> Result:
+    """One stage; what it found is written down at once."""
+    result = stages.STAGES[name](crew, counts)
+    append(result, crew.seed, tier)
+    return result
 
 
 def _options() -> argparse.Namespace:

@@ -54,13 +54,12 @@ class Result(NamedTuple):
         return {"experiments": self.done, "struck": self.struck, "resumed": resumed, "violations": len(self.bad)}
 
 
-def append(results: Sequence[Result], seed: int, tier: str) -> None:
-    """One line for each stage."""
+def append(result: Result, seed: int, tier: str) -> None:
+    """One line."""
     file = Path(os.environ.get(VARIABLE, FILES[tier]))
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as lines:
-        for result in results:
-            lines.write(json.dumps({**_about(seed), "tier": tier, "what": result.stage, **result.counts()}) + "\n")
+        lines.write(json.dumps({**_about(seed), "tier": tier, "what": result.stage, **result.counts()}) + "\n")
 
 
 def _about(seed: int) -> dict[str, Any]:
