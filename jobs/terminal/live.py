@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jobs.insight import Eta, InFlight
 from jobs.selectors import Progress
 from jobs.states import TaskStatus
 from jobs.terminal.columns import cut, cut_front, fitting, pad
@@ -16,15 +17,6 @@ MOST_NAMED, OTHER_ROWS = 5, 6
 _BAR_COLUMNS = 40
 
 
-class InFlight(NamedTuple):
-    """A file that is being copied."""
-
-    name: str
-    """As `display_path` shows it."""
-    done: int
-    size: int
-
-
 class Picture(NamedTuple):
     """A job at one moment."""
 
@@ -34,11 +26,10 @@ class Picture(NamedTuple):
     """Its scan has not ended: nobody knows yet how much there is."""
     files_seen: int
     bytes_per_second: float
-    eta: float | None
-    """Seconds; None where it can't be said."""
+    eta: Eta
     in_flight: Sequence[InFlight]
     in_hand: int
-    """Files that slaves have taken, those in flight among them."""
+    """Tasks that slaves have taken, those in flight among them."""
     note: str = ""
     """What holds the job up."""
 
@@ -59,7 +50,7 @@ def block(picture: Picture, size: Size) -> list[str]:
     named = picture.in_flight[: max(0, min(MOST_NAMED, size.rows - OTHER_ROWS))]
     lines += [_file(file, columns) for file in named]
     if more := picture.in_hand - len(named):
-        lines.append(f"{' and' if named else ''} {more:,} {'more ' if named else ''}files in hand")
+        lines.append(f"{' and' if named else ''} {more:,} {'more ' if named else ''}tasks in hand")
     return [cut(line, columns) for line in lines]
 
 
@@ -83,9 +74,9 @@ def _facts(picture: Picture) -> list[str]:
 
 
 def _eta(picture: Picture) -> str:
-    if picture.is_scanning:
+    if picture.is_scanning or picture.eta.is_estimating:
         return "estimating…"
-    return "–" if picture.eta is None else human_seconds(picture.eta)
+    return "–" if picture.eta.seconds is None else human_seconds(picture.eta.seconds)
 
 
 def _bar(fraction: float, columns: int) -> str:
@@ -95,9 +86,9 @@ def _bar(fraction: float, columns: int) -> str:
 
 
 def _file(file: InFlight, columns: int) -> str:
-    share = human_percent(file.done / file.size) if file.done else ""
+    share = human_percent(file.percent / 100) if file.copied_bytes else ""
     head = f" {share:>5} "
     if columns >= 50:
-        sizes = [human_bytes(file.done)] if file.done else []
+        sizes = [human_bytes(file.copied_bytes)] if file.copied_bytes else []
         head += pad(f" {'/'.join([*sizes, human_bytes(file.size)])}", 24)
-    return head + cut_front(file.name, columns - len(head))
+    return head + cut_front(file.path_display, columns - len(head))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from storage_backends.names import display_path
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 #: Longer than this nothing is foretold.
 _MOST_SECONDS = 100 * 86400
@@ -30,3 +32,8 @@ def human_seconds(seconds: float) -> str:
 def human_percent(fraction: float) -> str:
     """42 %, rounded down: 100 % means done."""
     return f"{int(fraction * 100)} %"
+
+
+def shown(text: str) -> str:
+    """`text` that somebody chose (a name, a path of a job) without anything a terminal would obey."""
+    return display_path(text.encode(errors="surrogateescape"))

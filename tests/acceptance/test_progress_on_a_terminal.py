@@ -84,7 +84,8 @@ def sync(oneshot, tmp_path):
 def test_the_display_of_a_sync_from_its_scan_to_ctrl_c(sync):
     shown = eventually(lambda: [f for f in sync.frames() if "line" in f[-1] and re.search("[1-9] %", f[-1])], 20, "%")
     title, facts, bar, file = shown[-1]
-    assert title.startswith("local:/") and re.search(r"0/1 files  [\d.]+ MiB/24\.0 MiB  \d+ %  [\d.]+ \wi?B/s", facts)
+    assert title.startswith("local:/")
+    assert re.search(r"0/1 files  [\d.]+ MiB/24\.0 MiB  \d+ %  [\d.]+ \w+/s  ETA ", facts)
     assert re.fullmatch(r"\[#*-+\]", bar)
     assert file.endswith(r"red\x1B[31m\x1B]0;title\x07\nline\u202E\xFF")
 

@@ -38,7 +38,7 @@ class ProgressDisplay:
             from transfers.oneshot.drawing import Drawing
 
             self._drawing = Drawing(self._stream)
-        self._drawing.show(session, now)
+        self._drawing.draw(session)
 
     def close(self, last_words: str = "") -> None:
         """Leave the terminal as it was and say `last_words`, once."""

@@ -2,17 +2,22 @@
 
 import pytest
 
+from jobs.insight import Eta, InFlight
 from jobs.selectors import progress_from
 from jobs.terminal.columns import width
-from jobs.terminal.live import MOST_NAMED, InFlight, Picture, block, one_line
+from jobs.terminal.live import MOST_NAMED, Picture, block, one_line
 from jobs.terminal.screen import Size
 
 TOTALS = {"file.completed": 3, "file.completed.bytes": 1 << 20, "file.pending": 2, "file.pending.bytes": 1 << 20}
 
 
+def file(name, copied, size):
+    return InFlight(1, name, "slave-001", size, copied, 1, None, False)
+
+
 def picture(totals=TOTALS, *, under_way=0, **fields):
     values = {"title": "nightly", "progress": progress_from(totals, under_way), "is_scanning": False, "files_seen": 9}
-    values |= {"bytes_per_second": 1024.0, "eta": 61.0, "in_flight": [InFlight("big.iso", 1, 4)], "in_hand": 1}
+    values |= {"bytes_per_second": 1024.0, "eta": Eta(61.0), "in_flight": [file("big.iso", 1, 4)], "in_hand": 1}
     return Picture(**values | fields)
 
 
@@ -33,20 +38,20 @@ def test_a_hundred_percent_is_not_said_while_a_byte_is_missing():
 
 
 def test_an_unknown_end_is_a_dash_and_failures_come_early():
-    shown = one_line(picture({**TOTALS, "file.failed": 1}, eta=None))
+    shown = one_line(picture({**TOTALS, "file.failed": 1}, eta=Eta()))
     assert shown.startswith("4/6 files  1 failed") and shown.endswith("ETA –")
 
 
 @pytest.mark.parametrize("columns", [1, 2, 8, 12, 20, 33, 50, 79, 80, 200])
 @pytest.mark.parametrize("rows", [1, 5, 24])
 def test_every_line_fits(columns, rows):
-    files = [InFlight("写真/" * 30 + "end", 1, 2)] * 30
+    files = [file("写真/" * 30 + "end", 1, 2)] * 30
     lines = block(picture(in_flight=files, in_hand=2000, note="parked: " + "x" * 300), Size(columns, rows))
     assert max(map(width, lines)) <= columns - 1
     assert len([line for line in lines if line.endswith("end")]) <= MOST_NAMED
 
 
 def test_files_in_hand_beyond_the_named_ones_are_counted():
-    files = [InFlight(f"file {number}", 0, 5) for number in range(9)]
+    files = [file(f"file {number}", 0, 5) for number in range(9)]
     lines = block(picture(in_flight=files, in_hand=2000), Size(80, 24))
-    assert lines[-1] == f" and {2000 - MOST_NAMED:,} more files in hand"
+    assert lines[-1] == f" and {2000 - MOST_NAMED:,} more tasks in hand"

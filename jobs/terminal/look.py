@@ -1,0 +1,38 @@
+"""Reads how a job stands: a few short statements a look, however many files."""
+
+from __future__ import annotations
+
+from jobs.insight import in_flight, job_insight
+from jobs.models import Job, Scan
+from jobs.states import JobStatus
+from jobs.terminal.live import MOST_NAMED, Picture
+from jobs.terminal.words import shown
+from jobs.waiting import tasks_in_hand
+
+
+def look(job: Job, scan: Scan | None) -> Picture:
+    """How `job` stands now. `scan`: the one to wait for, finished or not."""
+    insight = job_insight(job)
+    return Picture(
+        title=title(job),
+        progress=insight.progress,
+        is_scanning=scan is not None and scan.finished_at is None,
+        files_seen=scan.files_seen if scan else 0,
+        bytes_per_second=insight.speed.bytes_per_second,
+        eta=insight.eta,
+        in_flight=in_flight(job, limit=MOST_NAMED),
+        in_hand=tasks_in_hand().filter(job=job).count(),
+        note=hindrance(job),
+    )
+
+
+def title(job: Job) -> str:
+    """The job's name, or its two places, without anything a terminal would obey."""
+    return shown(str(job))
+
+
+def hindrance(job: Job) -> str:
+    """Why nothing is copied although there may be work; empty if nothing is in the way."""
+    if job.status == JobStatus.PAUSED:
+        return "paused"
+    return shown(f"parked: {job.parked_code}: {job.parked_text}") if job.parked_code else ""
