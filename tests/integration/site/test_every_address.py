@@ -22,6 +22,9 @@ FOR_ANYBODY = {"/", "/admin", "/favicon.ico", "/health", "/admin/login/", "/admi
 #: What every user may ask, with a key or (the admin) as a member of staff.
 FOR_EVERY_USER = {"/api", "/api/", "/api/schema"}
 FOR_STAFF = {"/admin/", "/admin/password_change/", "/admin/password_change/done/", "/admin/jsi18n/"}
+UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
+#: They answer everything alike and do nothing.
+PLAIN = {"/", "/admin", "/favicon.ico"}
 #: Not owned: whoever holds view_slave sees all slaves.
 NOT_OWNED = {"/api/slaves/{pk}", "/admin/jobs/slave/{object_id}/change/", "/admin/jobs/slave/{object_id}/history/"}
 
@@ -115,6 +118,18 @@ def test_a_browser_without_permissions_gets_nothing_of_the_admin(things, django_
             is_short_form = answer.status_code == 302 and answer["Location"].endswith(("/change/", "/admin/"))
             says_methods_only = method == "OPTIONS" and not answer.content
             assert answer.status_code in (403, 404, 405) or is_short_form or says_methods_only, where
+    assert state() == before
+
+
+def test_no_browser_changes_anything_without_the_csrf_token(things, admin_user):
+    """Not even that of somebody who may do everything: another site's form sends the cookie, but not the token."""
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(admin_user)
+    before = state()
+    places = [address for address in EVERYWHERE if address.template not in PLAIN]
+    for address, method, answer in walk(browser, things.values, methods=UNSAFE, places=places):
+        where = (address.template, method, answer.status_code)
+        assert answer.status_code in (403, 405), where
     assert state() == before
 
 
