@@ -19,6 +19,8 @@ from typing import NamedTuple
 from tests.benchmarks.measure import ROOT
 
 PLAIN, DURABLE, CHECKED = "plain", "durable", "checked"
+STORED, CHECKED_RCLONE = "SyncF --verify stored", "rclone, then check --download"
+"""Of the stores: what proves as little as `rclone sync`, and what proves as much as SyncF does."""
 NO_CONFIG = {"RCLONE_CONFIG": "/dev/null"}
 
 Argv = list[str]

@@ -2,6 +2,10 @@
 
 Each kind has one server for all contenders, and every sync a prefix of its own there. What was sent up is compared by
 `rclone check --download`, what came down by reading it; neither is timed.
+
+SyncF reads everything back, so like is compared with like twice: SyncF with `rclone sync` and `rclone check --download`
+after it, and, for sinks whose server checks digests, `--verify stored` with `rclone sync` alone. SyncF beside
+`rclone sync` alone is shown as well.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.benchmarks import check, disk
-from tests.benchmarks.contenders import DURABLE, PLAIN, Contender, named, peer, version_of
+from tests.benchmarks.contenders import CHECKED_RCLONE, DURABLE, PLAIN, STORED, Contender, named, peer, version_of
 from tests.benchmarks.measure import run, settle
 from tests.benchmarks.workloads import Bench
 from tests.servers import buckets
@@ -111,23 +115,26 @@ def _contenders(bench: Bench, store: Store) -> list[Contender]:
         down = None if options else lambda a, b: sync(f"{alias}:/{a}", b)
         return Contender(name, ours.version, lambda a, b: sync(a, f"{alias}:/{b}"), down, state)
 
-    def rclone(a: str, b: str) -> list[str]:
-        return [str(peer("rclone")), "sync", a, b]
-
     found = [
         syncf("SyncF"),
-        Contender(
-            "rclone",
-            version_of(str(peer("rclone")), "version"),
-            lambda a, b: rclone(a, store.rclone + b),
-            lambda a, b: rclone(store.rclone + a, b),
-        ),
+        _rclone(store, "rclone", '"$0" sync "$1" "$2"'),
+        _rclone(store, CHECKED_RCLONE, '"$0" sync "$1" "$2" && "$0" check --download "$1" "$2"'),
     ]
     if store.kind != "sftp":
-        found.insert(1, syncf("SyncF --verify stored", "--verify", "stored"))
+        found.insert(1, syncf(STORED, "--verify", "stored"))
     if store.kind == "s3" and peer("s5cmd").exists():
         found.append(_s5cmd(store))
     return found
+
+
+def _rclone(store: Store, name: str, script: str) -> Contender:
+    program = str(peer("rclone"))
+
+    def both(a: str, b: str) -> list[str]:
+        return ["sh", "-c", script, program, a, b]
+
+    up, down = (lambda a, b: both(a, store.rclone + b)), (lambda a, b: both(store.rclone + a, b))
+    return Contender(name, version_of(program, "version"), up, down)
 
 
 def _s5cmd(store: Store) -> Contender:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import report, trees
-from tests.benchmarks.contenders import Contender
+from tests.benchmarks.contenders import CHECKED_RCLONE, Contender
 from tests.benchmarks.goals import GOALS, Goal
 from tests.benchmarks.results import Results
 
@@ -45,6 +45,20 @@ def test_the_report_has_every_goal_every_table_and_the_commands(results):
     assert text.count("not measured") == len(GOALS) - 3
     assert "| a against `rclone sync --checksum` | 0.80 | 0.60 | 0.50 | aim reached |" in text
     assert "`cp -a SOURCE SINK ; sync -f SINK`" in text and "two cores" in text and "/bin/" not in text
+
+
+def test_stores_are_compared_like_with_like_and_the_plain_comparison_is_kept():
+    found = Results()
+    for contender, seconds in (("SyncF", 4.0), ("SyncF --verify stored", 1.5), ("rclone", 2.0), (CHECKED_RCLONE, 5.0)):
+        found.add("azure-big-up", contender, durable=seconds, cpu=seconds / 2)
+    reached = {goal.text: goal.reached(found) for goal in GOALS if goal.text.startswith("s: azure, big up")}
+    expected = {
+        f"SyncF against {CHECKED_RCLONE}": 0.8,
+        "SyncF --verify stored against rclone": 0.75,
+        "SyncF against rclone, which verifies nothing": 2.0,
+    }
+    rows = {"s: azure, big up: ", "s: azure, big up, CPU: "}
+    assert reached == {row + pair: ratio for row in rows for pair, ratio in expected.items()}
 
 
 def test_the_trees_are_the_same_every_time(tmp_path):
