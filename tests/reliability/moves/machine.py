@@ -29,7 +29,7 @@ STORY = (
     *["slave_tells_of_progress", "slave_lets_go_of_strays"] * 2,
     *["slave_asks_whether_it_may_publish"] * 4,
     *["slave_dies", "slave_dies", "slave_finds_the_sink_full"],
-    *["operator_steers", "operator_runs_it_now", "operator_retries", "operator_retries"],
+    *["operator_steers", "operator_steers", "operator_runs_it_now", "operator_retries", "operator_retries"],
     *["scheduler_begins_a_scan", "scheduler_ends_a_scan", "scheduler_turns", "scheduler_turns"],
     *["scheduler_looks_for_room", "scheduler_looks_for_room", "scheduler_folds_the_totals"],
 )
@@ -206,7 +206,7 @@ class Moves(RuleBasedStateMachine):
 
     def operator_steers(self, draw: Draw) -> None:
         """A kill ends most of the story, so it comes seldom."""
-        name = "kill" if draw.b > 11 else "pause" if draw.is_odd and draw.b < 5 else "resume"
+        name = "kill" if draw.b > 9 and draw.is_odd else "pause" if draw.is_odd and draw.b < 5 else "resume"
         service = {"pause": services.pause_job, "resume": services.resume_job, "kill": services.kill_job}[name]
         try:
             answer: bool | None = service(self.job, actor="user:ann")
