@@ -10,7 +10,6 @@ import base64
 import logging
 import re
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any, NamedTuple
 
 import requests
@@ -18,6 +17,7 @@ from google.api_core.exceptions import GoogleAPICallError, from_http_response, f
 
 from storage_backends.errors import UploadGone
 from storage_backends.gcs.failures import TIMEOUT
+from storage_backends.objects.body import Body
 
 QUANTUM_BYTES = 256 << 10
 """The service keeps multiples of this, and takes nothing else but at the end."""
@@ -76,7 +76,7 @@ class Sessions:
     ) -> requests.Response:
         try:
             # As a file it is sent in small pieces: the time-out holds for each, and not for a part on a slow line.
-            body = BytesIO(data) if data else b""
+            body = Body(data) if data else b""
             return self._http.request(method, uri, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:
             raise type(error)("no answer") from None  # its own words and causes show the URI
