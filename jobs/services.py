@@ -195,7 +195,7 @@ def kill_job(job: Job, *, actor: str) -> bool:
 def run_now(job: Job, *, actor: str) -> Scan:
     """Scan as soon as the scheduler comes by; a completed run-once job runs again."""
     with transaction.atomic():
-        _lock(job)
+        hold(job)
         _rerun_if_completed(job, actor)
         parking.try_again(job, actor=actor)
         scan = _request_scan(job, is_preview=False)
@@ -206,13 +206,13 @@ def run_now(job: Job, *, actor: str) -> Scan:
 def preview(job: Job, *, actor: str) -> Scan:
     """A dry run: a scan that records what it would do and writes no task."""
     with transaction.atomic():
-        _lock(job)
+        hold(job)
         scan = _request_scan(job, is_preview=True)
         JobEvent.objects.create(job=job, actor=actor, action="preview")
     return scan
 
 
-def _lock(job: Job) -> None:
+def hold(job: Job) -> None:
     """Hold the job and see it as it is now: the scheduler completes it at any time."""
     transitions.lock_job_alone(job.pk)
     job.refresh_from_db()
@@ -236,9 +236,12 @@ def _request_scan(job: Job, *, is_preview: bool) -> Scan:
         raise Conflict("SCAN_UNDER_WAY", "A scan of this job is requested or under way.", hint=hint) from None
 
 
-def retry_failed(job: Job, *, actor: str, failed_before: datetime | None = None) -> int:
-    """Failed and skipped tasks (that ended before a moment) become pending with fresh attempts; returns how many."""
+def retry_failed(job: Job, *, actor: str, failed_before: datetime | None = None, reason_code: str = "") -> int:
+    """Failed and skipped tasks (that ended before a moment, or for one reason) become pending with fresh attempts;
+    returns how many."""
     tasks = Task.objects.filter(job=job)
+    if reason_code:
+        tasks = tasks.filter(reason_code=reason_code)
     if failed_before is not None:
         tasks = tasks.filter(completed_at__lt=failed_before)
     return _retry(job, tasks, actor=actor)
@@ -259,7 +262,7 @@ def _retry(job: Job, tasks: QuerySet[Task], *, actor: str) -> int:
 def _retry_batch(job: Job, tasks: QuerySet[Task], actor: str) -> int:
     """A batch and, in the same transaction, the return from completion, which the scheduler may bring at any time."""
     with transaction.atomic():
-        _lock(job)
+        hold(job)
         if job.status == JobStatus.KILLED:
             raise Conflict("JOB_IS_KILLED", "The job is killed; nothing of it can be retried.")
         moved = transitions.retry_batch(tasks, actor=actor)

@@ -53,6 +53,13 @@ def set_draining(slave: Slave) -> None:
     Slave.objects.filter(pk=slave.pk, state=Slave.State.ONLINE).update(state=Slave.State.DRAINING)
 
 
+def ask_to_drain(slave: Slave) -> bool:
+    """Have it take no more work and end when what it has is done, within seconds of idling. False if it was asked
+    already, or is gone."""
+    live = live_slaves().filter(pk=slave.pk, drain_requested_at=None)
+    return bool(live.update(drain_requested_at=Now()))
+
+
 def is_asked_to_drain(slave: Slave) -> bool:
     """Whether somebody wants this incarnation to end in an orderly way."""
     return Slave.objects.filter(pk=slave.pk, drain_requested_at__isnull=False).exists()

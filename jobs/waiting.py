@@ -9,7 +9,8 @@ from __future__ import annotations
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from jobs.models import Scan, Task
+from jobs.models import INDEXED_SIZE_BYTES, Scan, Task
+from jobs.states import TaskStatus
 
 
 def _condition(column: str, template: str) -> Func:
@@ -67,3 +68,22 @@ def is_busy_with_files() -> Q:
     """Jobs (as OuterRef "pk") with files waiting or under way, directories in hand, or a scan that may add some."""
     scanning = Scan.objects.filter(job=OuterRef("pk"), finished_at=None, is_preview=False, started_at__isnull=False)
     return Q(has(waiting_files())) | Q(has(tasks_in_hand())) | Q(Exists(scanning))
+
+
+def in_status(status: TaskStatus) -> Q:
+    """Tasks in this status; for those that few tasks are in, by an index."""
+    texts = {
+        **dict.fromkeys((TaskStatus.PENDING, TaskStatus.RETRYING), "('pending', 'retrying')"),
+        **dict.fromkeys((TaskStatus.FAILED, TaskStatus.SKIPPED), "('failed', 'skipped')"),
+    }
+    if status is TaskStatus.FAILED:
+        return _IS_FAILED
+    if status is TaskStatus.IN_PROGRESS:
+        return Q(owner__isnull=False)
+    exact = Q(status=status)
+    return Q(_condition("status", f"%(expressions)s IN {texts[status]}")) & exact if status in texts else exact
+
+
+def is_large(least_bytes: int) -> Q:
+    """Tasks of at least so many bytes; `least_bytes` must not be less than what the index holds."""
+    return Q(_condition("size", f"%(expressions)s >= {INDEXED_SIZE_BYTES}"), size__gte=least_bytes)

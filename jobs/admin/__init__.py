@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from jobs.admin import history, job, login, tokens
+from jobs.admin import history, job, login, slaves, tasks, tokens
 
-__all__ = ["history", "job", "login", "tokens"]
+__all__ = ["history", "job", "login", "slaves", "tasks", "tokens"]
 
 admin.site.site_header = admin.site.site_title = "SyncF"
 admin.site.index_title = "Overview"

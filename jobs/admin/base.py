@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
+from django.forms.widgets import Script
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class HistoryKeeper(AnyModelAdmin):
 
     class Media:
         css = {"all": ("jobs/admin.css",)}  # noqa: RUF012
+        js = (Script("jobs/admin.js", defer=True),)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Never."""

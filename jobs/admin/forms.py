@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from jobs import services
+from jobs import drafts, services
 from jobs.durations import format_interval, parse_interval
 from jobs.errors import Refusal
 from jobs.models import Job
@@ -24,6 +27,8 @@ OPTIONS = (
     *("name", "interval", "verify", "exclude", "include", "bytes_per_second", "max_attempts"),
     *("when_changing", "quiet_seconds", "webhook_url"),
 )
+#: The button that shows what the job would do instead of starting it.
+PREVIEW = "_preview"
 PATHS = ("source_type", "source_path", "sink_type", "sink_path")
 
 
@@ -87,13 +92,34 @@ class JobForm(JobModelForm):
         return self.instance
 
 
+class PathInput(forms.TextInput):
+    """A line to type a path into, and a button that leads to the directories of the storage chosen above it."""
+
+    def __init__(self, side: str) -> None:
+        super().__init__({"size": 60, "spellcheck": "false", "autocomplete": "off"})
+        self._side = side
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """Both. The button sends the form as it is, so that nothing typed is lost."""
+        return format_html(
+            '{} <button class="button syncf-browse" formnovalidate formaction="{}">Browse {}…</button>',
+            super().render(name, value, attrs, renderer),
+            reverse("admin:jobs_job_browse", args=[self._side]),
+            self._side,
+        )
+
+
 class NewJobForm(JobForm):
     """A new job. The storages are those that the operator configured."""
 
-    source_type = forms.ChoiceField(help_text="Storage to read.")
-    source_path = forms.CharField(strip=False, help_text="Directory that is copied; / is the storage's root.")
-    sink_type = forms.ChoiceField(help_text="Storage to write.")
-    sink_path = forms.CharField(strip=False, help_text="Directory that becomes like the source; made if missing.")
+    source_type = forms.ChoiceField(label="Source storage", help_text="Storage to read.")
+    source_path = forms.CharField(
+        strip=False, widget=PathInput("source"), help_text="Directory that is copied; / is the storage's root."
+    )
+    sink_type = forms.ChoiceField(label="Sink storage", help_text="Storage to write.")
+    sink_path = forms.CharField(
+        strip=False, widget=PathInput("sink"), help_text="Directory that becomes like the source; made if missing."
+    )
 
     class Meta(JobForm.Meta):
         fields = (*PATHS, *OPTIONS)
@@ -109,7 +135,8 @@ class NewJobForm(JobForm):
 
     def _perform(self) -> None:
         values: Any = {name: self.cleaned_data[name] for name in (*PATHS, *OPTIONS)}
-        self.instance = services.create_job(actor=services.actor_of(self.user), owner=self.user, **values)
+        create = drafts.draft_job if PREVIEW in self.data else services.create_job
+        self.instance = create(actor=services.actor_of(self.user), owner=self.user, **values)
 
 
 def _said(refusal: Refusal) -> str:

@@ -1,11 +1,11 @@
-"""Tasks, scans, events and slaves: to be looked at, filtered and searched."""
+"""Scans and events: to be looked at, filtered and searched."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import Case, QuerySet, When
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 
 from jobs import selectors
 from jobs.admin.base import ReadOnly
-from jobs.admin.display import badge, bar, size
-from jobs.models import Finding, JobEvent, Scan, Slave, Task
+from jobs.admin.display import badge
+from jobs.models import Finding, JobEvent, Scan
 
 if TYPE_CHECKING:
     FindingInlineBase = admin.TabularInline[Finding, Scan]
@@ -41,45 +41,6 @@ class OfJobs(ReadOnly):
     def of_job(self, row: Any) -> SafeString:
         """Linked."""
         return format_html('<a href="{}">{}</a>', reverse("admin:jobs_job_change", args=[row.job_id]), row.job)
-
-
-@admin.register(Task)
-class TaskAdmin(OfJobs):
-    """One path of one job and the state it is in."""
-
-    list_display = ("path_display", "state", "progress", "file_size", "of_job", "attempts", "slave_name", "reason_code")
-    list_filter = ("status", "kind")
-    search_fields = ("path_display",)
-    search_help_text = "Part of the path, as it is shown."
-    fields = (
-        *("of_job", "path_display", "kind", "state", "progress", "file_size", "sha256", "slave_name", "attempts"),
-        *("reason_code", "reason_text", "not_before", "started_at", "completed_at", "gone_at"),
-    )
-    readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
-        """Without the raw names, which nothing here shows."""
-        return super().get_queryset(request).defer("path", "path_sha256")
-
-    @admin.display(description="Status")
-    def state(self, task: Task) -> SafeString:
-        """As a badge."""
-        return badge(task.status)
-
-    @admin.display(description="Progress")
-    def progress(self, task: Task) -> SafeString:
-        """Of this file."""
-        return bar(selectors.task_percent(task))
-
-    @admin.display(description="Size")
-    def file_size(self, task: Task) -> str:
-        """At the source."""
-        return size(task.size)
-
-    @admin.display(description="SHA-256")
-    def sha256(self, task: Task) -> str:
-        """Hex, as read back from the sink."""
-        return bytes(task.checksum or b"").hex() or "–"
 
 
 class FindingInline(FindingInlineBase):
@@ -148,29 +109,3 @@ class JobEventAdmin(OfJobs):
         if event.task is None:
             return "–"
         return format_html('<a href="{}">{}</a>', reverse("admin:jobs_task_change", args=[event.task_id]), event.task)
-
-
-@admin.register(Slave)
-class SlaveAdmin(ReadOnly):
-    """Who copies, and who did; the live ones first."""
-
-    list_display = ("name", "health", "host", "pid", "concurrency", "speed", "heartbeat_at", "started_at")
-    list_filter = ("state", "host")
-    sortable_by = ()
-    ordering = (Case(When(state=Slave.State.OFFLINE, then=1), default=0).asc(), "-started_at")
-    search_fields = ("name", "host")
-    fields = (
-        *("name", "id", "health", "host", "machine_id", "pid", "version", "concurrency", "speed", "aliases"),
-        *("unreachable", "started_at", "heartbeat_at", "lease_expires_at", "stopped_at"),
-    )
-    readonly_fields = fields
-
-    @admin.display(description="State")
-    def health(self, slave: Slave) -> SafeString:
-        """What it says of itself."""
-        return badge(slave.state)
-
-    @admin.display(description="Speed")
-    def speed(self, slave: Slave) -> str:
-        """Bytes a second."""
-        return f"{size(slave.bytes_per_second)}/s"

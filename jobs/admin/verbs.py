@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter as Multiset
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
+from django.db.models import Model
 from django.http import HttpRequest
 
 from jobs import services
@@ -32,8 +36,12 @@ class Verb(NamedTuple):
     possible_in: frozenset[str]
     """The job's states that have a button for it. A list's action is there for all; the service has the last word."""
     is_destructive: bool = False
+    in_batches: bool = False
+    """One transaction would hold a million rows."""
 
 
+#: How many refusals are told one by one.
+NAMED = 10
 NOT_KILLED = frozenset(JobStatus) - {JobStatus.KILLED}
 SCANNABLE = frozenset({JobStatus.RUNNING, JobStatus.COMPLETED})
 
@@ -59,6 +67,7 @@ VERBS = {
         Verb(
             *("retry", "Retry failed", "run_job", services.retry_failed),
             *("tried again", "without failed files", "tried again", NOT_KILLED),
+            in_batches=True,
         ),
         Verb(
             *("kill", "Kill", "kill_job", services.kill_job),
@@ -74,13 +83,13 @@ def may(request: HttpRequest, verb: Verb) -> bool:
     return bool(request.user.has_perm(f"jobs.{verb.permission}"))
 
 
-def perform(request: HttpRequest, verb: Verb, jobs: Iterable[Job]) -> None:
-    """Do it to each job and say what became of them: how many, how many needed nothing, how many refused and why."""
+def perform(request: HttpRequest, verb: Verb, jobs: Iterable[Job], **how: Any) -> None:
+    """Do it to each job and say what became of them: how many, how many needed nothing, which refused and why."""
     done, idle = 0, 0
     refused: list[tuple[Job, Refusal]] = []
     for job in jobs:
         try:
-            worked = verb.perform(job, actor=services.actor_of(request.user))  # type: ignore[arg-type]
+            worked = _logged(request, verb, job, how)
         except Refusal as refusal:
             refused.append((job, refusal))
         else:
@@ -88,24 +97,38 @@ def perform(request: HttpRequest, verb: Verb, jobs: Iterable[Job]) -> None:
     _tell(request, verb, done, idle, refused)
 
 
+def _logged(request: HttpRequest, verb: Verb, job: Job, how: dict[str, Any]) -> Any:
+    """The services write the history, this Django's log of who did what in the admin; both or neither, but for a retry
+    of many files, which goes batch by batch."""
+    with nullcontext() if verb.in_batches else transaction.atomic():
+        worked = verb.perform(job, actor=services.actor_of(request.user), **how)  # type: ignore[arg-type]
+        if worked:
+            log_change(request, job, verb.label)
+    return worked
+
+
+def log_change(request: HttpRequest, row: Model, words: str) -> None:
+    """One line in Django's log."""
+    assert request.user.pk is not None
+    LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, words, single_object=True)
+
+
 def _tell(request: HttpRequest, verb: Verb, done: int, idle: int, refused: list[tuple[Job, Refusal]]) -> None:
     if done:
         messages.success(request, f"{_jobs(done)} {verb.done}.")
     if idle:
         messages.info(request, f"{_jobs(idle)} {verb.idle}.")
-    if refused:
-        messages.error(request, _why(verb, refused))
+    # Begins with a quote or a figure: Django's pages make the first letter a capital, which would change a name.
+    for job, refusal in refused[:NAMED]:
+        messages.error(request, f"“{job}”: {refusal.message} {refusal.hint}".strip())
+    if len(refused) > NAMED:
+        messages.error(request, f"{_jobs(len(refused) - NAMED)} more could not be {verb.refused}: {_reasons(refused)}.")
 
 
-def _why(verb: Verb, refused: list[tuple[Job, Refusal]]) -> str:
-    """The full reason for a single job; for several, how many for which reason. Begins with a quote or a figure:
-    Django's pages make the first letter a capital, which would change a name."""
-    if len(refused) == 1:
-        [(job, refusal)] = refused
-        return f"“{job}”: {refusal.message} {refusal.hint}".strip()
-    reasons = Multiset(refusal.code.removeprefix("JOB_IS_").replace("_", " ").lower() for _, refusal in refused)
-    counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    return f"{_jobs(len(refused))} could not be {verb.refused}: {counts}."
+def _reasons(refused: list[tuple[Job, Refusal]]) -> str:
+    """How many for which reason, of those that are not named."""
+    codes = Multiset(refusal.code.removeprefix("JOB_IS_").replace("_", " ").lower() for _, refusal in refused[NAMED:])
+    return ", ".join(f"{count} {code}" for code, count in codes.most_common())
 
 
 def _jobs(count: int) -> str:

@@ -35,6 +35,11 @@ class Kind(enum.StrEnum):
     STALE_SCAN = "stale_scan"
     DEAD_SLAVE = "dead_slave"
 
+    @property
+    def label(self) -> str:
+        """For people."""
+        return self.value.replace("_", " ")
+
 
 class Attention(NamedTuple):
     """One thing."""

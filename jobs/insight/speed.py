@@ -31,11 +31,13 @@ def job_speed(job: Job) -> Speed:
     return speeds([job.pk])[str(job.pk)]
 
 
-def speeds(job_ids: Collection[JobId]) -> dict[str, Speed]:
-    """Job id → speed, in one query; zero where nothing was copied lately."""
-    found = {str(job): Speed() for job in job_ids}
+def speeds(job_ids: Collection[JobId] | None) -> dict[str, Speed]:
+    """Job id → speed, in one query; zero where nothing was copied lately. None: of all jobs that copied lately."""
+    found = {str(job): Speed() for job in job_ids or ()}
     since = Now() - timedelta(seconds=WINDOW_SECONDS + Sample.SECONDS)
-    recent = Sample.objects.filter(job_id__in=job_ids, at__gt=since)
+    recent = Sample.objects.filter(at__gt=since)
+    if job_ids is not None:
+        recent = recent.filter(job_id__in=job_ids)
     sums = recent.values_list("job_id").annotate(first=Min("at"), size=Sum("bytes"), count=Sum("files"))
     now = timezone.now()
     for job, first, size, count in sums.order_by():

@@ -231,6 +231,7 @@ class Slave(models.Model):
 
     class Meta:
         ordering = ("-started_at",)
+        permissions: ClassVar = [("drain_slave", "Can have a slave drain")]
         indexes: ClassVar = [models.Index("name", name="slave_name")]
 
     def __str__(self) -> str:

@@ -1,9 +1,11 @@
 """Pause, resume, run, preview, retry and kill: as actions on the list and as buttons on the job."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
+from jobs.admin import verbs
 from jobs.admin.verbs import VERBS
 from jobs.models import JobEvent, Scan, Task
 
@@ -60,12 +62,34 @@ def test_every_button_does_what_it_says(browser, make_job, user):
     ]
 
 
-def test_the_list_says_in_one_line_how_many_jobs_refused_and_why(browser, make_job):
-    jobs = [make_job(status=status) for status in ("completed", "completed", "killed", "running")]
-    assert said(choose(browser, "pause", *jobs)) == [
-        "1 job paused.",
-        "3 jobs could not be paused: 2 completed, 1 killed.",
+def test_the_list_names_each_job_that_refused_up_to_a_screenful(browser, make_job, monkeypatch):
+    monkeypatch.setattr(verbs, "NAMED", 1)
+    names = {"a": "killed", "b": "completed", "c": "killed", "d": "completed", "e": "running"}
+    jobs = [make_job(name=name, status=status) for name, status in names.items()]
+    told = said(choose(browser, "pause", *jobs))
+    assert told[0] == "1 job paused." and told[1].startswith("“d”: The job has completed; it can't be paused.")
+    assert told[2:] == ["3 jobs more could not be paused: 2 killed, 1 completed."]
+
+
+def test_every_move_stands_in_djangos_log_too_and_a_refused_one_does_not(browser, make_job, user):
+    job, killed = make_job(), make_job(status="killed")
+    for verb in ("pause", "resume", "run"):
+        press(browser, verb, job)
+    press(browser, "pause", killed)
+    entries = LogEntry.objects.order_by("id")
+    assert [(entry.object_id, entry.change_message, entry.user) for entry in entries] == [
+        (str(job.pk), words, user) for words in ("Pause", "Resume", "Run now")
     ]
+
+
+def test_the_files_of_one_reason_are_retried_alone(browser, make_job):
+    job = make_job()
+    full, broken = fail(job, b"a"), fail(job, b"b")
+    Task.objects.filter(pk=full.pk).update(reason_code="SINK_NO_SPACE")
+    assert said(press(browser, "retry", job, reason="SINK_NO_SPACE")) == ["1 job tried again."]
+    full.refresh_from_db()
+    broken.refresh_from_db()
+    assert (full.status, broken.status) == ("pending", "failed")
 
 
 def test_a_message_does_not_change_the_jobs_name(browser, make_job):
@@ -74,7 +98,7 @@ def test_a_message_does_not_change_the_jobs_name(browser, make_job):
 
 
 @pytest.mark.parametrize(
-    ("state", "verbs"),
+    ("state", "possible"),
     [
         ("running", {"pause", "run", "preview", "retry", "kill"}),
         ("paused", {"resume", "preview", "retry", "kill"}),
@@ -82,11 +106,11 @@ def test_a_message_does_not_change_the_jobs_name(browser, make_job):
         ("killed", set()),
     ],
 )
-def test_a_job_has_buttons_for_what_its_state_allows_and_the_others_do_nothing(browser, make_job, state, verbs):
+def test_a_job_has_buttons_for_what_its_state_allows_and_the_others_do_nothing(browser, make_job, state, possible):
     job = make_job(status=state)
     page = browser.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
-    assert {verb for verb in VERBS if f"/do/{verb}/" in page} == verbs
-    for verb in VERBS.keys() - verbs:
+    assert {verb for verb in VERBS if f"/do/{verb}/" in page} == possible
+    for verb in VERBS.keys() - possible:
         press(browser, verb, job, confirmed="yes")
         assert status(job) == state
     assert not JobEvent.objects.exists() and not Scan.objects.exists()

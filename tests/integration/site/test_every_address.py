@@ -25,8 +25,12 @@ FOR_STAFF = {"/admin/", "/admin/password_change/", "/admin/password_change/done/
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 #: They answer everything alike and do nothing.
 PLAIN = {"/", "/admin", "/favicon.ico"}
-#: Not owned: whoever holds view_slave sees all slaves.
-NOT_OWNED = {"/api/slaves/{pk}", "/admin/jobs/slave/{object_id}/change/", "/admin/jobs/slave/{object_id}/history/"}
+#: Not owned: whoever holds view_slave sees all slaves (and drain_slave may have them drain).
+NOT_OWNED = {
+    *("/api/slaves/{pk}", "/admin/jobs/slave/{object_id}/change/", "/admin/jobs/slave/{object_id}/history/"),
+    "/admin/jobs/slave/{object_id}/drain/",
+    "/admin/jobs/job/add/browse/{side}/",  # of a storage, for whoever may make a job of it
+}
 
 
 @pytest.fixture(autouse=True)
