@@ -20,7 +20,7 @@ from tests.reliability import shim, stages
 from tests.reliability.lab import ENVIRONMENT, directory
 from tests.reliability.results import Result, append, table
 
-FAST = stages.Counts(sweep=270, database=45, cuts=72, zombies=21)
+FAST = stages.Counts(sweep=258, database=46, cuts=72, zombies=21)
 LONG = stages.Counts(
     sweep=9000,
     database=1000,
