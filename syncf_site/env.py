@@ -26,6 +26,7 @@ DEBUG_KEY = "django-insecure-used-only-while-DEBUG-is-on"
 NEW_KEY_COMMAND = 'python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
 
 EMAIL_TIMEOUT_SECONDS = 10
+MIN_TOKEN_CHARACTERS = 20
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
@@ -57,6 +58,8 @@ class Environment:
     api_token_days: int
     api_requests_per_minute: int
     """Of one user."""
+    metrics_token: str
+    """Empty: /metrics is off."""
     webhooks: list[str]
     """URLs told of every job."""
     webhook_origins: list[str]
@@ -101,6 +104,7 @@ def read(source: Mapping[str, str]) -> Environment:
         trusted_proxies=_number(source, "TRUSTED_PROXIES", range(0, 11), default=int(secure)),
         api_token_days=_number(source, "API_TOKEN_DAYS", range(1, 3651), default=90),
         api_requests_per_minute=_number(source, "API_REQUESTS_PER_MINUTE", range(20, 1_000_001), default=1200),
+        metrics_token=_metrics_token(source),
         **_notifications(source),
         log_format=_choice(source, "LOG_FORMAT", ("text", "json")),
         log_level=_choice(source, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
@@ -153,6 +157,13 @@ def _storages(source: Mapping[str, str]) -> dict[str, str]:
             raise ImproperlyConfigured(f"{name} must be a URL such as file:///srv/files or s3://bucket/prefix.")
         storages[alias] = source[name]
     return storages
+
+
+def _metrics_token(source: Mapping[str, str]) -> str:
+    token = source.get("METRICS_TOKEN", "")
+    if token and not (len(token) >= MIN_TOKEN_CHARACTERS and token.isascii() and token.isprintable()):
+        raise ImproperlyConfigured(f"METRICS_TOKEN must have at least {MIN_TOKEN_CHARACTERS} ASCII characters.")
+    return token
 
 
 def _notifications(source: Mapping[str, str]) -> dict[str, Any]:

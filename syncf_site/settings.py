@@ -175,6 +175,8 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+METRICS_TOKEN = _environment.metrics_token
+
 # ── Notifications ─────────────────────────────────────────────────────────────────────────────────────────────
 
 WEBHOOKS = _environment.webhooks

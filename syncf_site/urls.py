@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from jobs.api.urls import root as api_root
 from syncf_site.health import health
+from syncf_site.metrics import metrics
 
 admin.autodiscover()
 
@@ -22,6 +23,7 @@ urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     re_path(r"^health/?$", health, name="health"),
+    re_path(r"^metrics/?$", metrics, name="metrics"),
     path("api", api_root),
     path("api", RedirectView.as_view(pattern_name="api-root")),
     path("api/", include("jobs.api.urls")),

@@ -13,7 +13,7 @@ from tests.servers import ensure_postgres, ensure_rabbitmq
 PRODUCT_VARIABLES = re.compile(
     r"SECRET_KEY|DEBUG|ALLOWED_HOSTS|CSRF_TRUSTED_ORIGINS|SECURE|DATABASE_URL|BROKER_URL|BASE_PATH|ALLOW_WHOLE_MACHINE"
     r"|TRUSTED_PROXIES|API_\w+|LOG_\w+"
-    r"|WEBHOOK\w*|EMAIL_\w+|NOTIFY_EMAILS|STORAGE_\w+|SYNCF_ENV_FILE"
+    r"|METRICS_TOKEN|WEBHOOK\w*|EMAIL_\w+|NOTIFY_EMAILS|STORAGE_\w+|SYNCF_ENV_FILE"
     # Of the `make test` above us: the make that a test runs is not to take its variables over.
     r"|MAKEFLAGS|MAKEOVERRIDES|MFLAGS"
 )
