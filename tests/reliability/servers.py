@@ -70,13 +70,13 @@ class Site(NamedTuple):
     """Between two strikes, at most."""
 
     def round(self, number: int, strikes: int) -> Verdict:
-        """One job under `strikes` strikes."""
+        """One job under `strikes` strikes. Raises AssertionError where the job can't even be made: nothing was shown."""
         source, sink = f"source{number}", f"sink{number}"
         fill(self.product.base / source, seed=number)
+        rate = (FILES * FILE_BYTES + BIG_BYTES) // ROUND_SECONDS
+        job = self.product.create_job(source, sink, bytes_per_second=rate)
         wrong: list[str] = []
         try:
-            rate = (FILES * FILE_BYTES + BIG_BYTES) // ROUND_SECONDS
-            job = self.product.create_job(source, sink, bytes_per_second=rate)
             self._strike(strikes)
             self._hurry(job)
             self.product.wait_for_job(job, seconds=END_SECONDS)
