@@ -12,9 +12,11 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from docs import reference
 from jobs.reasons import REASONS
 from jobs.states import JOB_MOVES, TASK_MOVES, JobStatus, Move, TaskStatus
 from storage_backends.base import Capabilities
@@ -145,8 +147,24 @@ PAGES = {
     ),
     "storages.md": Page(FOLDER / "storages.md", {"capabilities": capabilities_table}),
     "reasons.md": Page(FOLDER / "reasons.md", {"reasons": reasons_table}),
+    "commands.md": Page(FOLDER / "commands.md", {"commands": lambda: reference.commands(table)}),
+    "settings.md": Page(FOLDER / "settings.md", {"settings": lambda: reference.settings(table)}),
+    "api.md": Page(
+        FOLDER / "api.md",
+        {"requests": lambda: reference.requests(table), "shapes": lambda: reference.shapes(table)},
+    ),
+    "troubleshooting.md": Page(
+        FOLDER / "troubleshooting.md",
+        {f"codes of {theme}": partial(reference.codes, theme, table) for theme in (*reference.THEMES, "processes")},
+    ),
 }
 
 if __name__ == "__main__":
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "syncf_site.settings")
+    django.setup()
     for page in PAGES.values():
         page.path.write_text(page.generated())

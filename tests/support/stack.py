@@ -32,6 +32,9 @@ ONE_STACK_DIRECTORIES = (
     # The one-shot command has an SQLite database of its own on either stack.
     "tests/acceptance/test_sync_command.py",
     "tests/acceptance/test_compare.py",
+    "tests/acceptance/test_progress_on_a_terminal.py",
+    # What a newcomer types runs on what is built in.
+    "tests/acceptance/test_commands_of_the_docs.py",
     # These are about bytes at storages, not about where the rows are; every pair is synced on the other stack.
     "tests/acceptance/test_add_a_storage.py",
     "tests/acceptance/test_cloud_kill.py",

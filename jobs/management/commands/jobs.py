@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
+_ID = "of the job, or its beginning"
 
 
 def _pause(job: Job, actor: str) -> str:
@@ -71,10 +72,10 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
         listing = _verb(verbs, "list", "the jobs, newest first; without killed ones unless asked for")
         listing.add_argument("--status", action="append", choices=[str(s) for s in JobStatus], help="repeatable")
-        _verb(verbs, "show", "one job: options, progress, failures by reason, last events").add_argument("id")
-        _verb(verbs, "watch", "show progress until the job ends, or Ctrl-C").add_argument("id")
+        _verb(verbs, "show", "one job: options, progress, failures by reason, last events").add_argument("id", help=_ID)
+        _verb(verbs, "watch", "show progress until the job ends, or Ctrl-C").add_argument("id", help=_ID)
         for name, (words, _) in STEERING.items():
-            _verb(verbs, name, words).add_argument("ids", nargs="+", metavar="id")
+            _verb(verbs, name, words).add_argument("ids", nargs="+", metavar="id", help=_ID)
         verbs.choices["kill"].add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *args: Any, **options: Any) -> None:
