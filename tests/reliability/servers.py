@@ -70,7 +70,7 @@ class Site(NamedTuple):
     """Between two strikes, at most."""
 
     def round(self, number: int, strikes: int) -> Verdict:
-        """One job under `strikes` strikes. Raises AssertionError where the job can't even be made: nothing was shown."""
+        """One job under `strikes` strikes. Raises AssertionError where it can't even be made: nothing was shown."""
         source, sink = f"source{number}", f"sink{number}"
         fill(self.product.base / source, seed=number)
         rate = (FILES * FILE_BYTES + BIG_BYTES) // ROUND_SECONDS
