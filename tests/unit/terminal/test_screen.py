@@ -10,7 +10,6 @@ import pytest
 
 from jobs.terminal.screen import Screen, Size, is_terminal
 
-
 END = "\0"
 
 
