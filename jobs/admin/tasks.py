@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import BinaryField, Q, QuerySet
 from django.db.models.functions import Substr
 from django.db.models.lookups import GreaterThanOrEqual, LessThan
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -27,7 +27,7 @@ from jobs.models import INDEXED_PATH_BYTES, Task
 from jobs.states import TaskStatus
 
 #: As the index over the paths has it.
-_INDEXED = Substr("path", 1, INDEXED_PATH_BYTES)
+_INDEXED = Substr("path", 1, INDEXED_PATH_BYTES, output_field=BinaryField())
 ANYWHERE = "*"
 
 
