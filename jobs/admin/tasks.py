@@ -54,7 +54,7 @@ class TaskAdmin(OfJobs):
     list_display = ("shown_path", "state", "progress", "file_size", "of_job", "attempts", "slave_name", "reason_code")
     list_filter = (StateFilter, ReasonFilter, SlaveFilter, SizeFilter, "kind")
     search_fields = ("path_display",)
-    search_help_text = "What the path begins with; *part* finds it anywhere, which takes longer among millions."
+    change_list_template = "admin/jobs/task/change_list.html"
     fields = ("of_job", "shown_path", "state", "progress")
     readonly_fields = fields
 
