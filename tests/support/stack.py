@@ -39,6 +39,8 @@ ONE_STACK_DIRECTORIES = (
     "tests/acceptance/test_add_a_storage.py",
     "tests/acceptance/test_cloud_kill.py",
     "tests/acceptance/test_cloud_names.py",
+    # What the pages are made of is tested on both; a browser looks at them once.
+    "tests/acceptance/test_console.py",
     "tests/acceptance/test_deployed_commands.py",
     "tests/unit/deploy/",
     "tests/acceptance/test_cloud_trouble.py",

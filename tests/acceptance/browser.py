@@ -1,0 +1,73 @@
+"""A real browser that looks at the running product, and complains of whatever the page's makers would not see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.servers.packages import find_program
+
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+)
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SERIOUS = {"serious", "critical"}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's, installed if need be; ServerMissing says what to type where it can't be."""
+    program = find_program("/usr/bin/chromium", "chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(program), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visitor:
+    """Somebody signed in, at one width and in one colour scheme."""
+
+    def __init__(
+        self, browser: Browser, url: str, *, size: dict[str, int] = WIDE, scheme: str = "light", **options: Any
+    ) -> None:
+        self.complaints: list[str] = []
+        self._url = url
+        context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", **options)
+        context.set_default_timeout(15_000)
+        self.page: Page = context.new_page()
+        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def sign_in(self, name: str, password: str) -> None:
+        """By the form."""
+        self.go("/admin/login/?next=/admin/")
+        self.page.fill("#id_username", name)
+        self.page.fill("#id_password", password)
+        self.page.click("input[type=submit]")
+        self.page.wait_for_url("**/admin/")
+
+    def go(self, address: str) -> Page:
+        """To an address of the site."""
+        self.page.goto(self._url + address)
+        return self.page
+
+    def hurdles(self) -> list[str]:
+        """What keeps somebody with a screen reader or a keyboard out, on the page at hand."""
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{rule['id']}: {node['target']} {node['html'][:200]}"
+            for rule in found
+            if rule["impact"] in SERIOUS
+            for node in rule["nodes"]
+        ]
+
+    def sticks_out(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
