@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter as Multiset
+from collections.abc import Collection, Iterator
+from operator import attrgetter
 from typing import Protocol
 
 from django.db import transaction
 from django.db.models import Count, Sum
 
+from jobs import sql
 from jobs.models import Counter, JobId
 
 #: Fold a job's rows once it has more than this many.
@@ -25,15 +28,15 @@ class Counted(Protocol):
     def status(self) -> str: ...
 
 
-def _sums(rows: Iterable[Counted]) -> Iterator[tuple[str, str, int, int]]:
-    """(kind, status, tasks, bytes) of each combination there is."""
-    sums: dict[tuple[str, str], list[int]] = {}
-    for row in rows:
-        found = sums.setdefault((row.kind, row.status), [0, 0])
-        found[0] += 1
-        found[1] += row.size
-    for (kind, status), (tasks, size) in sums.items():
-        yield kind, status, tasks, size
+_looks, _size = attrgetter("kind", "status"), attrgetter("size")
+
+
+def _sums(rows: Collection[Counted]) -> Iterator[tuple[str, str, int, int]]:
+    """(kind, status, tasks, bytes) of each combination there is; mostly there is one."""
+    found = Multiset(map(_looks, rows))
+    for (kind, status), tasks in found.items():
+        alike = rows if len(found) == 1 else [row for row in rows if _looks(row) == (kind, status)]
+        yield kind, status, tasks, sum(map(_size, alike))
 
 
 class Tally:
@@ -63,12 +66,12 @@ class Tally:
         sums[1] += before
         sums[2] += after
 
-    def move_all(self, job_id: JobId, rows: Iterable[Counted], target: str) -> None:
+    def move_all(self, job_id: JobId, rows: Collection[Counted], target: str) -> None:
         """Tasks of one job went from the status each has to `target`."""
         for kind, status, tasks, size in _sums(rows):
             self.move_many(job_id, kind, status, target, tasks=tasks, before=size, after=size)
 
-    def begin_all(self, job_id: JobId, rows: Iterable[Counted]) -> None:
+    def begin_all(self, job_id: JobId, rows: Collection[Counted]) -> None:
         """New tasks of one job, in the status each has."""
         for kind, status, tasks, size in _sums(rows):
             self.move_many(job_id, kind, None, status, tasks=tasks, before=0, after=size)
@@ -82,8 +85,7 @@ class Tally:
             self.add(job_id, f"{kind}.{target}", tasks)
             self.add(job_id, f"{kind}.{target}.bytes", after)
         self._moves.clear()
-        changed = [Counter(job_id=job, name=name, delta=delta) for (job, name), delta in self._deltas.items() if delta]
-        Counter.objects.bulk_create(changed)
+        sql.insert_counters([(str(job), name, delta) for (job, name), delta in self._deltas.items() if delta])
 
 
 def totals(job_id: JobId) -> dict[str, int]:

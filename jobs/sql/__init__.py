@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 
 from jobs.models import INDEXED_PATH_BYTES
-from jobs.sql import claims, postgresql, sqlite
+from jobs.sql import claims, counters, postgresql, sqlite
 from jobs.sql.rows import Candidate, Copied, NewTask, ReportRow, Row, SeenTask, Settlement
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "add_samples",
     "count_waiting",
     "hold_running",
+    "insert_counters",
     "insert_tasks",
     "named_files",
     "next_directories",
@@ -45,9 +46,10 @@ def _vendor() -> ModuleType:
     return postgresql if connection.vendor == "postgresql" else sqlite
 
 
-def hold_running(job_id: str) -> bool:
-    """Whether the job runs and is not parked; if so, pause, kill and park wait for this transaction to end."""
-    return bool(_vendor().hold_running(job_id))
+def hold_running(job_id: str, slave_id: str) -> bool:
+    """Whether the job runs, is not parked and not another machine's, and the slave lives; if so, pause, kill and park
+    wait for this transaction to end."""
+    return claims.hold_running(_vendor(), job_id, slave_id)
 
 
 def next_files(job_id: str, limit: int) -> list[Candidate]:
@@ -83,6 +85,11 @@ def settle_copied(slave_id: str, rows: Sequence[Copied]) -> int:
 def take(slave_id: str, slave_name: str, ids: Sequence[int]) -> int:
     """Make candidates this slave's, at a new epoch; returns how many."""
     return claims.take(_vendor(), slave_id, slave_name, ids)
+
+
+def insert_counters(rows: Sequence[tuple[str, str, int]]) -> None:
+    """Add (job, name, delta) to the totals."""
+    counters.insert(_vendor(), rows)
 
 
 def insert_tasks(job_id: str, rows: list[NewTask]) -> None:

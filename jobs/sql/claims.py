@@ -6,13 +6,22 @@ The states stand in the text, so that the partial indexes `task_waiting` and `ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from types import ModuleType
 from typing import Any
 
 from django.db import connection
 
-from jobs.sql.rows import Candidate
+from jobs.sql.rows import RUNNING, Candidate
 
+#: As `Candidate._make` does it, without a call of Python for every row.
+_make = tuple.__new__
+
+_HOLD = """
+    SELECT EXISTS (SELECT 1 FROM jobs_slave s WHERE s.id = %s AND s.state <> 'offline' AND s.lease_expires_at > {now}
+        AND jobs_job.machine_id IN ('', s.machine_id))
+    FROM jobs_job WHERE id = %s AND {running} {shared}
+"""
 _SELECT = """
     SELECT id, kind, path, size, epoch, attempts, compare_first, sink_version, status FROM jobs_task
     WHERE job_id = %s AND status IN ('pending', 'retrying') AND (not_before IS NULL OR not_before <= {now}) AND {which}
@@ -33,11 +42,20 @@ _TAKE = """
 """
 
 
+def hold_running(vendor: ModuleType, job_id: str, slave_id: str) -> bool:
+    """Whether the job runs, the slave lives, and the job is not bound to another machine by now."""
+    statement = _HOLD.format(now=vendor.NOW, running=RUNNING, shared=vendor.SHARED)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [vendor.uuid_parameter(slave_id), vendor.uuid_parameter(job_id)])
+        row = cursor.fetchone()
+        return row is not None and bool(row[0])
+
+
 def _candidates(vendor: ModuleType, job_id: str, which: str, parameter: Any) -> list[Candidate]:
     statement = _SELECT.format(now=vendor.NOW, which=which.format(in_ids=vendor.IN_IDS), lock=vendor.SKIP_LOCKED)
     with connection.cursor() as cursor:
         cursor.execute(statement, [vendor.uuid_parameter(job_id), parameter])
-        return list(map(Candidate._make, cursor.fetchall()))
+        return list(map(_make, repeat(Candidate), cursor.fetchall()))
 
 
 def next_files(vendor: ModuleType, job_id: str, limit: int) -> list[Candidate]:

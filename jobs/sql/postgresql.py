@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from jobs.sql.rows import RUNNING, Copied, NewTask, SeenTask, Settlement
+from jobs.sql.rows import Copied, NewTask, SeenTask, Settlement
 
 #: Exactly what the index `task_path` is over; `substr` is another function to the planner.
 INDEXED_PREFIX = "substring(path, 1, 1024)"
@@ -20,6 +20,8 @@ NOW = "clock_timestamp()"
 TEN_SECONDS = "to_timestamp(floor(extract(epoch FROM clock_timestamp()) / 10) * 10)"
 IN_IDS = "= ANY(%s::bigint[])"
 SKIP_LOCKED = "FOR UPDATE SKIP LOCKED"
+#: Claims do not wait for each other, only for pause, kill and park, and see what those have done.
+SHARED = "FOR SHARE"
 #: No index over the owner knows this form. With stale statistics one would be taken, and all that the slave owns read
 #: for each row.
 IS_OWNER = "owner_id IS NOT DISTINCT FROM %s::uuid"
@@ -38,13 +40,6 @@ def ids_parameter(ids: Sequence[int]) -> list[int]:
 def moment(value: datetime | None) -> datetime | None:
     """The driver has made it a moment already."""
     return value
-
-
-def hold_running(job_id: str) -> bool:
-    """FOR SHARE: claims do not wait for each other, only for pause, kill and park, and see what those have done."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM jobs_job WHERE id = %s::uuid AND {RUNNING} FOR SHARE", [str(job_id)])
-        return cursor.fetchone() is not None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from jobs.sql.rows import FINAL_STATUSES, RUNNING, Copied, NewTask, SeenTask, Settlement
+from jobs.sql.rows import FINAL_STATUSES, Copied, NewTask, SeenTask, Settlement
 
 #: Exactly what the index `task_path` is over.
 INDEXED_PREFIX = "substr(path, 1, 1024)"
@@ -24,6 +24,8 @@ TEN_SECONDS = "substr(strftime('%%Y-%%m-%%d %%H:%%M:%%S', 'now'), 1, 18) || '0'"
 #: A list of ids as one parameter, so that the statement's text stays the same and is prepared once.
 IN_IDS = "IN (SELECT value FROM json_each(%s))"
 SKIP_LOCKED = ""
+#: An IMMEDIATE transaction excludes every other writer, so looking is enough.
+SHARED = ""
 IS_OWNER = "owner_id IS %s"
 
 
@@ -40,13 +42,6 @@ def ids_parameter(ids: Sequence[int]) -> str:
 def moment(value: datetime | None) -> datetime | None:
     """What is stored here is in UTC and does not say so."""
     return value and value.replace(tzinfo=UTC)
-
-
-def hold_running(job_id: str) -> bool:
-    """An IMMEDIATE transaction excludes every other writer, so looking is enough."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM jobs_job WHERE id = %s AND {RUNNING}", [uuid_parameter(job_id)])
-        return cursor.fetchone() is not None
 
 
 def sorted_by_index(cursor: CursorWrapper) -> AbstractContextManager[None]:
@@ -110,9 +105,9 @@ def settle_tasks(slave_id: str, rows: list[Settlement]) -> set[int]:
 
 
 _SETTLE_COPIED = """
-    UPDATE jobs_task SET status = 'completed', owner_id = NULL, checksum = %s, size = %s, source_mtime_ns = %s,
-        source_version = %s, sink_size = %s, sink_mtime_ns = %s, sink_version = %s, copied_bytes = %s,
-        compare_first = %s, reason_code = '', reason_text = '', not_before = NULL, completed_at = %s
+    UPDATE jobs_task SET status = 'completed', owner_id = NULL, completed_at = %s, checksum = %s, size = %s,
+        source_mtime_ns = %s, source_version = %s, sink_size = %s, sink_mtime_ns = %s, sink_version = %s,
+        copied_bytes = %s, compare_first = %s, reason_code = '', reason_text = '', not_before = NULL
     WHERE id = %s AND epoch = %s AND status = 'in_progress' AND owner_id = %s
 """
 
@@ -122,7 +117,7 @@ def settle_copied(slave_id: str, rows: Sequence[Copied]) -> int:
     owner = uuid_parameter(slave_id)
     with connection.cursor() as cursor:
         now = cursor.execute(f"SELECT {NOW}").fetchone()[0]  # a call of strftime less for every row
-        cursor.executemany(_SETTLE_COPIED, [(*row[:-2], now, *row[-2:], owner) for row in rows])
+        cursor.executemany(_SETTLE_COPIED, [(now, *row, owner) for row in rows])
         return int(cursor.rowcount)
 
 

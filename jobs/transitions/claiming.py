@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
 
 from jobs import sql
 from jobs.counters import Tally
 from jobs.models import JobId, Slave
 from jobs.sql.rows import Candidate
 from jobs.states import TaskStatus
+
+_make = tuple.__new__
 
 
 class Claimed(NamedTuple):
@@ -61,18 +62,13 @@ def _claim(slave: Slave, job_id: JobId, pick: Callable[[], list[Candidate]]) -> 
     an incarnation that was declared dead and has not heard of it yet: the reaper would take the work back at once,
     and each time an attempt would be lost."""
     with transaction.atomic():
-        rows = pick() if sql.hold_running(str(job_id)) and _is_live(slave) else []
+        rows = pick() if sql.hold_running(str(job_id), str(slave.pk)) else []
         if rows:
             _take(slave, job_id, rows)
     return [
-        Claimed(id, job_id, kind, bytes(path), size, epoch + 1, attempts + 1, bool(compare_first), sink_version)
-        for id, kind, path, size, epoch, attempts, compare_first, sink_version, _ in rows
+        _make(Claimed, (id, job_id, kind, bytes(path), size, epoch + 1, attempts + 1, bool(compare), sink_version))
+        for id, kind, path, size, epoch, attempts, compare, sink_version, _ in rows
     ]
-
-
-def _is_live(slave: Slave) -> bool:
-    live = Slave.objects.filter(pk=slave.pk, lease_expires_at__gt=Now()).exclude(state=Slave.State.OFFLINE)
-    return live.exists()
 
 
 def _take(slave: Slave, job_id: JobId, rows: Sequence[Candidate]) -> None:

@@ -40,10 +40,12 @@ class Rows:
         from jobs.models import Job, Slave
         from jobs.sql.rows import NewTask
         from transfers.queue import open_queue
+        from transfers.slave.claims import Claims
 
         self.job = Job.objects.create(source_type="local", source_path="/a", sink_type="local", sink_path="/b")
         self.slave = Slave(name="bench", host="h", machine_id="m", pid=1, process="p", concurrency=2, aliases=["local"])
         slaves.sign_on(self.slave)
+        self.claims = Claims(self.slave)
         self.broker = open_queue()
         self.rows = []
         for number in range(files):
@@ -74,7 +76,7 @@ class Rows:
                 batches = claims.claim_hint(self.slave, delivery.hint.task_ids)
                 self.broker.ack(delivery)
             elif self.broker.pending() is None:
-                batch = claims.claim_next(self.slave)
+                batch = self.claims.next()
                 batches = [batch] if batch else []
             else:
                 batches = []
@@ -87,10 +89,11 @@ class Rows:
     def _settle(self, batch: object) -> int:
         from jobs import transitions, uploads
         from transfers.engine.contracts import Identity, Outcome, Result
-        from transfers.engine.messages import FenceAsked, Outcomes
+        from transfers.engine.messages import FenceAsked, Outcomes, pack_assignment, unpack_assignment
         from transfers.slave import answers, claims
 
-        assignment = pickle.loads(pickle.dumps(claims.assignment(batch, number=1, installation="0badcafe")))
+        assigned = claims.assignment(batch, number=1, installation="0badcafe")
+        assignment = unpack_assignment(pickle.loads(pickle.dumps(pack_assignment(assigned))))
         asked = FenceAsked(tuple((work.task_id, work.epoch) for work in assignment.works))
         uploads.owned(self.slave, pickle.loads(pickle.dumps(asked)).keys)
         seen = Identity(1024, 1_700_000_000_000_000_000, "123456.1700000000000000000")
@@ -98,8 +101,8 @@ class Rows:
         done = [Outcome(w.task_id, w.epoch, Result.COMPLETED, sha256, seen, seen, 1024, 1024) for w in assignment.works]
         message = pickle.loads(pickle.dumps(Outcomes.pack(done)))
         answer = answers.sort(batch.job, {task.id: task for task in batch.tasks}, set(), 0.0, message)
-        old_bytes = sum(task.size for task, _ in answer.copied)
-        assert transitions.settle_copied(self.slave, self.job.pk, answer.copied_rows(), old_bytes=old_bytes)
+        rows, old_bytes = answer.copied_rows(), answer.claimed_bytes()
+        assert transitions.settle_copied(self.slave, self.job.pk, rows, old_bytes=old_bytes)
         return len(batch.tasks)
 
 

@@ -10,9 +10,12 @@ and answers each with one `Reply`. The others are not answered.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Self
+from itertools import repeat
+from typing import Any, NamedTuple, Self
 
-from transfers.engine.contracts import Identity, Outcome, Result
+from transfers.engine.contracts import Assignment, Identity, Outcome, Result, Work
+
+_make = tuple.__new__
 
 
 class TaskKey(NamedTuple):
@@ -20,6 +23,17 @@ class TaskKey(NamedTuple):
 
     task_id: int
     epoch: int
+
+
+def pack_assignment(assignment: Assignment) -> tuple[Any, ...]:
+    """As plain tuples, which are pickled in a fifth of the time: there may be two thousand works."""
+    return tuple(assignment._replace(works=tuple(map(tuple, assignment.works))))  # type: ignore[arg-type]
+
+
+def unpack_assignment(packed: tuple[Any, ...]) -> Assignment:
+    """The assignment that was packed."""
+    assignment = Assignment._make(packed)
+    return assignment._replace(works=tuple(map(_make, repeat(Work), assignment.works)))
 
 
 class SaveToken(NamedTuple):

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from transfers.engine.contracts import Assignment, Stop
 from transfers.engine.control import ControlPage
-from transfers.engine.messages import Reply, WorkerMessage
+from transfers.engine.messages import Reply, WorkerMessage, pack_assignment
 
 WORKER_MODULE = "transfers.engine.worker"
 """What a worker process runs."""
@@ -76,7 +76,7 @@ class WorkerProcess:
         if assignment.number <= self._number:
             raise ValueError(f"assignment {assignment.number} does not come after {self._number}")
         self._number = assignment.number
-        self._send(assignment)
+        self._send(pack_assignment(assignment))
 
     def receive(self) -> WorkerMessage:
         """The next message; call it when `fileno()` is readable. Raises WorkerDied."""

@@ -21,7 +21,7 @@ from typing import Any
 
 from storage_backends import CHATTY_LOGGERS
 from storage_backends.logs import OneLine
-from transfers.engine.contracts import Assignment, LeaseLost, Work
+from transfers.engine.contracts import LeaseLost, Work
 from transfers.engine.control import ControlPage, PageControl
 from transfers.engine.messages import (
     CheckpointMade,
@@ -34,6 +34,7 @@ from transfers.engine.messages import (
     Reply,
     SaveToken,
     TaskKey,
+    unpack_assignment,
 )
 from transfers.engine.run import Storages, run_in_groups
 
@@ -105,7 +106,7 @@ def serve(connection: Connection[Any, Any], page: ControlPage) -> None:
     storages, journal = Storages(), JournalProxy(connection)
     while True:
         try:
-            assignment: Assignment = connection.recv()
+            assignment = unpack_assignment(connection.recv())
         except (EOFError, OSError):
             return
         control = PageControl(page, assignment.number)

@@ -13,6 +13,8 @@ from transfers.engine.contracts import Outcome
 from transfers.engine.messages import Outcomes, Plain, unpack
 from transfers.slave.settling import FRESH_SECONDS, settled
 
+_make = tuple.__new__
+
 
 class Answer(NamedTuple):
     """Answers for claimed tasks of one job."""
@@ -24,6 +26,10 @@ class Answer(NamedTuple):
     """Ids of tasks that have an unfinished upload in the database."""
     others: list[tuple[Claimed, Outcome]]
     copied: list[tuple[Claimed, Plain]]
+
+    def claimed_bytes(self) -> int:
+        """Of those told in short, as they were claimed."""
+        return sum([task.size for task, _ in self.copied])
 
     def in_full(self) -> list[tuple[Claimed, Outcome]]:
         """All of them the long way: somebody has taken some of the tasks from us."""
@@ -40,9 +46,9 @@ class Answer(NamedTuple):
         fresh_to = int((time.time() + FRESH_SECONDS) * 1e9)
         rows = []
         for _, plain in self.copied:
-            task_id, epoch, sha256, size, mtime_ns, version = plain[:6]
+            task_id, epoch, sha256, size, mtime_ns, version, *sink = plain
             is_fresh = mtime_ns is not None and fresh_from < mtime_ns < fresh_to
-            rows.append(Copied(sha256, size, mtime_ns, version, *plain[6:], size, is_fresh, task_id, epoch))
+            rows.append(_make(Copied, (sha256, size, mtime_ns, version, *sink, size, is_fresh, task_id, epoch)))
         return rows
 
 
@@ -51,9 +57,10 @@ def sort(job: Job, claimed: dict[int, Claimed], has_upload: set[int], begun_at: 
     others = [(task, outcome) for outcome in answer.outcomes if (task := _taken(claimed, *outcome[:2]))]
     copied = []
     for plain in answer.copied:
-        task = _taken(claimed, *plain[:2])
-        if task is None:
+        task = claimed.get(plain[0])
+        if task is None or task.epoch != plain[1]:
             continue
+        del claimed[task.id]
         if task.kind == "file" and task.epoch == 1 and task.id not in has_upload:
             copied.append((task, plain))
         else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from django.db import transaction
@@ -19,7 +21,12 @@ from transfers.engine.contracts import Assignment, Place, Verify, Work
 
 DIRECTORIES_AT_ONCE = 2000
 BRIEF_BYTES = 64 << 20
+#: For so long the answer to which jobs have work is believed while they go on having some; to ask costs as much as
+#: claiming a hundred files.
+REMEMBER_SECONDS = 0.5
 
+_make = tuple.__new__
+_size = attrgetter("size")
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -34,7 +41,7 @@ class Batch(NamedTuple):
     @classmethod
     def of(cls, job: Job, tasks: Sequence[Claimed]) -> Batch:
         """These tasks."""
-        is_brief = not job.bytes_per_second and sum(task.size for task in tasks) <= BRIEF_BYTES
+        is_brief = not job.bytes_per_second and sum(map(_size, tasks)) <= BRIEF_BYTES
         return cls(job, tasks, is_brief)
 
 
@@ -59,13 +66,27 @@ def _pieces(job: Job, tasks: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
         yield [by_id[task_id] for task_id in ids]
 
 
-def claim_next(slave: Slave) -> Batch | None:
-    """Claim the next batch of any job (in random order, for fairness), or directories where only those are left."""
-    jobs = jobs_with_work(slave)
-    for job in random.sample(jobs, len(jobs)):
-        if batch := _claim_of(slave, job):
+class Claims:
+    """What one slave finds when it asks the database itself."""
+
+    def __init__(self, slave: Slave) -> None:
+        self._slave = slave
+        self._jobs: list[Job] = []
+        """Those that had work when it was last asked; whether one may be claimed from, each claim asks again."""
+        self._forget_at = 0.0
+
+    def next(self) -> Batch | None:
+        """Claim the next batch of any job (in random order, for fairness), or directories where only those are left."""
+        if time.monotonic() < self._forget_at and (batch := self._claim_files()):
             return batch
-    return _claim_directories(slave)
+        self._jobs, self._forget_at = jobs_with_work(self._slave), time.monotonic() + REMEMBER_SECONDS
+        return self._claim_files() or _claim_directories(self._slave)
+
+    def _claim_files(self) -> Batch | None:
+        for job in random.sample(self._jobs, len(self._jobs)):
+            if batch := _claim_of(self._slave, job):
+                return batch
+        return None
 
 
 def _claim_of(slave: Slave, job: Job) -> Batch | None:
@@ -101,17 +122,8 @@ def assignment(batch: Batch, *, number: int, installation: str) -> Assignment:
     memories = upload_memories([task.id for task in batch.tasks if task.epoch > 1])
     job = batch.job
     works = [
-        Work(
-            task.id,
-            task.epoch,
-            task.attempts,
-            _KINDS[task.kind],
-            task.path,
-            task.size,
-            task.compare_first,
-            task.sink_version,
-        )
-        for task in batch.tasks
+        _make(Work, (task_id, epoch, attempts, _KINDS[kind], path, size, compare_first, sink_version, "", (), b""))
+        for task_id, _, kind, path, size, epoch, attempts, compare_first, sink_version in batch.tasks
     ]
     if memories:
         works = [_remembering(work, memories.get(work.task_id)) for work in works]

@@ -73,6 +73,7 @@ class SlaveLoop:
     ) -> None:
         """`look_seconds`: how often an idle slave asks the database."""
         self._slave, self._broker, self._heartbeat, self._throughput = slave, broker, heartbeat, throughput
+        self._claims = claims.Claims(slave)
         self._installation = services.installation().identifier
         self._workers = [Worker(heartbeat.deadline) for _ in range(slave.concurrency)]
         self._backlog: deque[Batch] = deque()
@@ -237,7 +238,7 @@ class SlaveLoop:
                 return self._backlog.popleft()
         if time.monotonic() < self._next_look:
             return None
-        batch = self._persist(lambda: claims.claim_next(self._slave))
+        batch = self._persist(self._claims.next)
         if batch is None:
             self._next_look = time.monotonic() + self._look_seconds
         return batch
@@ -314,7 +315,7 @@ class SlaveLoop:
             self._persist(lambda: self._settle_in_full(answer, pairs))
 
     def _settle_copied(self, answer: Answer) -> bool:
-        rows, old_bytes = answer.copied_rows(), sum(task.size for task, _ in answer.copied)
+        rows, old_bytes = answer.copied_rows(), answer.claimed_bytes()
         is_written = transitions.settle_copied(self._slave, answer.job.pk, rows, old_bytes=old_bytes)
         if is_written:
             self._throughput.copied(answer.job.pk, len(rows), sum(row.copied_bytes for row in rows))
@@ -365,7 +366,7 @@ class SlaveLoop:
         uploads.save_progress(self._slave, progress)
         ids = {batch.job.pk for batch in self._batches_in_hand()}
         jobs = {job.pk: job for job in Job.objects.filter(pk__in=ids)}
-        sharing = selectors.workers_of_jobs(list(ids))
+        sharing = selectors.workers_of_jobs([job for job in ids if jobs[job].bytes_per_second])
         self._release_backlog([batch for batch in self._backlog if _stop_of(jobs[batch.job.pk]) is not Stop.NONE])
         for worker in busy:
             if worker.batch:

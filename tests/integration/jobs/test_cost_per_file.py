@@ -103,7 +103,7 @@ def test_a_batch_takes_no_more_statements_than_are_written_down_however_large_it
     with statements("discover"):
         transitions.discover(job.pk, rows)
     with statements("claim"):
-        batch = claims.claim_next(slave)
+        batch = claims.Claims(slave).next()
     assert len(batch.tasks) == FILES // 2, "half of a worker's share for two workers would be less: it is little"
     with statements("assignment"):
         assignment = claims.assignment(batch, number=1, installation="12345678")

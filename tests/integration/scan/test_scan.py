@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from jobs import scans, services, transitions
 from jobs.models import Finding, Job, Task
 from storage_backends.base import PartialId
-from tests.integration.scan.tree import counts, locked
+from tests.integration.scan.tree import MACHINE, counts, locked
 from tests.unit.jobs import builders
 
 
@@ -194,7 +194,7 @@ def test_a_file_that_failed_for_good_is_known_again_when_it_is_back(tree):
     """Left marked as gone it would neither be reported as failed nor be retried."""
     tree.write("a")
     tree.scan()
-    slave = builders.new_slave()
+    slave = builders.new_slave(machine_id=MACHINE)
     [task] = [task for task in builders.claim(slave, tree.job) if task.path == b"a"]
     transitions.settle(slave, [builders.ending(task, "failed", reason_code="SINK_BAD_PATH")])
     Task.objects.filter(path_display="a").update(gone_at="2026-01-01T00:00:00Z")
@@ -237,7 +237,7 @@ def test_a_sink_directory_that_cannot_be_listed_is_an_error_and_nothing_below_it
 def test_a_scan_leaves_alone_what_a_slave_has_in_hand(tree):
     tree.write("a")
     tree.scan()
-    slave = builders.new_slave()
+    slave = builders.new_slave(machine_id=MACHINE)
     builders.claim(slave, tree.job)
     tree.write("a", "changed meanwhile")
     with CaptureQueriesContext(connection) as queries:
@@ -249,7 +249,7 @@ def test_a_run_once_job_is_scanned_again_when_a_file_changed_in_a_slaves_hand(tr
     """The slave may have read the older version; without another scan the job would complete with it."""
     tree.write("a")
     tree.scan()
-    builders.claim(builders.new_slave(), tree.job)
+    builders.claim(builders.new_slave(machine_id=MACHINE), tree.job)
     tree.write("a", "changed meanwhile")
     tree.scan()
     assert Job.objects.get().next_scan_at is not None
@@ -258,7 +258,7 @@ def test_a_run_once_job_is_scanned_again_when_a_file_changed_in_a_slaves_hand(tr
 def test_a_run_once_job_is_not_scanned_again_for_what_is_only_in_hand(tree):
     tree.write("a")
     tree.scan()
-    builders.claim(builders.new_slave(), tree.job)
+    builders.claim(builders.new_slave(machine_id=MACHINE), tree.job)
     tree.scan()
     assert Job.objects.get().next_scan_at is None
 
@@ -266,7 +266,7 @@ def test_a_run_once_job_is_not_scanned_again_for_what_is_only_in_hand(tree):
 def test_a_directory_in_a_slaves_hand_gets_its_times_again_after_something_in_it_changed(tree):
     tree.write("d/a")
     tree.settle_scan()
-    slave = builders.new_slave()
+    slave = builders.new_slave(machine_id=MACHINE)
     transitions.revisit_directories(tree.job.pk, [b"d/"])
     [held] = builders.claim(slave, tree.job)
     assert held.path == b"d/"

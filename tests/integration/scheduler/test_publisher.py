@@ -139,7 +139,7 @@ def test_a_task_that_came_back_is_left_to_slaves_that_look_and_published_again_a
     slave = builders.new_slave()
     [task] = builders.claim(slave, job)
     transitions.settle(slave, [builders.ending(task, "retrying", delay_seconds=0.0)])
-    assert publisher.publish() == 0 and claims.claim_next(slave) is not None
+    assert publisher.publish() == 0 and claims.Claims(slave).next() is not None
     Task.objects.update(status="pending", owner=None)
     clock(STALE_SECONDS + 1)
     assert publisher.publish() == 1 and received(broker) == [tuple(ids)]
@@ -156,7 +156,7 @@ def test_directories_of_which_nothing_else_is_left_are_hinted_at_once(job, publi
     assert [publisher.publish(), publisher.publish()] == [1, 0]
     directory = Task.objects.get(kind="directory")
     assert received(broker) == [(directory.pk,)]
-    assert claims.claim_hint(slave, [directory.pk]) == [] and len(claims.claim_next(slave).tasks) == 1
+    assert claims.claim_hint(slave, [directory.pk]) == [] and len(claims.Claims(slave).next().tasks) == 1
 
 
 def test_a_broker_that_is_gone_costs_nothing_but_time(job, broker, caplog):

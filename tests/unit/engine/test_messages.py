@@ -39,3 +39,15 @@ def test_outcomes_arrive_as_they_were_sent(outcomes):
 def test_what_is_not_plain_in_any_way_is_told_in_full(change):
     packed = Outcomes.pack([PLAIN._replace(**change)])
     assert packed.outcomes == (PLAIN._replace(**change),) and packed.copied == []
+
+
+def test_an_assignment_comes_out_as_it_went_in():
+    from storage_backends.base import Kind
+    from transfers.engine.contracts import Assignment, Place, Verify, Work
+    from transfers.engine.messages import pack_assignment, unpack_assignment
+
+    place = Place("file:///", b"a")
+    link = Work(2, 1, 1, Kind.SYMLINK, b"b", 0, token="t", checkpoints=((1, b"s"),))
+    works = (Work(1, 2, 3, Kind.FILE, b"a", 4), link)
+    assignment = Assignment(1, "job", "12345678", place, place, Verify.READBACK, works)
+    assert unpack_assignment(pickle.loads(pickle.dumps(pack_assignment(assignment)))) == assignment

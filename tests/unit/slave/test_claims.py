@@ -6,7 +6,7 @@ from jobs import services, transitions, uploads
 from jobs.models import Job, Scan, Task
 from tests.unit.jobs import builders
 from transfers.slave import claims
-from transfers.slave.claims import assignment, claim_hint, claim_next
+from transfers.slave.claims import Claims, assignment, claim_hint
 
 pytestmark = pytest.mark.django_db
 
@@ -68,46 +68,46 @@ def test_a_directory_named_by_a_hint_waits_for_its_time(job, slave):
 def test_each_batch_leaves_as_much_again_for_every_worker(job, slave):
     builders.discover(job, *(b"%04d" % number for number in range(3000)))
     sizes = []
-    while batch := claim_next(slave):
+    while batch := Claims(slave).next():
         sizes.append(len(batch.tasks))
     assert sizes == [750, 563, 500, 500, 500, 187]
 
 
 def test_little_is_not_shared(job, slave):
     builders.discover(job, *(b"%02d" % number for number in range(90)))
-    assert len(claim_next(slave).tasks) == 90
+    assert len(Claims(slave).next().tasks) == 90
 
 
 def test_few_files_of_some_size_are_shared_among_the_workers(job, slave):
     builders.discover(job, *(b"%02d" % number for number in range(8)), size=10 << 20)
-    assert [len(claim_next(slave).tasks) for _ in range(4)] == [2, 2, 1, 3]
+    assert [len(Claims(slave).next().tasks) for _ in range(4)] == [2, 2, 1, 3]
 
 
 def test_a_big_file_is_claimed_alone(job, slave):
     builders.discover(job, b"a", size=10)
     builders.discover(job, b"big", size=BIG)
     builders.discover(job, b"c", size=10)
-    assert [paths(claim_next(slave)) for _ in range(3)] == [[b"a"], [b"big"], [b"c"]]
+    assert [paths(Claims(slave).next()) for _ in range(3)] == [[b"a"], [b"big"], [b"c"]]
 
 
 def test_a_file_that_failed_often_is_claimed_alone(job, slave):
     builders.discover(job, b"poison")
     Task.objects.update(attempts=3)
     builders.discover(job, b"b", b"c")
-    assert [paths(claim_next(slave)) for _ in range(2)] == [[b"poison"], [b"b", b"c"]]
+    assert [paths(Claims(slave).next()) for _ in range(2)] == [[b"poison"], [b"b", b"c"]]
 
 
 def test_every_job_gets_its_turn(slave):
     jobs = [builders.new_job() for _ in range(3)]
     for job in jobs:
         builders.discover(job, b"a")
-    assert {claim_next(slave).job for _ in jobs} == set(jobs)
+    assert {Claims(slave).next().job for _ in jobs} == set(jobs)
 
 
 def test_nothing_of_what_cannot_be_served_is_claimed(slave):
     for fields in ({"source_type": "archive"}, {"machine_id": "x"}, {"status": "paused"}, {"parked_code": "X"}):
         builders.discover(builders.new_job(**fields), b"a", b"d/")
-    assert claim_next(slave) is None
+    assert Claims(slave).next() is None
 
 
 # ── directories ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -116,56 +116,56 @@ def test_nothing_of_what_cannot_be_served_is_claimed(slave):
 def test_directories_come_when_all_files_are_done_those_below_first(job, slave):
     builders.discover(job, b"", kind="directory")
     builders.discover(job, b"d/", b"d/e/", b"d/f/", b"d/e/a")
-    files = claim_next(slave)
+    files = Claims(slave).next()
     assert paths(files) == [b"d/e/a"]
-    assert claim_next(slave) is None, "a file is under way"
+    assert Claims(slave).next() is None, "a file is under way"
     transitions.settle(slave, [builders.ending(files.tasks[0])])
-    assert paths(claim_next(slave)) == [b"d/f/", b"d/e/", b"d/", b""]
+    assert paths(Claims(slave).next()) == [b"d/f/", b"d/e/", b"d/", b""]
 
 
 @pytest.mark.parametrize("status", ["pending", "retrying", "in_progress"])
 def test_a_file_that_is_not_final_keeps_the_directories_waiting(job, slave, status):
     builders.discover(job, b"d/")
     builders.put(job, status, b"d/a", not_before="2100-01-01T00:00:00Z")
-    assert claim_next(slave) is None
+    assert Claims(slave).next() is None
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "skipped", "cancelled"])
 def test_a_file_that_is_final_does_not(job, slave, status):
     builders.discover(job, b"d/")
     builders.put(job, status, b"d/a")
-    assert paths(claim_next(slave)) == [b"d/"]
+    assert paths(Claims(slave).next()) == [b"d/"]
 
 
 def test_a_scan_that_may_still_find_files_keeps_the_directories_waiting(job, slave):
     builders.discover(job, b"d/")
     scan = Scan.objects.create(job=job, started_at="2026-01-01T00:00:00Z")
-    assert claim_next(slave) is None
+    assert Claims(slave).next() is None
     Scan.objects.filter(pk=scan.pk).update(finished_at="2026-01-01T00:00:01Z")
-    assert paths(claim_next(slave)) == [b"d/"]
+    assert paths(Claims(slave).next()) == [b"d/"]
 
 
 @pytest.mark.parametrize("fields", [{"is_preview": True, "started_at": "2026-01-01T00:00:00Z"}, {}])
 def test_a_preview_or_a_scan_that_was_only_asked_for_does_not(job, slave, fields):
     builders.discover(job, b"d/")
     Scan.objects.create(job=job, **fields)
-    assert paths(claim_next(slave)) == [b"d/"]
+    assert paths(Claims(slave).next()) == [b"d/"]
 
 
 def test_two_slaves_never_hold_directories_of_one_job_at_once(job, slave, monkeypatch):
     monkeypatch.setattr(claims, "DIRECTORIES_AT_ONCE", 1)
     builders.discover(job, b"d/", b"d/e/")
-    held = claim_next(slave)
+    held = Claims(slave).next()
     assert paths(held) == [b"d/e/"]
-    assert claim_next(builders.new_slave()) is None and claim_next(slave) is None
+    assert Claims(builders.new_slave()).next() is None and Claims(slave).next() is None
     transitions.settle(slave, [builders.ending(held.tasks[0])])
-    assert paths(claim_next(builders.new_slave())) == [b"d/"]
+    assert paths(Claims(builders.new_slave()).next()) == [b"d/"]
 
 
 def test_directories_of_different_jobs_do_not_wait_for_each_other(slave):
     for _ in range(2):
         builders.discover(builders.new_job(), b"d/")
-    assert [paths(claim_next(slave)) for _ in range(3)] == [[b"d/"], [b"d/"], []]
+    assert [paths(Claims(slave).next()) for _ in range(3)] == [[b"d/"], [b"d/"], []]
 
 
 # ── assignments ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,7 +174,7 @@ def test_directories_of_different_jobs_do_not_wait_for_each_other(slave):
 def test_an_assignment_says_all_that_a_worker_has_to_know(job, slave, settings):
     settings.STORAGES_CONFIGURED = {"local": "file:///data"}
     builders.discover(job, b"\xff", size=7, compare_first=True)
-    batch = claim_next(slave)
+    batch = Claims(slave).next()
     work = assignment(batch, number=4, installation="12345678")
     assert (work.number, work.job_id, work.installation, work.verify) == (4, str(job.pk), "12345678", "readback")
     sides = [(side.url, side.path, side.create) for side in (work.source, work.sink)]
@@ -189,7 +189,7 @@ def test_a_sink_of_this_machine_is_made_anew_but_only_on_the_device_the_scan_saw
     settings.STORAGES_CONFIGURED = {"local": "file:///data"}
     type(job).objects.filter(pk=job.pk).update(machine_id=slave.machine_id, source_device="s", sink_device="d")
     builders.discover(job, b"x")
-    work = assignment(claim_next(slave), number=1, installation="12345678")
+    work = assignment(Claims(slave).next(), number=1, installation="12345678")
     assert [(side.create, side.device) for side in (work.source, work.sink)] == [(False, "s"), (True, "d")]
 
 
@@ -201,11 +201,11 @@ def test_an_assignment_carries_what_an_earlier_attempt_left(job, slave, settings
     uploads.save_checkpoint(slave, key, 20, builders.DIGEST)
     uploads.save_checkpoint(slave, key, 30, builders.DIGEST)
     transitions.settle(slave, [builders.ending(task, "pending")])
-    [work] = assignment(claim_next(slave), number=1, installation="12345678").works
+    [work] = assignment(Claims(slave).next(), number=1, installation="12345678").works
     assert (work.token, work.checkpoints) == ("token", ((20, builders.DIGEST), (30, builders.DIGEST)))
 
 
 def test_a_killed_job_gives_nothing_more(job, slave):
     ids = builders.discover(job, b"a", b"d/")
     services.kill_job(Job.objects.get(pk=job.pk), actor="user:ann")
-    assert claim_next(slave) is None and claim_hint(slave, ids) == []
+    assert Claims(slave).next() is None and claim_hint(slave, ids) == []
