@@ -7,6 +7,7 @@ function runs inside the caller's transaction.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
@@ -154,7 +155,7 @@ def _ordered(columns: str, job_id: str, after: bytes | None, limit: int, *, path
     ones, the page is sorted: that takes a third of the time of reading it."""
     prefix = _vendor().INDEXED_PREFIX
     page = _page(columns, job_id, after, limit, order=prefix)
-    if any(len(row[path_at]) >= INDEXED_PATH_BYTES for row in page):
+    if max(map(len, map(itemgetter(path_at), page)), default=0) >= INDEXED_PATH_BYTES:
         return _page(columns, job_id, after, limit, order=f"{prefix}, path")
     return page
 

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from storage_backends import registry
-from storage_backends.base import FileInfo, Kind, ListError
+from storage_backends.base import LISTED_AT_ONCE, FileInfo, Kind, ListError
 from storage_backends.errors import ConfigurationError, StorageError
 from transfers.scan.rules import Rules
 
@@ -51,13 +51,22 @@ def _answers(url: str, request: Request) -> Iterator[Message | tuple[str, ...]]:
     storage = registry.open_storage(url, request.path)
     storage.probe()  # opens the root: what lies there from now on is what its location says
     yield storage.location()
+    found: list[FileInfo | ListError] = []
     for chunk in storage.list_chunks(prune=Rules(request.exclude, "").prune, stop_at=request.stop_at):
-        if ListError in map(type, chunk):
-            for entry in chunk:
-                yield entry if isinstance(entry, ListError) else _columns([entry])
-        else:
-            yield _columns(chunk)
+        found += chunk  # many a directory has a file or two
+        if len(found) >= LISTED_AT_ONCE:
+            yield from _messages(found)
+            found = []
+    yield from _messages(found)
     yield None
+
+
+def _messages(found: list[FileInfo | ListError]) -> Iterator[Message]:
+    if ListError in map(type, found):
+        for entry in found:
+            yield entry if isinstance(entry, ListError) else _columns([entry])
+    elif found:
+        yield _columns(found)
 
 
 def _columns(chunk: list[FileInfo | ListError]) -> Columns:

@@ -91,9 +91,13 @@ class _Stream(Generic[Item]):
             self._items, self._at = chunk, 0
         return self._items[self._at]
 
-    def near(self) -> list[Item]:
-        """The next items, as many as are in hand and not too many."""
-        return self._items[self._at : self._at + BREATH_FILES]
+    def in_hand(self) -> int:
+        """How many items can be had without asking for the next chunk."""
+        return len(self._items) - self._at
+
+    def near(self, count: int) -> list[Item]:
+        """The next `count` of those."""
+        return self._items[self._at : self._at + count]
 
     def go(self, count: int = 1) -> None:
         """These items are done."""
@@ -141,14 +145,16 @@ class Merge:
 
     def _pass_over(self) -> None:
         """All that follow each other in the chunks in hand and are as they were left."""
+        streams = (self._source, self._rows, self._sink)
+        near = min(BREATH_FILES, *(stream.in_hand() for stream in streams))
         count = size = 0
-        for a, b, c in zip(self._source.near(), self._rows.near(), self._sink.near(), strict=False):
+        for a, b, c in zip(*(stream.near(near) for stream in streams), strict=True):
             # as `_is_as_left`, with one call less: done for every file of every scan
             if _LEFT_ALONE + a[:5] + c[2:5] != b[1:] or a[0] != c[0] or not a[1] is _FILE is c[1]:
                 break
             count += 1
             size += a[2]
-        for stream in (self._source, self._rows, self._sink):
+        for stream in streams:
             stream.go(count)
         self.passed_files += count
         self.passed_bytes += size
