@@ -14,8 +14,10 @@ from rest_framework.request import Request
 
 from jobs.api.pagination import PAGE_PARAMETERS
 from jobs.errors import Refusal
-from jobs.models import Job, Slave, Task, TaskKind
+from jobs.models import Job, JobEvent, Slave, Task, TaskKind
+from jobs.reasons import REASONS
 from jobs.states import JobStatus, TaskStatus
+from jobs.waiting import in_status
 
 
 class StrictBackend(DjangoFilterBackend):  # type: ignore[misc]
@@ -65,14 +67,44 @@ class JobFilters(FilterSet):  # type: ignore[misc]
         fields = ()
 
 
+_MAX_BIGINT = (1 << 63) - 1
+
+
+def _bytes(lookup: str) -> django_filters.NumberFilter:
+    return django_filters.NumberFilter(field_name="size", lookup_expr=lookup, min_value=0, max_value=_MAX_BIGINT)
+
+
 class TaskFilters(FilterSet):  # type: ignore[misc]
     """Of tracking."""
 
-    status = django_filters.ChoiceFilter(choices=[(value, value) for value in TaskStatus])
+    status = django_filters.ChoiceFilter(choices=[(value, value) for value in TaskStatus], method="of_status")
     kind = django_filters.ChoiceFilter(choices=[(kind, kind) for kind in TaskKind.values if kind != TaskKind.DIRECTORY])
+    reason = django_filters.ChoiceFilter(field_name="reason_code", choices=[(code, code) for code in sorted(REASONS)])
+    slave = django_filters.CharFilter(field_name="slave_name", max_length=63)
+    min_size = _bytes("gte")
+    max_size = _bytes("lte")
+    path = django_filters.CharFilter(field_name="path_display", lookup_expr="contains", max_length=4096)
+
+    def of_status(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
+        """By an index where few tasks are in it."""
+        return tasks.filter(in_status(TaskStatus(value)))
 
     class Meta:
         model = Task
+        fields = ()
+
+
+class EventFilters(FilterSet):  # type: ignore[misc]
+    """Of a job's history."""
+
+    action = django_filters.CharFilter(max_length=30)
+    actor = django_filters.CharFilter(max_length=160)
+    reason = django_filters.CharFilter(field_name="reason_code", max_length=40)
+    after = MomentFilter(field_name="at", lookup_expr="gte")
+    before = MomentFilter(field_name="at", lookup_expr="lt")
+
+    class Meta:
+        model = JobEvent
         fields = ()
 
 

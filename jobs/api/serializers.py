@@ -104,6 +104,7 @@ class RetryRequest(StrictSerializer):
     """Which failed tasks to try again: all of the job, or one."""
 
     task_id = TextField(required=False, help_text="Id of one task; leave it out for all failed and skipped ones.")
+    reason = TextField(required=False, max_length=40, help_text="Only tasks with this reason code.")
 
 
 class Nothing(StrictSerializer):
@@ -236,6 +237,28 @@ class SummaryOut(serializers.Serializer[Any]):
     progress = serializers.FloatField(source="percent", help_text="0 to 100.")
 
 
+class NowOut(serializers.Serializer[Any]):
+    """What goes on at this moment (`insight.JobInsight`)."""
+
+    phase = serializers.CharField(help_text="scanning, transferring, verifying or idle.")
+    bytes_per_second = serializers.FloatField(source="speed.bytes_per_second", help_text="Of the last half minute.")
+    files_per_second = serializers.FloatField(source="speed.files_per_second")
+    eta_seconds = serializers.FloatField(
+        source="eta.seconds", allow_null=True, help_text="Until nothing is left; null while that is not known."
+    )
+    is_estimating = serializers.BooleanField(
+        source="eta.is_estimating", help_text="Work is under way, but nobody can tell yet how long it takes."
+    )
+    synced_as_of = serializers.DateTimeField(
+        source="freshness.synced_as_of", allow_null=True, help_text="Whatever the source held then is at the sink."
+    )
+    lag_seconds = serializers.FloatField(
+        source="freshness.lag_seconds",
+        allow_null=True,
+        help_text="The oldest change that is not at the sink is at most this old; null for a job that is over.",
+    )
+
+
 class TaskOut(serializers.ModelSerializer[Task]):
     """One file and the state it is in. Needs the context `job`."""
 
@@ -298,6 +321,7 @@ class TrackingOut(serializers.Serializer[Any]):
 
     job = JobOut()
     summary = SummaryOut()
+    now = NowOut()
     tasks = TaskOut(many=True)
     next = serializers.URLField(allow_null=True, help_text="The following page of tasks; null on the last one.")
 
@@ -360,5 +384,5 @@ class SlaveOut(serializers.ModelSerializer[Slave]):
         model = Slave
         fields = (
             *("id", "name", "state", "host", "pid", "version", "concurrency", "aliases", "unreachable"),
-            *("bytes_per_second", "started_at", "heartbeat_at", "lease_expires_at", "stopped_at"),
+            *("bytes_per_second", "started_at", "heartbeat_at", "lease_expires_at", "drain_requested_at", "stopped_at"),
         )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import QuerySet
 from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
@@ -17,10 +18,10 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from jobs import selectors, services
+from jobs import insight, selectors, services, slaves
 from jobs.api.base import Guarded
 from jobs.api.errors import shown_at
-from jobs.api.filters import JobFilters, SlaveFilters, StrictBackend, TaskFilters
+from jobs.api.filters import EventFilters, JobFilters, SlaveFilters, StrictBackend, TaskFilters
 from jobs.api.pagination import Pages, slice_by_id
 from jobs.api.reports import ReportActions
 from jobs.api.serializers import (
@@ -53,6 +54,18 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
 _TASK_FILTERS = [
     OpenApiParameter("status", str, enum=[value.value for value in TaskStatus]),
     OpenApiParameter("kind", str, enum=["file", "symlink", "special"]),
+    OpenApiParameter("reason", str, description="Reason code."),
+    OpenApiParameter("slave", str, description="Name of the slave that works on it, or did last."),
+    OpenApiParameter("min_size", int, description="Bytes."),
+    OpenApiParameter("max_size", int, description="Bytes."),
+    OpenApiParameter("path", str, description="Part of the path, as it is shown; reads through the job's files."),
+]
+_EVENT_FILTERS = [
+    OpenApiParameter("action", str, description="Such as create, pause, failed or scan_done."),
+    OpenApiParameter("actor", str, description="user:NAME, slave:NAME or scheduler."),
+    OpenApiParameter("reason", str, description="Reason code."),
+    OpenApiParameter("after", OpenApiTypes.DATETIME, description="From this moment on."),
+    OpenApiParameter("before", OpenApiTypes.DATETIME, description="Before this moment."),
 ]
 
 
@@ -227,12 +240,12 @@ class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[A
         serializer = self.get_serializer(data=request.data)
         with shown_at(serializer):
             serializer.is_valid(raise_exception=True)
-        count = self._retry(job, serializer.validated_data.get("task_id"))
+        count = self._retry(job, **serializer.validated_data)
         return Response({**_done(job, f"Tasks to be tried again: {count}"), "count": count})
 
-    def _retry(self, job: Job, task_id: str | None) -> int:
+    def _retry(self, job: Job, task_id: str = "", reason: str = "") -> int:
         if not task_id:
-            return services.retry_failed(job, actor=self.actor)
+            return services.retry_failed(job, actor=self.actor, reason_code=reason)
         task = _by_number(Task.objects.filter(job=job).select_related("job"), task_id)
         return services.retry_task(task, actor=self.actor)
 
@@ -244,10 +257,10 @@ class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[A
         """The job, its totals and a page of its files."""
         job = self.get_object()
         tasks = slice_by_id(request, self.filter_queryset(selectors.tracked_tasks(job)))
-        overviews = selectors.overviews([job.pk])
-        summary = overviews[str(job.pk)].progress
-        found = {"job": job, "summary": summary, "tasks": tasks.rows, "next": tasks.next}
-        return Response(TrackingOut(found, context={"overviews": overviews, "job": job}).data)
+        seen = insight.look([job])
+        now = seen[str(job.pk)]
+        found = {"job": job, "summary": now.progress, "now": now, "tasks": tasks.rows, "next": tasks.next}
+        return Response(TrackingOut(found, context={"overviews": seen, "job": job}).data)
 
     @extend_schema(responses=ScanOut(many=True), filters=False)
     @action(detail=True, filterset_class=None)
@@ -264,8 +277,8 @@ class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[A
         findings = slice_by_id(request, self.filter_queryset(scan.findings.all()))
         return Response(ScanDetail({"scan": scan, "findings": findings.rows, "next": findings.next}).data)
 
-    @extend_schema(parameters=_KEYSET, responses=EventPage, filters=False)
-    @action(detail=True, filterset_class=None, pagination_class=None)
+    @extend_schema(parameters=[*_EVENT_FILTERS, *_KEYSET], responses=EventPage, filters=False)
+    @action(detail=True, filterset_class=EventFilters, pagination_class=None)
     def events(self, request: Request, pk: str) -> Response:
         """The job's history, newest first."""
         page = slice_by_id(request, self.filter_queryset(self.get_object().events.all()), newest_first=True)
@@ -275,13 +288,22 @@ class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[A
 class SlaveViewSet(Guarded, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Slave]):
     """Who copies."""
 
-    permission_of: ClassVar = {"list": "view_slave", "retrieve": "view_slave"}
+    permission_of: ClassVar = {"list": "view_slave", "retrieve": "view_slave", "drain": "drain_slave"}
     queryset = Slave.objects.all()
     serializer_class = SlaveOut
     filter_backends = (StrictBackend,)
     filterset_class = SlaveFilters
     pagination_class = Pages
     lookup_value_regex = "[^/]+"
+
+    @extend_schema(request=None, responses=SlaveOut)
+    @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
+    def drain(self, request: Request, pk: str) -> Response:
+        """It takes no more work, and ends when what it has in hand is done. Asking again changes nothing."""
+        slave = get_object_or_404(Slave, pk=pk)
+        slaves.ask_to_drain(slave)
+        slave.refresh_from_db()
+        return Response(SlaveOut(slave).data)
 
 
 def _done(job: Job, message: str) -> dict[str, str]:

@@ -81,7 +81,7 @@ def test_tracking_tells_job_summary_and_files(api, job):
     tally.write()
 
     shown = api.get(f"/api/jobs/{job.pk}/tracking").json()
-    assert shown.keys() == {"job", "summary", "tasks", "next"}
+    assert shown.keys() == {"job", "summary", "now", "tasks", "next"}
     assert shown["job"] == api.get(f"/api/jobs/{job.pk}").json()
     assert shown["next"] is None
     assert {

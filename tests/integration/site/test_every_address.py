@@ -28,7 +28,7 @@ PLAIN = {"/", "/admin", "/favicon.ico"}
 #: Not owned: whoever holds view_slave sees all slaves (and drain_slave may have them drain).
 NOT_OWNED = {
     *("/api/slaves/{pk}", "/admin/jobs/slave/{object_id}/change/", "/admin/jobs/slave/{object_id}/history/"),
-    "/admin/jobs/slave/{object_id}/drain/",
+    *("/api/slaves/{pk}/drain", "/admin/jobs/slave/{object_id}/drain/"),
     "/admin/jobs/job/add/browse/{side}/",  # of a storage, for whoever may make a job of it
 }
 

@@ -1,0 +1,80 @@
+"""What the console shows and does, over HTTP: speed and time left, finding tasks and events, retrying by reason,
+draining."""
+
+import pytest
+
+from jobs import services
+from jobs.models import Slave, Task
+from tests.unit.jobs import builders
+
+
+def found(api, job, query: str) -> list[str]:
+    answer = api.get(f"/api/jobs/{job.pk}/tracking?{query}")
+    assert answer.status_code == 200, answer.content
+    return [task["source_file"].rpartition("/")[2] for task in answer.json()["tasks"]]
+
+
+def test_tracking_tells_phase_speed_and_time_left(api, job):
+    now = api.get(f"/api/jobs/{job.pk}/tracking").json()["now"]
+    assert (now["phase"], now["eta_seconds"], now["is_estimating"]) == ("idle", None, False)
+    assert now["bytes_per_second"] == now["files_per_second"] == 0 and now["lag_seconds"] >= 0
+    job.scans.create(started_at=job.created_at)
+    now = api.get(f"/api/jobs/{job.pk}/tracking").json()["now"]
+    assert (now["phase"], now["eta_seconds"], now["is_estimating"]) == ("scanning", None, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("status=failed", ["full.bin", "denied.txt"]),
+        ("reason=SINK_NO_SPACE", ["full.bin"]),
+        ("slave=slave-1", ["done.txt"]),
+        ("min_size=100", ["full.bin"]),
+        ("max_size=10", ["done.txt", "denied.txt"]),
+        ("path=.txt", ["done.txt", "denied.txt"]),
+        ("path=%25", []),
+        ("status=failed&path=txt&max_size=10", ["denied.txt"]),
+    ],
+)
+def test_tasks_are_found_by_state_reason_slave_size_and_path(api, job, query, names):
+    builders.put(job, "completed", b"done.txt", slave_name="slave-1", size=1)
+    builders.put(job, "failed", b"full.bin", reason_code="SINK_NO_SPACE", size=100)
+    builders.put(job, "failed", b"denied.txt", reason_code="SINK_PERMISSION_DENIED", size=2)
+    assert found(api, job, query) == names
+
+
+@pytest.mark.parametrize("query", ["min_size=-1", "min_size=x", "max_size=99999999999999999999", "reason=NONSENSE"])
+def test_a_filter_that_cannot_be_is_refused(api, job, query):
+    refused = api.get(f"/api/jobs/{job.pk}/tracking?{query}")
+    assert (refused.status_code, refused.json()["field"]) == (400, query.partition("=")[0])
+
+
+def test_events_are_found_by_action_actor_reason_and_time(api, job):
+    services.pause_job(job, actor="user:ann")
+    services.resume_job(job, actor="user:bob")
+
+    def actions(query: str) -> list[str]:
+        return [event["action"] for event in api.get(f"/api/jobs/{job.pk}/events?{query}").json()["results"]]
+
+    assert actions("action=pause") == ["pause"] and actions("actor=user:bob") == ["resume"]
+    assert actions("reason=X") == [] and actions("before=2020-01-01T00:00:00Z") == []
+    assert actions("after=2020-01-01T00:00:00Z") == ["resume", "pause"]
+
+
+def test_retry_by_reason_leaves_the_others(api, job):
+    builders.put(job, "failed", b"a", reason_code="SINK_NO_SPACE")
+    builders.put(job, "failed", b"b", reason_code="SINK_PERMISSION_DENIED")
+    assert api.post(f"/api/jobs/{job.pk}/retry", {"reason": "SINK_NO_SPACE"}).json()["count"] == 1
+    assert list(Task.objects.filter(status="pending").values_list("path_display", flat=True)) == ["a"]
+
+
+def test_a_slave_is_drained_by_whoever_may(api, make_user, client_of):
+    slave = builders.new_slave()
+    assert api.post(f"/api/slaves/{slave.pk}/drain").status_code == 403
+    assert Slave.objects.get().drain_requested_at is None
+    drainer = client_of(make_user("drain_slave"))
+    first = drainer.post(f"/api/slaves/{slave.pk}/drain")
+    assert first.status_code == 200 and first.json()["drain_requested_at"]
+    assert drainer.post(f"/api/slaves/{slave.pk}/drain").json() == first.json()
+    for unknown in ("nonsense", "0b0f8c1e-6f57-4c0b-9a57-0f5fc7a1d6b2"):
+        assert drainer.post(f"/api/slaves/{unknown}/drain").status_code == 404
