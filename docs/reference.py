@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from jobs.api import description
 from jobs.reasons import REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,61 +95,29 @@ def _cell(lines: list[str]) -> str:
 
 # ── API ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_VERBS = ("get", "post", "put", "patch", "delete")
-
-
-def _schema() -> dict[str, Any]:
-    from drf_spectacular.generators import SchemaGenerator
-
-    schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
-    return schema
-
-
 def requests(table: Table) -> str:
     """A row per request: parameters of its address, body and answer by the name of their shape."""
     rows = []
-    for path, operations in _schema()["paths"].items():
-        for verb in (verb for verb in _VERBS if verb in operations):
-            operation = operations[verb]
-            query = [f"`{each['name']}`" for each in operation.get("parameters", []) if each["in"] == "query"]
-            body = _shape(operation.get("requestBody", {}))
-            answers = operation["responses"]
-            good = next((answers[code] for code in sorted(answers) if str(code).startswith("2")), {})
-            about = _text(operation.get("description", ""))
-            rows.append((f"`{verb.upper()} {path}`", about, ", ".join(query), body, _shape(good)))
+    for call in description.calls():
+        query = ", ".join(f"`{each.name}`" for each in call.parameters if each.place == "query")
+        rows.append((f"`{call.verb} {call.path}`", _text(call.about), query, _type(call.body), _type(call.good)))
     return table(("request", "what it does", "query", "body", "answer"), rows)
-
-
-def _shape(holder: dict[str, Any]) -> str:
-    for content in holder.get("content", {}).values():
-        return _type(content.get("schema", {}))
-    return ""
-
-
-def _type(schema: dict[str, Any]) -> str:
-    if reference := schema.get("$ref"):
-        name = reference.rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
-    if "items" in schema:
-        return f"list of {_type(schema['items'])}"
-    if inner := schema.get("allOf") or schema.get("oneOf"):
-        return " or ".join(filter(None, map(_type, inner)))
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"] if value not in ("", None))
-    kind = schema.get("type", "")
-    return " or ".join(kind) if isinstance(kind, list) else str(schema.get("format") or kind)
 
 
 def shapes(table: Table) -> str:
     """A table of fields per shape."""
-    parts = []
-    for name, schema in sorted(_schema()["components"]["schemas"].items()):
-        fields = schema.get("properties", {})
-        rows = [(f"`{field}`", _type(found), _text(found.get("description", ""))) for field, found in fields.items()]
-        about = _text(schema.get("description", ""))
-        words = table(("field", "type", "meaning"), rows) if rows else _type(schema)
-        parts.append("\n\n".join(filter(None, (f"### {name}", "" if "enum" in schema else about, words))))
-    return "\n\n".join(parts)
+    return "\n\n".join(_shape(shape, table) for shape in description.shapes())
+
+
+def _shape(shape: description.Shape, table: Table) -> str:
+    rows = [(f"`{field.name}`", _type(field.words), _text(field.about)) for field in shape.fields]
+    words = table(("field", "type", "meaning"), rows) if rows else _type(shape.words)
+    return "\n\n".join(filter(None, (f"### {shape.name}", _text(shape.about), words)))
+
+
+def _type(words: description.Words) -> str:
+    looks = {"plain": "{0}", "code": "`{0}`", "shape": "[{0}](#{1})"}
+    return "".join(looks[word.look].format(word.text, word.text.lower()) for word in words)
 
 
 # ── reason codes by theme ─────────────────────────────────────────────────────────────────────────────────────

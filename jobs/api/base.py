@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from django.conf import settings
-from django.http import Http404
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
 from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer2
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
@@ -17,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.routers import APIRootView
 from rest_framework.views import APIView
 
+from jobs.api import description
 from jobs.api.browsable import BrowsableRenderer
 from jobs.api.errors import BodyTooLarge
 
@@ -53,7 +55,7 @@ class Guarded(APIView):
 
 
 class RootView(Guarded, APIRootView):
-    """Lists of jobs and slaves; the schema describes everything else."""
+    """Lists of jobs and slaves; `docs` (for people) and `schema` (for programs) describe everything else."""
 
     permission_classes = (IsAuthenticated,)
     name = "SyncF API"
@@ -64,6 +66,18 @@ class SchemaView(Guarded, SpectacularAPIView):
 
     permission_classes = (IsAuthenticated,)
     renderer_classes = [OpenApiJsonRenderer2, OpenApiYamlRenderer2]  # noqa: RUF012
+
+
+@extend_schema(exclude=True)
+class DocsView(Guarded):
+    """Every request and shape on one page that needs no script and nothing from elsewhere."""
+
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Request) -> HttpResponse:
+        """HTML, whatever is asked for."""
+        context = {"calls": description.calls(), "shapes": description.shapes()}
+        return render(request._request, "rest_framework/docs.html", context)
 
 
 @extend_schema(exclude=True)

@@ -19,6 +19,10 @@ _PROBLEMS = {
     "404": "There is nothing of that name, or nothing that you may see.",
     "409": "Not possible in the present state.",
     "422": "The Idempotency-Key stands for another request.",
+    "429": "Too many requests; the header Retry-After says how many seconds to wait.",
+}
+_HEADERS: dict[str, dict[str, Any]] = {
+    "429": {"Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer"}}}
 }
 
 
@@ -35,12 +39,13 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             for status in _statuses(path, method, operation):
-                operation["responses"].setdefault(status, {"description": _PROBLEMS[status], "content": content})
+                told = {"description": _PROBLEMS[status], "content": content, "headers": _HEADERS.get(status, {})}
+                operation["responses"].setdefault(status, told)
     return result
 
 
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> list[str]:
-    found = ["400", "401", "403"]
+    found = ["400", "401", "403", "429"]
     if "{" in path:
         found.append("404")
     if method != "get":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from jobs.api.base import NotFoundView, RootView, SchemaView
+from jobs.api.base import DocsView, NotFoundView, RootView, SchemaView
 from jobs.api.views import JobViewSet, SlaveViewSet
 
 
@@ -21,11 +21,14 @@ router = OptionalSlashRouter()
 router.register("jobs", JobViewSet, basename="job")
 router.register("slaves", SlaveViewSet, basename="slave")
 
-root = RootView.as_view(api_root_dict={"jobs": "job-list", "slaves": "slave-list", "schema": "schema"})
+root = RootView.as_view(
+    api_root_dict={"jobs": "job-list", "slaves": "slave-list", "docs": "api-docs", "schema": "schema"}
+)
 
 urlpatterns = [
     path("", root, name="api-root"),
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
+    re_path(r"^docs/?$", DocsView.as_view(), name="api-docs"),
     path("", include(router.urls)),
     re_path(r"", NotFoundView.as_view(), name="api-not-found"),
 ]

@@ -186,7 +186,7 @@ class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[A
                 services.update_options(job, actor=self.actor, **serializer.validated_data)
         return Response(self._shown(self.get_object()))
 
-    @extend_schema(responses=Done)
+    @extend_schema(responses={200: Done})
     def destroy(self, request: Request, pk: str) -> Response:
         """Kill the job. Its history stays, and so does everything at the sink."""
         job = self.get_object()

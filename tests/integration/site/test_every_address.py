@@ -20,7 +20,7 @@ EVERYWHERE = addresses()
 #: What anybody may ask, and nothing of anybody's is told there.
 FOR_ANYBODY = {"/", "/admin", "/favicon.ico", "/health", "/admin/login/", "/admin/logout/"}
 #: What every user may ask, with a key or (the admin) as a member of staff.
-FOR_EVERY_USER = {"/api", "/api/", "/api/schema"}
+FOR_EVERY_USER = {"/api", "/api/", "/api/docs", "/api/schema"}
 FOR_STAFF = {"/admin/", "/admin/password_change/", "/admin/password_change/done/", "/admin/jsi18n/"}
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 #: They answer everything alike and do nothing.
