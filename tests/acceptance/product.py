@@ -156,6 +156,14 @@ class Api:
 
     def __call__(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """(status, JSON) of a request, whatever the status."""
+        status, text = self._ask(method, path, body)
+        return status, json.loads(text)
+
+    def text(self, path: str) -> str:
+        """The body that GET answers with, whatever the status and whatever they are."""
+        return self._ask("GET", path, None)[1].decode(errors="backslashreplace")
+
+    def _ask(self, method: str, path: str, body: object) -> tuple[int, bytes]:
         request = urllib.request.Request(
             self.address + path,
             method=method,
@@ -164,7 +172,7 @@ class Api:
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.load(answer)
+                return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, json.load(error)
+                return error.code, error.read()

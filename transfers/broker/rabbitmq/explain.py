@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 
@@ -11,6 +12,10 @@ from transfers.broker.errors import BrokerError, BrokerMisconfigured, BrokerUnav
 from transfers.broker.rabbitmq.address import Address
 from transfers.broker.rabbitmq.queues import Queues
 from transfers.broker.rabbitmq.session import Closed, NotReadyInTime, QueueDeleted
+
+_SAID = re.compile(r"ConnectionClosedByBroker: \((?P<code>\d+)\) (?P<quote>['\"])(?P<text>.*)(?P=quote)", re.DOTALL)
+"""As pika writes down what a server said when it closed a connection that was not open yet."""
+_ACCESS_REFUSED, _NOT_ALLOWED = 403, 530
 
 
 def explain(reason: BaseException, address: Address, queues: Queues) -> BrokerError:
@@ -25,14 +30,8 @@ def explain(reason: BaseException, address: Address, queues: Queues) -> BrokerEr
             )
         case NotReadyInTime():
             return BrokerUnavailable(f"{server} accepts connections but does not answer")
-        case ProbableAuthenticationError():
-            return BrokerMisconfigured(f"{server} refused user and password: correct them in BROKER_URL")
-        case ProbableAccessDeniedError():
-            return BrokerMisconfigured(
-                f"{server} has no virtual host {address.vhost!r} for user {address.user!r}: correct BROKER_URL, "
-                f"or type: rabbitmqctl add_vhost {address.vhost}; "
-                f'rabbitmqctl set_permissions -p {address.vhost} {address.user} ".*" ".*" ".*"'
-            )
+        case ProbableAuthenticationError() | ProbableAccessDeniedError():
+            return _not_let_in(reason, address, server)
         case ChannelClosedByBroker(reply_code=403):
             return BrokerMisconfigured(
                 f"{server} does not permit what SyncF needs (configure, write, read): {reason.reply_text}"
@@ -40,6 +39,21 @@ def explain(reason: BaseException, address: Address, queues: Queues) -> BrokerEr
         case ChannelClosedByBroker(reply_code=406) if "inequivalent arg" in reason.reply_text:
             return _other_arguments(reason.reply_text, server, queues)
     return _lost(reason, server)
+
+
+def _not_let_in(reason: BaseException, address: Address, server: str) -> BrokerError:
+    """pika guesses from when the connection ended; only what the server itself said tells why."""
+    said = _SAID.search(str(reason))
+    code, text = (int(said["code"]), said["text"]) if said else (0, "the connection was cut")
+    if code == _ACCESS_REFUSED:
+        return BrokerMisconfigured(f"{server} refused user and password: correct them in BROKER_URL")
+    if code == _NOT_ALLOWED and "limit" not in text:
+        return BrokerMisconfigured(
+            f"{server} has no virtual host {address.vhost!r} for user {address.user!r}: correct BROKER_URL, "
+            f"or type: rabbitmqctl add_vhost {address.vhost}; "
+            f'rabbitmqctl set_permissions -p {address.vhost} {address.user} ".*" ".*" ".*"'
+        )
+    return BrokerUnavailable(f"{server} ended the connection before it let us in: {text}")
 
 
 def _other_arguments(text: str, server: str, queues: Queues) -> BrokerMisconfigured:
