@@ -30,6 +30,13 @@ class Entry(NamedTuple):
     """Whether a job can be given this path: it takes Unicode."""
 
 
+class Parent(NamedTuple):
+    """A directory above the one that is shown."""
+
+    token: str
+    name: str
+
+
 class Listing(NamedTuple):
     """One directory."""
 
@@ -37,8 +44,8 @@ class Listing(NamedTuple):
     path: str
     """As a job takes it; empty if it can't."""
     display: str
-    parents: list[tuple[str, str]]
-    """(token, name) of the directories above, the root first."""
+    parents: list[Parent]
+    """The root first."""
     directories: list[Entry]
     files: list[Entry]
     is_cut: bool
@@ -101,10 +108,10 @@ def _entry(parent: bytes, name: bytes, is_directory: bool, size: int) -> Entry:
     return Entry(token_of(whole), display_path(name), is_directory, size, bool(_typed(whole)))
 
 
-def _parents(path: bytes) -> list[tuple[str, str]]:
+def _parents(path: bytes) -> list[Parent]:
     parts = path.split(b"/") if path else []
     above = [("/", 0), *((display_path(part), depth) for depth, part in enumerate(parts[:-1], start=1))]
-    return [(token_of(b"/".join(parts[:depth])), name) for name, depth in above] if parts else []
+    return [Parent(token_of(b"/".join(parts[:depth])), name) for name, depth in above] if parts else []
 
 
 def _typed(path: bytes) -> str:

@@ -12,7 +12,7 @@ from jobs.errors import Refusal
 from jobs.models import Job
 from jobs.paths import parse_path
 from jobs.reasons import REASONS
-from storage_backends.base import Storage
+from storage_backends.base import Capabilities, Storage
 from storage_backends.errors import StorageError
 from storage_backends.registry import open_storage
 
@@ -48,6 +48,32 @@ def root_of(alias: str, path: str, side: Side) -> Root:
             hint=f"Configured are: {known}. Another one is added by the operator as STORAGE_{alias.upper()[:20]}=url.",
         )
     return Root(alias, urls[alias], parse_path(path, field=f"{side}_path"))
+
+
+class Offered(NamedTuple):
+    """A storage that jobs can name."""
+
+    alias: str
+    kind: str
+    """The scheme of its URL: file, s3, …"""
+    problem: str
+    """Why this installation can't use it as it is configured; empty if it can."""
+    capabilities: Capabilities | None
+    """None with a problem."""
+
+
+def offered() -> list[Offered]:
+    """All that are configured, by alias. Connects to none of them."""
+    return [_offered(alias, url) for alias, url in sorted(configured().items())]
+
+
+def _offered(alias: str, url: str) -> Offered:
+    kind = url.partition(":")[0]
+    try:
+        with opened(Root(alias, url, b"")) as storage:
+            return Offered(alias, kind, "", storage.capabilities)
+    except StorageError as error:
+        return Offered(alias, kind, f"{error}", None)
 
 
 def job_root(job: Job, side: Side) -> Root:

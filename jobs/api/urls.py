@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from jobs.api.base import DocsView, NotFoundView, RootView, SchemaView
+from jobs.api.storages import StorageViewSet
 from jobs.api.views import JobViewSet, SlaveViewSet
 
 
@@ -20,10 +21,10 @@ class OptionalSlashRouter(SimpleRouter):
 router = OptionalSlashRouter()
 router.register("jobs", JobViewSet, basename="job")
 router.register("slaves", SlaveViewSet, basename="slave")
+router.register("storages", StorageViewSet, basename="storage")
 
-root = RootView.as_view(
-    api_root_dict={"jobs": "job-list", "slaves": "slave-list", "docs": "api-docs", "schema": "schema"}
-)
+_LISTS = {"jobs": "job-list", "slaves": "slave-list", "storages": "storage-list"}
+root = RootView.as_view(api_root_dict={**_LISTS, "docs": "api-docs", "schema": "schema"})
 
 urlpatterns = [
     path("", root, name="api-root"),

@@ -53,7 +53,7 @@ def real_ids(job, storage, settings):
         kind="file", path=b"x", path_sha256=b"x", path_display="x", status="failed", reason_code="SINK_FULL"
     )
     scan = job.scans.create()
-    return {"id": str(job.pk), "pk": str(job.pk), "scan_id": str(scan.pk)}
+    return {"id": str(job.pk), "pk": str(job.pk), "scan_id": str(scan.pk), "alias": "local"}
 
 
 def cases(operation):

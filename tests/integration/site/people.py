@@ -46,7 +46,7 @@ class Things(NamedTuple):
         pk = str(self.slave.pk) if "/slaves/" in address.template else str(self.job.pk)
         return {
             **{"pk": pk, "scan_id": str(self.scan.pk), "verb": "kill", "app_label": "jobs", "url": "nonsense"},
-            **{"content_type_id": "1", "side": "source"},
+            **{"content_type_id": "1", "side": "source", "alias": "local"},
         }
 
 
@@ -57,7 +57,7 @@ def unknown(address: Address) -> dict[str, str]:
     ids = {**numbers, "job": nothing, "slave": nothing, "authtoken": "0" * 64}
     return {
         **{"pk": nothing, "scan_id": "987654321", "verb": "kill", "app_label": "jobs", "url": "nonsense"},
-        **{"content_type_id": "1", "side": "source", **_of_admin(address, ids)},
+        **{"content_type_id": "1", "side": "source", "alias": "nonsense", **_of_admin(address, ids)},
     }
 
 

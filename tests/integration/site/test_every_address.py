@@ -29,7 +29,8 @@ PLAIN = {"/", "/admin", "/favicon.ico"}
 NOT_OWNED = {
     *("/api/slaves/{pk}", "/admin/jobs/slave/{object_id}/change/", "/admin/jobs/slave/{object_id}/history/"),
     *("/api/slaves/{pk}/drain", "/admin/jobs/slave/{object_id}/drain/"),
-    "/admin/jobs/job/add/browse/{side}/",  # of a storage, for whoever may make a job of it
+    # of a storage, for whoever may make a job of it
+    *("/admin/jobs/job/add/browse/{side}/", "/api/storages/{alias}/browse", "/api/storages/{alias}/test"),
 }
 
 
