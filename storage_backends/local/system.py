@@ -21,6 +21,7 @@ pwrite = os.pwrite
 ftruncate = os.ftruncate
 fdatasync = os.fdatasync
 fsync = os.fsync
+posix_fadvise = os.posix_fadvise
 flock = fcntl.flock
 fchown = os.fchown
 fchmod = os.fchmod

@@ -38,4 +38,4 @@ class Faults:
 
 ENOSPC, EIO, EDQUOT, EROFS, EFBIG = errors.ENOSPC, errors.EIO, errors.EDQUOT, errors.EROFS, errors.EFBIG
 EACCES, ESTALE, ENOLCK, ENAMETOOLONG = errors.EACCES, errors.ESTALE, errors.ENOLCK, errors.ENAMETOOLONG
-EAGAIN = errors.EAGAIN
+EAGAIN, ENOSYS = errors.EAGAIN, errors.ENOSYS

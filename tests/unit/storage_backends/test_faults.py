@@ -120,6 +120,22 @@ def test_after_a_failed_sync_the_partial_is_gone_for_good(session, storage, faul
         storage.resume_upload(session.token, WHO)
 
 
+def test_what_is_durable_leaves_the_page_cache_and_nothing_before(session, faults):
+    dropped: list[tuple[int, int, int]] = []
+    faults.replace("posix_fadvise", lambda real, fd, *what: (dropped.append(what), real(fd, *what))[1])
+    faults.replace("fdatasync", lambda real, fd: (dropped.clear(), real(fd), session.write_part(1, second))[1])
+    second = memoryview(DATA)[session.token.part_bytes :]
+    session.write_part(0, memoryview(DATA)[: session.token.part_bytes])
+    session.sync()
+    assert dropped == [(0, session.token.part_bytes, os.POSIX_FADV_DONTNEED)]
+
+
+def test_a_file_system_that_keeps_its_pages_is_no_trouble(session, faults):
+    send(session)
+    faults.fail("posix_fadvise", fault.ENOSYS)
+    session.sync()
+
+
 def test_a_failed_rename_publishes_nothing_and_can_be_repeated(session, faults, root):
     send(session)
     session.prepare(b"")
