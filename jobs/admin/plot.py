@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from jobs.admin.display import NOTHING, speed
 from jobs.insight import Moment
@@ -17,7 +17,9 @@ def throughput_plot(moments: Sequence[Moment]) -> SafeString:
     """Bytes per second over the last hour, a column a minute, with its figures beside it in words."""
     rates = [moment.bytes_per_second for moment in moments]
     peak = max(rates, default=0.0)
-    said = f"Peak {speed(peak)}" if peak else "Nothing was copied in the last hour"
+    if not peak:
+        return mark_safe('<p class="syncf-quiet">Nothing was copied in the last hour.</p>')
+    said = f"Peak {speed(peak)}"
     return format_html(
         '<figure class="syncf-plot"><figcaption>{}</figcaption>'
         '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="Throughput of the last hour. {}">'

@@ -75,7 +75,7 @@ def _waiting(task: Task) -> str:
 def _source(task: Task) -> Chapter:
     facts = [
         Fact("Kind", task.kind),
-        Fact("Size", f"{task.size:,} bytes"),
+        Fact("Size", _counted(task.size, "byte")),
         Fact("Modified", _from_ns(task.source_mtime_ns)),
         Fact("Version", task.source_version or "none", is_code=True),
     ]
@@ -88,7 +88,7 @@ def _sink(task: Task) -> Chapter:
     if task.sink_size is None:
         return Chapter("Left at the sink", [Fact("Nothing", "it was not copied yet")])
     facts = [
-        Fact("Size", f"{task.sink_size:,} bytes"),
+        Fact("Size", _counted(task.sink_size, "byte")),
         Fact("Modified", _from_ns(task.sink_mtime_ns)),
         Fact("Version", task.sink_version or "none", is_code=True),
     ]
@@ -98,7 +98,7 @@ def _sink(task: Task) -> Chapter:
 def _attempts(task: Task) -> Chapter:
     facts = [
         Fact("Attempts", f"{task.attempts} of {task.job.max_attempts} at this version of it"),
-        Fact("Claimed", f"{task.epoch} times in all (its epoch)"),
+        Fact("Claimed", f"{_counted(task.epoch, 'time')} in all (its epoch)"),
         Fact("Last by", task.slave_name or "nobody"),
         Fact("Began", _at(task.started_at)),
         Fact("Ended", _at(task.completed_at)),
@@ -110,7 +110,7 @@ def _attempts(task: Task) -> Chapter:
 
 def _checkpoints(task: Task) -> Chapter:
     points = [
-        Fact(f"{point.offset:,} bytes", f"{bytes(point.sha256).hex()}  {_at(point.created_at)}", is_code=True)
+        Fact(_counted(point.offset, "byte"), f"{bytes(point.sha256).hex()}  {_at(point.created_at)}", is_code=True)
         for point in task.checkpoints.order_by("offset")
     ]
     upload = getattr(task, "upload", None)
@@ -137,6 +137,10 @@ def _events(task: Task) -> Chapter:
         for event in task.events.all()[:EVENTS]
     ]
     return Chapter("Errors and retries", facts or [Fact("None", "nothing went wrong with it in the last 90 days")])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _at(moment: datetime | None) -> str:

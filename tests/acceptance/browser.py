@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.servers.packages import find_program
 
@@ -31,6 +31,10 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+def _said(message: ConsoleMessage) -> str:
+    return f"{message.text} ({message.location.get('url', '')})"
+
+
 class Visitor:
     """Somebody signed in, at one width and in one colour scheme."""
 
@@ -42,7 +46,7 @@ class Visitor:
         context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", **options)
         context.set_default_timeout(15_000)
         self.page: Page = context.new_page()
-        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(_said(said)))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def sign_in(self, name: str, password: str) -> None:
@@ -58,9 +62,25 @@ class Visitor:
         self.page.goto(self._url + address)
         return self.page
 
+    def look(self, size: dict[str, int], scheme: str) -> None:
+        """At the page at hand through another window."""
+        self.page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+
+    def hide(self, is_hidden: bool) -> None:
+        """Tell the page that its tab went to the background, or came back: no tab of this browser ever does."""
+        self.page.evaluate(
+            """hidden => {
+                Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+                document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            is_hidden,
+        )
+
     def hurdles(self) -> list[str]:
         """What keeps somebody with a screen reader or a keyboard out, on the page at hand."""
-        found = Axe().run(self.page).response["violations"]
+        # Without its own requests for style sheets: it asks for those of an @import at the page's address.
+        found = Axe().run(self.page, options={"preload": False}).response["violations"]
         return [
             f"{rule['id']}: {node['target']} {node['html'][:200]}"
             for rule in found

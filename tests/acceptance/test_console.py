@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.browser import Visitor, chromium
+from tests.acceptance.browser import NARROW, WIDE, Visitor, chromium
 from tests.acceptance.processes import Processes, eventually
 from tests.acceptance.product import Product
 
@@ -148,6 +148,61 @@ def test_kill_asks_first(system, visitor):
     page.get_by_role("button", name="Kill 1 job").click()
     page.wait_for_selector(".messagelist")
     assert system.value("SELECT status FROM jobs_job WHERE id = %s", job) == "killed"
+
+
+@pytest.fixture(scope="module")
+def addresses(system):
+    """Every page, with something on it: a job that runs again and again, and whose file failed."""
+    (system.base / "stuck" / "a.txt").mkdir(parents=True)
+    (system.base / "stuck" / "a.txt" / "in the way").write_text("x")
+    job = system.create_job("other", "stuck", name="nightly backup of the other one", interval=3600)
+    failed = "SELECT id FROM jobs_task WHERE job_id = %s AND status = 'failed'"
+    eventually(lambda: system.value(failed, job), 30, "the file to fail")
+    return {
+        "overview": "/admin/",
+        "jobs": "/admin/jobs/job/",
+        "job": f"/admin/jobs/job/{job}/change/",
+        "add": "/admin/jobs/job/add/",
+        "tasks": "/admin/jobs/task/",
+        "task": f"/admin/jobs/task/{system.value(failed, job)}/change/",
+        "slaves": "/admin/jobs/slave/",
+        "slave": f"/admin/jobs/slave/{system.value('SELECT id FROM jobs_slave')}/change/",
+        "scans": "/admin/jobs/scan/",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["overview", "jobs", "job", "add", "tasks", "task", "slaves", "slave", "scans"], ids=lambda name: name
+)
+def test_everybody_can_read_a_page_on_a_desk_and_on_a_telephone_by_day_and_by_night(visitor, addresses, name):
+    visitor.go(addresses[name])
+    for width, size in (("wide", WIDE), ("narrow", NARROW)):
+        for scheme in ("light", "dark"):
+            visitor.look(size, scheme)
+            picture(visitor, f"{name}-{width}-{scheme}")
+            assert visitor.hurdles() == [], f"{width}, {scheme}"
+        assert visitor.sticks_out() <= 0, width
+    visitor.look(WIDE, "light")
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("name", ["overview", "jobs"])
+def test_a_page_nobody_looks_at_asks_for_nothing(system, browser, visitor, addresses, name):
+    onlooker = Visitor(browser, system.address, storage_state=visitor.page.context.storage_state())
+    page, asked = onlooker.page, []
+    page.clock.install()
+    onlooker.go(addresses[name])
+    page.on("request", lambda request: asked.append(request.url))
+    with page.expect_response("**/live/**"):
+        page.clock.run_for(3_000)
+    onlooker.hide(True)
+    asked.clear()
+    page.clock.run_for(60_000)
+    assert asked == []
+    with page.expect_response("**/live/**"):
+        onlooker.hide(False)
+    assert onlooker.complaints == []
+    page.context.close()
 
 
 def test_without_script_the_pages_say_the_same(system, browser, visitor):

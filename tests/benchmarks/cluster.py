@@ -27,6 +27,7 @@ START_SECONDS = 30.0
 def environment(**variables: str) -> dict[str, str]:
     """Production settings, whole machine for a base path."""
     fixed = {"DEBUG": "0", "SECRET_KEY": secrets.token_urlsafe(50), "SYNCF_ENV_FILE": os.devnull, "BASE_PATH": "/"}
+    fixed["ALLOW_WHOLE_MACHINE"] = "true"
     named = {"ALLOWED_HOSTS": "sync.example.org", "DJANGO_SETTINGS_MODULE": "syncf_site.settings"}
     return {**os.environ, **fixed, **named, "LOG_LEVEL": "WARNING", **variables}
 

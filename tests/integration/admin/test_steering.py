@@ -178,3 +178,15 @@ def test_every_verb_wants_its_own_permission(make_user, make_job, browser_of, ve
 def test_an_unknown_verb_or_job_is_404(browser, make_job):
     assert browser.post(f"/admin/jobs/job/{make_job().pk}/do/destroy/").status_code == 404
     assert browser.post("/admin/jobs/job/nonsense/do/pause/").status_code == 404
+
+
+@pytest.mark.parametrize("verb", ["pause", "kill", "run"])
+def test_a_move_that_djangos_log_does_not_take_is_not_made(browser, make_job, monkeypatch, verb):
+    def full(*anything):
+        raise OSError("no space left on device")
+
+    job = make_job()
+    monkeypatch.setattr(verbs, "log_change", full)
+    with pytest.raises(OSError, match="no space left"):
+        press(browser, verb, job, confirmed="yes")
+    assert status(job) == "running" and not Scan.objects.exists() and not JobEvent.objects.exists()
