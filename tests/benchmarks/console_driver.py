@@ -150,7 +150,7 @@ class World:
         text = "('d' || (n / 1000) || '/f' || n || '.dat')"
         path = f"CAST({text} AS BLOB)" if is_sqlite else f"convert_to({text}, 'UTF8')"
         digest = "randomblob(32)" if is_sqlite else f"sha256({path})"
-        made = {"path": path, "path_sha256": digest, "path_display": text, "size": "((n * 7919) % 33000000)"}
+        made = {"path": path, "path_sha256": digest, "path_display": text, "size": "((n % 4000) * 7919)"}
         columns = [field.column for field in Task._meta.concrete_fields if not field.primary_key]
         chosen = ", ".join(made.get(column, f"m.{column}") for column in columns)
         series = "WITH RECURSIVE series(n) AS (SELECT %s UNION ALL SELECT n + 1 FROM series WHERE n < %s)"
