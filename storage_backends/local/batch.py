@@ -27,7 +27,7 @@ from storage_backends.local.directories import PRIVATE
 from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import SYNC_EACH_UP_TO, Folders
 from storage_backends.local.fresh import Fresh
-from storage_backends.local.spelling import folds_case, refuse_other_spelling
+from storage_backends.local.spelling import folds_case, give_name
 
 _ODD_NAMES = (b"", b".", b"..")
 
@@ -193,8 +193,7 @@ class LocalBatch(WriteBatch):
         """Give it its name; returns the folder's descriptor."""
         directory = self._open(staged.folder, None)
         try:
-            refuse_other_spelling(directory, staged.name, path, folds=self._folds_case(directory, staged))
-            system.rename(staged.partial, staged.name, src_dir_fd=directory, dst_dir_fd=directory)
+            give_name(directory, staged.partial, staged.name, path, folds=self._folds_case(directory, staged))
         except FileNotFoundError as error:
             raise UploadGone(f"the partial of {show(path)} went to a younger attempt") from error
         except OSError as error:

@@ -13,11 +13,10 @@ from storage_backends.local.devices import Devices
 from storage_backends.local.directories import open_for_writing, sync_directory
 from storage_backends.local.failures import failure
 from storage_backends.local.folders import SYNC_EACH_UP_TO
+from storage_backends.local.spelling import Directories
 
 
-def write_directories(
-    root: int, directories: Sequence[tuple[bytes, Attributes]]
-) -> list[FileInfo | StorageError]:
+def write_directories(root: int, directories: Sequence[tuple[bytes, Attributes]]) -> list[FileInfo | StorageError]:
     """See `Storage.write_directories`."""
     written = _Pass(root, is_group=len(directories) > SYNC_EACH_UP_TO and system.has_group_commit())
     try:
@@ -34,6 +33,7 @@ class _Pass:
     def __init__(self, root: int, *, is_group: bool) -> None:
         self._root, self._is_group = root, is_group
         self._devices = Devices()
+        self._spelled = Directories(root)
 
     def write(self, path: bytes, attributes: Attributes) -> FileInfo | StorageError:
         try:
@@ -47,6 +47,7 @@ class _Pass:
         made: list[bytes] = []
         fd = open_for_writing(self._root, path, made)
         try:
+            self._spelled.check(path)
             status = system.fstat(fd)
             if self._is_group:
                 self._devices.remember(fd, status)

@@ -8,6 +8,7 @@ from storage_backends.errors import StorageError
 from storage_backends.local import system
 from storage_backends.local.devices import Devices
 from storage_backends.local.directories import PRIVATE, moved_away, open_for_writing, sync_directory
+from storage_backends.local.spelling import Directories
 
 _OPEN_AT_ONCE = 32
 SYNC_EACH_UP_TO = 4
@@ -25,6 +26,7 @@ class Folders:
         """Device and inode of each directory when it was first opened."""
         self._groups: dict[bytes, int] = {}
         self._devices = Devices()
+        self._spelled = Directories(root)
 
     def get(self, folder: bytes, mode: int | None = PRIVATE) -> int:
         """A descriptor, valid until the next call; the directory is made with `mode` where it is missing.
@@ -36,8 +38,14 @@ class Folders:
         if len(self._open) >= _OPEN_AT_ONCE:
             os.close(self._open.pop(next(iter(self._open))))
         made: list[bytes] = []
-        fd = self._open[folder] = open_for_writing(self._root, folder, made, mode)
+        fd = open_for_writing(self._root, folder, made, mode)
         self._changed.update(made)
+        try:
+            self._spelled.check(folder)
+        except BaseException:
+            os.close(fd)
+            raise
+        self._open[folder] = fd
         status = os.fstat(fd)
         self._identities.setdefault(folder, (status.st_dev, status.st_ino))
         self._groups[folder] = status.st_gid

@@ -127,9 +127,7 @@ class LocalStorage(Storage):
     def write_batch(self, *, trusts_server: bool = False) -> WriteBatch:
         return LocalBatch(self._root_fd)
 
-    def write_directories(
-        self, directories: Sequence[tuple[bytes, Attributes]]
-    ) -> list[FileInfo | StorageError]:
+    def write_directories(self, directories: Sequence[tuple[bytes, Attributes]]) -> list[FileInfo | StorageError]:
         return write_directories(self._root_fd, directories)
 
     def set_attributes(self, path: bytes, attributes: Attributes, expected: FileInfo) -> FileInfo:

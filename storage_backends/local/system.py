@@ -6,6 +6,7 @@ Each works on a descriptor, or on a single name below one (`dir_fd`); none of th
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import functools
 import os
@@ -34,6 +35,18 @@ rename = os.rename
 unlink = os.unlink
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_RENAME_NOREPLACE = 1
+
+
+def rename_new(name: bytes, target: bytes, *, dir_fd: int) -> None:
+    """Rename within a directory where `target` means nothing yet, in one step with looking; FileExistsError, OSError.
+
+    EINVAL or ENOSYS where the file system, or the C library, can't."""
+    if not hasattr(_libc, "renameat2"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if _libc.renameat2(dir_fd, name, dir_fd, target, _RENAME_NOREPLACE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def syncfs(fd: int) -> None:

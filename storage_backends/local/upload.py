@@ -20,7 +20,7 @@ from storage_backends.local.directories import (
     sync_directory,
 )
 from storage_backends.local.failures import failure, show
-from storage_backends.local.spelling import folds_case, refuse_other_spelling
+from storage_backends.local.spelling import Directories, folds_case, give_name
 
 
 def resume(root: int, token: UploadToken, partial: PartialId) -> LocalUpload:
@@ -52,6 +52,7 @@ def _open_folder(root: int, folder: bytes, token: UploadToken) -> int:
     made: list[bytes] = []
     directory = open_for_writing(root, folder, made, directory_mode() if token.attributes.mode is None else PRIVATE)
     try:
+        Directories(root).check(folder)
         for path in made:
             sync_directory(root, path)
     except BaseException:
@@ -184,8 +185,7 @@ class LocalUpload(UploadSession):
             if not partials.is_sole(self._fd, self._directory, self._partial):
                 raise FileNotFoundError
             folds = folds_case(self._directory, self._partial)
-            refuse_other_spelling(self._directory, self._name, self.token.path, folds=folds)
-            system.rename(self._partial, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+            give_name(self._directory, self._partial, self._name, self.token.path, folds=folds)
             status = system.fstat(self._fd)  # at once: what is edited later is drift, and seen as such
             system.fsync(self._directory)
         except FileNotFoundError as error:

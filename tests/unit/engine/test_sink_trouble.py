@@ -6,7 +6,8 @@ import unicodedata
 
 import pytest
 
-from storage_backends.local import system
+from storage_backends.base import Kind
+from storage_backends.local import beneath, system
 from tests.unit.engine.doubles import PART, pattern
 from transfers.engine.contracts import Result
 
@@ -50,10 +51,10 @@ def test_every_refusal_has_its_reason_and_leaves_the_old_file(bench, monkeypatch
 
 def fold(monkeypatch, same):
     """Names that `same` makes equal are one name for every call: that of the file that was there first."""
-    real = {name: getattr(system, name) for name in ("stat", "rename", "unlink")}
+    real = {name: getattr(system, name) for name in ("stat", "rename", "rename_new", "mkdir", "open")}
 
     def spelled(name, fd):
-        names = [os.fsencode(each) for each in os.listdir(fd)] if fd is not None else []
+        names = [os.fsencode(each) for each in os.listdir(f"/proc/self/fd/{fd}")] if fd is not None else []
         return next((each for each in names if each == name), None) or next(
             (each for each in names if same(os.fsdecode(each)) == same(os.fsdecode(name))), name
         )
@@ -64,6 +65,21 @@ def fold(monkeypatch, same):
     def rename(name, target, *, src_dir_fd=None, dst_dir_fd=None):
         real["rename"](name, spelled(target, dst_dir_fd), src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
+    def rename_new(name, target, *, dir_fd):
+        real["rename_new"](name, spelled(target, dir_fd), dir_fd=dir_fd)
+
+    def mkdir(name, mode, *, dir_fd):
+        real["mkdir"](spelled(name, dir_fd), mode, dir_fd=dir_fd)
+
+    def open(name, flags, mode=0o777, *, dir_fd=None):
+        is_directory = flags & os.O_DIRECTORY
+        return real["open"](
+            spelled(name, dir_fd) if is_directory and name != b"." else name, flags, mode, dir_fd=dir_fd
+        )
+
+    for call in (rename_new, mkdir, open):
+        monkeypatch.setattr(system, call.__name__, call)
+    monkeypatch.setattr(beneath, "has_openat2", lambda: False)
     monkeypatch.setattr(system, "stat", stat)
     monkeypatch.setattr(system, "rename", rename)
 
@@ -99,3 +115,43 @@ def test_there_a_file_is_still_replaced_by_its_own_newer_version(bench, monkeypa
         bench.write(first, pattern(SMALL, seed=seed))
         assert bench.run(bench.work(1, first))[0].result is Result.COMPLETED
         assert (bench.at_sink / first).read_bytes() == pattern(SMALL, seed=seed)
+
+
+@pytest.mark.parametrize("size", [SMALL, BIG])
+@pytest.mark.parametrize("how", PAIRS)
+def test_a_directory_that_means_another_one_there_is_never_merged_with_it(bench, monkeypatch, how, size):
+    same, first, second = PAIRS[how]
+    for number, name in enumerate((first, second)):
+        bench.write(f"{name}/below/f{number}", pattern(size, seed=number))
+    fold(monkeypatch, same)
+    [one] = bench.run(bench.work(1, f"{first}/below/f0"))
+    [other] = bench.run(bench.work(2, f"{second}/below/f1"))
+    assert (one.result, other.result, other.reason_code) == (Result.COMPLETED, Result.FAILED, "SINK_NAME_COLLISION")
+    assert "the same name for this file system; rename one of them" in other.reason_text
+    assert [path.name for path in (bench.at_sink / first / "below").iterdir()] == ["f0"]
+    works = [bench.work(number, name, Kind.DIRECTORY) for number, name in enumerate((first, second), 3)]
+    one, other = bench.run(*works)
+    assert (one.result, other.result, other.reason_code) == (Result.COMPLETED, Result.FAILED, "SINK_NAME_COLLISION")
+    assert len(list(bench.at_sink.iterdir())) == 1
+
+
+@pytest.mark.parametrize("size", [SMALL, BIG])
+@pytest.mark.parametrize("how", PAIRS)
+def test_nor_is_a_file_replaced_that_another_slave_publishes_at_the_same_moment(bench, monkeypatch, how, size):
+    """Everything this one asks beforehand is answered as it was before; only its renaming meets the other's file."""
+    same, first, second = PAIRS[how]
+    bench.write(second, pattern(size))
+    fold(monkeypatch, same)
+    for call in ("rename", "rename_new"):
+        meets(monkeypatch, bench.at_sink / first, getattr(system, call), call)
+    [outcome] = bench.run(bench.work(1, second))
+    assert (outcome.result, outcome.reason_code) == (Result.FAILED, "SINK_NAME_COLLISION")
+    assert [(path.name, path.read_bytes()) for path in bench.at_sink.iterdir()] == [(first, b"the other's")]
+
+
+def meets(monkeypatch, file, real, call):
+    def publish(*args, **kwargs):
+        file.write_bytes(b"the other's")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(system, call, publish)
