@@ -6,7 +6,6 @@ from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import QuerySet
-from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
@@ -40,6 +39,7 @@ from jobs.api.serializers import (
     SlaveOut,
     TrackingOut,
 )
+from jobs.api.tasks import TaskActions, by_number
 from jobs.idempotency import create_job_once
 from jobs.models import Job, Scan, Slave, Task
 from jobs.states import TaskStatus
@@ -69,7 +69,7 @@ _EVENT_FILTERS = [
 ]
 
 
-class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[Any]):
+class JobViewSet(Guarded, ReportActions, TaskActions, mixins.ListModelMixin, GenericViewSet[Any]):
     """Keep a sink like a source."""
 
     permission_of: ClassVar = {
@@ -88,6 +88,7 @@ class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[A
         "scan": "view_job",
         "events": "view_job",
         **ReportActions.permission_of,
+        **TaskActions.permission_of,
     }
     request_of: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {
         "create": JobCreate,
@@ -246,7 +247,7 @@ class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[A
     def _retry(self, job: Job, task_id: str = "", reason: str = "") -> int:
         if not task_id:
             return services.retry_failed(job, actor=self.actor, reason_code=reason)
-        task = _by_number(Task.objects.filter(job=job).select_related("job"), task_id)
+        task = by_number(Task.objects.filter(job=job).select_related("job"), task_id)
         return services.retry_task(task, actor=self.actor)
 
     # ── look ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -273,7 +274,7 @@ class JobViewSet(Guarded, ReportActions, mixins.ListModelMixin, GenericViewSet[A
     @action(detail=True, url_path=r"scans/(?P<scan_id>\d+)", filterset_class=None, pagination_class=None)
     def scan(self, request: Request, pk: str, scan_id: str) -> Response:
         """One scan with a page of its findings: errors, skips and, in a preview, what would be done."""
-        scan = _by_number(Scan.objects.filter(job=self.get_object()), scan_id)
+        scan = by_number(Scan.objects.filter(job=self.get_object()), scan_id)
         findings = slice_by_id(request, self.filter_queryset(scan.findings.all()))
         return Response(ScanDetail({"scan": scan, "findings": findings.rows, "next": findings.next}).data)
 
@@ -308,11 +309,3 @@ class SlaveViewSet(Guarded, mixins.ListModelMixin, mixins.RetrieveModelMixin, Ge
 
 def _done(job: Job, message: str) -> dict[str, str]:
     return {"job_id": str(job.pk), "status": job.status, "message": message}
-
-
-def _by_number(rows: QuerySet[Any], number: str) -> Any:
-    """The row of that id; Http404 for everything that is none."""
-    row = rows.filter(pk=int(number)).first() if number.isascii() and number.isdecimal() and len(number) < 20 else None
-    if row is None:
-        raise Http404
-    return row

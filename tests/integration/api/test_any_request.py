@@ -49,11 +49,12 @@ def operations():
 def real_ids(job, storage, settings):
     """Path parameters with which something is there."""
     settings.API_REQUESTS_PER_MINUTE = 1_000_000
-    job.tasks.create(
+    task = job.tasks.create(
         kind="file", path=b"x", path_sha256=b"x", path_display="x", status="failed", reason_code="SINK_FULL"
     )
     scan = job.scans.create()
-    return {"id": str(job.pk), "pk": str(job.pk), "scan_id": str(scan.pk), "alias": "local"}
+    ids = {"scan_id": str(scan.pk), "task_id": str(task.pk), "alias": "local"}
+    return {"id": str(job.pk), "pk": str(job.pk), **ids}
 
 
 def cases(operation):

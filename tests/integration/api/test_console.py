@@ -78,3 +78,22 @@ def test_a_slave_is_drained_by_whoever_may(api, make_user, client_of):
     assert drainer.post(f"/api/slaves/{slave.pk}/drain").json() == first.json()
     for unknown in ("nonsense", "0b0f8c1e-6f57-4c0b-9a57-0f5fc7a1d6b2"):
         assert drainer.post(f"/api/slaves/{unknown}/drain").status_code == 404
+
+
+def test_a_task_tells_why_it_is_as_it_is(api, job):
+    task = builders.put(job, "failed", b"full.bin", reason_code="SINK_NO_SPACE", attempts=3)
+    shown = api.get(f"/api/jobs/{job.pk}/tasks/{task.pk}").json()
+    assert shown["task"] == api.get(f"/api/jobs/{job.pk}/tracking").json()["tasks"][0]
+    story = {chapter["title"]: {fact["label"]: fact["value"] for fact in chapter["facts"]} for chapter in shown["why"]}
+    assert story["Why"]["Reason"].startswith("SINK_NO_SPACE: ") and story["Why"]["What to do"]
+    assert story["Attempts"]["Attempts"].startswith("3 of 5")
+    assert {"Seen at the source", "Left at the sink", "Checkpoints", "Proof", "Errors and retries"} <= set(story)
+    assert api.post(f"/api/jobs/{job.pk}/retry", {"task_id": shown["task"]["id"]}).json()["count"] == 1
+    assert api.get(f"/api/jobs/{job.pk}/tasks/{task.pk}").json()["task"]["status"] == "pending"
+
+
+def test_a_task_of_another_job_is_not_there(api, job, make_job):
+    task = builders.put(make_job(), "failed", b"x")
+    for number in (task.pk, 987654321, "9" * 30, "x"):
+        answer = api.get(f"/api/jobs/{job.pk}/tasks/{number}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")

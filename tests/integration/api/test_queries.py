@@ -3,6 +3,7 @@
 import pytest
 
 from jobs.models import Task
+from tests.unit.jobs import builders
 
 # Key, its siblings, user, two kinds of permission; the rest is the page itself.
 SIGNING_IN = 4
@@ -36,3 +37,12 @@ def test_tracking_never_counts_the_tasks(api, job, django_assert_num_queries):
         api.get(f"/api/jobs/{job.pk}/tracking?status=failed")
     counting = [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
     assert all('"owner_id" IS NOT NULL' in sql for sql in counting)  # what slaves have in hand is little, and indexed
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_a_task_costs_five_queries(api, job, count, django_assert_num_queries):
+    task = builders.put(job, "failed", b"x", reason_code="SINK_NO_SPACE")
+    for _ in range(count):
+        job.events.create(actor="slave:s", action="failed", task=task)
+    with django_assert_num_queries(SIGNING_IN + 5):
+        assert api.get(f"/api/jobs/{job.pk}/tasks/{task.pk}").status_code == 200

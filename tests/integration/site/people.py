@@ -45,7 +45,8 @@ class Things(NamedTuple):
     def _common(self, address: Address) -> dict[str, str]:
         pk = str(self.slave.pk) if "/slaves/" in address.template else str(self.job.pk)
         return {
-            **{"pk": pk, "scan_id": str(self.scan.pk), "verb": "kill", "app_label": "jobs", "url": "nonsense"},
+            **{"pk": pk, "scan_id": str(self.scan.pk), "task_id": str(self.task.pk)},
+            **{"verb": "kill", "app_label": "jobs", "url": "nonsense"},
             **{"content_type_id": "1", "side": "source", "alias": "local"},
         }
 
@@ -56,7 +57,8 @@ def unknown(address: Address) -> dict[str, str]:
     numbers = dict.fromkeys(("task", "scan", "jobevent", "user", "group"), "987654321")
     ids = {**numbers, "job": nothing, "slave": nothing, "authtoken": "0" * 64}
     return {
-        **{"pk": nothing, "scan_id": "987654321", "verb": "kill", "app_label": "jobs", "url": "nonsense"},
+        **{"pk": nothing, "scan_id": "987654321", "task_id": "987654321"},
+        **{"verb": "kill", "app_label": "jobs", "url": "nonsense"},
         **{"content_type_id": "1", "side": "source", "alias": "nonsense", **_of_admin(address, ids)},
     }
 
