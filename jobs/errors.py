@@ -14,6 +14,11 @@ class Refusal(Exception):
         super().__init__(message)
         self.code, self.message, self.field, self.hint = code, message, field, hint
 
+    @property
+    def in_full(self) -> str:
+        """What is refused, and what to do about it."""
+        return f"{self.message} {self.hint}".strip()
+
 
 class Conflict(Refusal):
     """The request clashes with the state of things (HTTP 409)."""

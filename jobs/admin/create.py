@@ -55,7 +55,7 @@ class CreateViews(Base):
         except Refusal as refusal:
             if "go" not in request.POST and request.POST.get(f"{side}_path", "/") != "/":
                 return self.browse(_with(request, {"go": token_of(b"")}), side)  # what was typed does not exist
-            messages.error(request, _sentence(refusal))
+            messages.error(request, refusal.in_full)
             return self.back(request)
         context = {
             **self.admin_site.each_context(request),
@@ -97,7 +97,7 @@ class CreateViews(Base):
             try:
                 messages.success(request, connection_report(alias, typed, place))
             except Refusal as refusal:
-                messages.error(request, f"{side.capitalize()}: {_sentence(refusal)}")
+                messages.error(request, f"{side.capitalize()}: {refusal.in_full}")
         return self.back(request)
 
     def discard(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -110,7 +110,7 @@ class CreateViews(Base):
         try:
             drafts.discard(job)
         except Refusal as refusal:
-            messages.error(request, _sentence(refusal))
+            messages.error(request, refusal.in_full)
             return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[object_id]))
         messages.success(request, "The job was discarded; nothing was copied. Here is what it would have been.")
         return self.back(_with(request, _form_values(job)))
@@ -137,7 +137,3 @@ def _form_values(job: Job) -> dict[str, str]:
     values = {name: getattr(job, name) for name in (*PATHS, *OPTIONS)}
     values["interval"] = format_interval(job.interval) or ""
     return {name: str(value) for name, value in values.items() if value is not None}
-
-
-def _sentence(refusal: Refusal) -> str:
-    return f"{refusal.message} {refusal.hint}".strip()

@@ -48,7 +48,7 @@ class IntervalField(forms.CharField):
         try:
             return parse_interval(super().clean(value) or "")
         except Refusal as refusal:
-            raise ValidationError(_said(refusal), code=refusal.code) from None
+            raise ValidationError(refusal.in_full, code=refusal.code) from None
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """5m and 5m0s are the same."""
@@ -79,7 +79,7 @@ class JobForm(JobModelForm):
             try:
                 self._perform()
             except Refusal as refusal:
-                self.add_error(refusal.field if refusal.field in self.fields else None, _said(refusal))
+                self.add_error(refusal.field if refusal.field in self.fields else None, refusal.in_full)
 
     def _perform(self) -> None:
         options: Any = {name: self.cleaned_data[name] for name in OPTIONS if name in self.changed_data}
@@ -137,7 +137,3 @@ class NewJobForm(JobForm):
         values: Any = {name: self.cleaned_data[name] for name in (*PATHS, *OPTIONS)}
         create = drafts.draft_job if PREVIEW in self.data else services.create_job
         self.instance = create(actor=services.actor_of(self.user), owner=self.user, **values)
-
-
-def _said(refusal: Refusal) -> str:
-    return f"{refusal.message} {refusal.hint}".strip()

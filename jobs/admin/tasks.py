@@ -107,7 +107,7 @@ class TaskAdmin(OfJobs):
         try:
             count = services.retry_task(task, actor=services.actor_of(request.user))  # type: ignore[arg-type]
         except Refusal as refusal:
-            messages.error(request, f"{refusal.message} {refusal.hint}".strip())
+            messages.error(request, refusal.in_full)
         else:
             self._tell(request, task, count)
         return HttpResponseRedirect(reverse("admin:jobs_task_change", args=[object_id]))

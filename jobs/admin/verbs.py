@@ -120,7 +120,7 @@ def _tell(request: HttpRequest, verb: Verb, done: int, idle: int, refused: list[
         messages.info(request, f"{_jobs(idle)} {verb.idle}.")
     # Begins with a quote or a figure: Django's pages make the first letter a capital, which would change a name.
     for job, refusal in refused[:NAMED]:
-        messages.error(request, f"“{job}”: {refusal.message} {refusal.hint}".strip())
+        messages.error(request, f"“{job}”: {refusal.in_full}")
     if len(refused) > NAMED:
         messages.error(request, f"{_jobs(len(refused) - NAMED)} more could not be {verb.refused}: {_reasons(refused)}.")
 

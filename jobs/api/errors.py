@@ -121,7 +121,7 @@ def shown_at(serializer: BaseSerializer[Any]) -> Iterator[None]:
     except Refusal as refusal:
         known = refusal.field in getattr(serializer, "fields", ())
         field = refusal.field if known else api_settings.NON_FIELD_ERRORS_KEY
-        errors = {field: [f"{refusal.message} {refusal.hint}".strip()]}
+        errors = {field: [refusal.in_full]}
         vars(serializer).update(_validated_data={}, _errors=errors)
         vars(refusal).update(serializer=serializer)
         raise

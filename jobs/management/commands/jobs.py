@@ -84,7 +84,7 @@ class Command(BaseCommand):
         try:
             code = doings.get(options["verb"], self._steer)(options)
         except Refusal as refusal:
-            self.stderr.write(_sentences(refusal))
+            self.stderr.write(refusal.in_full)
             code = USAGE
         sys.exit(code)
 
@@ -141,10 +141,6 @@ def _result(job: Job, verb: str, actor: str) -> dict[str, Any]:
     try:
         message, is_done = STEERING[verb][1](job, actor), True
     except Refusal as refusal:
-        message, is_done = _sentences(refusal), False
+        message, is_done = refusal.in_full, False
     job.refresh_from_db()
     return {"id": str(job.pk), "status": job.status, "done": is_done, "message": message}
-
-
-def _sentences(refusal: Refusal) -> str:
-    return f"{refusal.message} {refusal.hint}".strip()

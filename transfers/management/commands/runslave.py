@@ -43,4 +43,4 @@ class Command(BaseCommand):
         try:
             run_slave(name, concurrency=concurrency, should_stop=StopFlag().is_set)
         except Refusal as refusal:
-            raise CommandError(f"{refusal.message} {refusal.hint}") from refusal
+            raise CommandError(refusal.in_full) from refusal

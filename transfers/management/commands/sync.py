@@ -72,7 +72,7 @@ class Command(BaseCommand):
             session.run()
         except Refusal as refusal:
             progress.close()
-            sys.stderr.write(f"{refusal.message} {refusal.hint}".strip() + "\n")
+            sys.stderr.write(f"{refusal.in_full}\n")
             return USAGE
         progress.close()
         report = Report(session, time.monotonic() - begun)
