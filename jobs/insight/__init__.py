@@ -5,16 +5,15 @@ tasks. `look` answers all that a list says about a job; the others are its parts
 """
 
 from jobs.insight.attention import Attention, attention
-from jobs.insight.eta import Eta, job_eta
-from jobs.insight.failures import COUNTED_FAILURES, Failures, failures_by_reason
+from jobs.insight.eta import Eta
+from jobs.insight.failures import Failures, failures_by_reason
 from jobs.insight.flight import InFlight, in_flight
-from jobs.insight.freshness import Freshness, job_freshness
+from jobs.insight.freshness import Freshness
 from jobs.insight.job import JobInsight, job_insight, look
-from jobs.insight.phase import Phase, job_phase
-from jobs.insight.speed import Moment, Speed, job_speed, speeds, throughput_history
+from jobs.insight.phase import Phase
+from jobs.insight.speed import Moment, Speed, speeds, throughput_history
 
 __all__ = [
-    "COUNTED_FAILURES",
     "Attention",
     "Eta",
     "Failures",
@@ -27,11 +26,7 @@ __all__ = [
     "attention",
     "failures_by_reason",
     "in_flight",
-    "job_eta",
-    "job_freshness",
     "job_insight",
-    "job_phase",
-    "job_speed",
     "look",
     "speeds",
     "throughput_history",

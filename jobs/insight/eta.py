@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jobs.insight.phase import Phase, job_phase
-from jobs.insight.speed import Speed, job_speed
-from jobs.models import Job
-from jobs.selectors import Progress, job_progress
+from jobs.insight.phase import Phase
+from jobs.insight.speed import Speed
+from jobs.selectors import Progress
 
 
 class Eta(NamedTuple):
@@ -27,8 +26,3 @@ def eta_of(progress: Progress, phase: Phase, speed: Speed) -> Eta:
     pairs = ((progress.bytes_left, speed.bytes_per_second), (progress.files_left, speed.files_per_second))
     found = [left / rate for left, rate in pairs if left and rate > 0]
     return Eta(max(found)) if found else Eta(is_estimating=True)
-
-
-def job_eta(job: Job) -> Eta:
-    """Of one job."""
-    return eta_of(job_progress(job), job_phase(job), job_speed(job))

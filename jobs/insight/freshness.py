@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from jobs.models import Job
-from jobs.selectors import Overview, overviews, went_through
+from jobs.selectors import Overview, went_through
 from jobs.states import UNFINISHED_JOB
 
 
@@ -36,8 +36,3 @@ def freshness_of(job: Job, overview: Overview) -> Freshness:
     if job.status not in UNFINISHED_JOB:
         return Freshness(as_of, None, unsynced)
     return Freshness(as_of, max(0.0, (timezone.now() - (as_of or job.created_at)).total_seconds()), unsynced)
-
-
-def job_freshness(job: Job) -> Freshness:
-    """Of one job."""
-    return freshness_of(job, overviews([job.pk])[str(job.pk)])

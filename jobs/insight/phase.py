@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db.models import Count, F, Q
 
 from jobs.models import Job, JobId, TaskKind
-from jobs.selectors import Overview, live_slaves, overviews
+from jobs.selectors import Overview
 from jobs.states import JobStatus
 from jobs.waiting import tasks_in_hand
 
@@ -52,9 +52,3 @@ def phase_of(job: Job, overview: Overview, held: Hands, *, has_slaves: bool) -> 
         return Phase.VERIFYING if held.whole == held.tasks else Phase.TRANSFERRING
     may_go_on = has_slaves and job.status == JobStatus.RUNNING and not job.parked_code
     return Phase.TRANSFERRING if may_go_on and overview.progress.files_left else Phase.IDLE
-
-
-def job_phase(job: Job) -> Phase:
-    """Of one job."""
-    held = hands([job.pk]).get(str(job.pk), Hands())
-    return phase_of(job, overviews([job.pk])[str(job.pk)], held, has_slaves=live_slaves().exists())

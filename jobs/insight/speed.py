@@ -10,7 +10,7 @@ from django.db.models import Min, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs.models import Job, JobId, Sample
+from jobs.models import JobId, Sample
 
 #: Speed is what was copied in about this long, up to now.
 WINDOW_SECONDS = 30
@@ -24,11 +24,6 @@ class Speed(NamedTuple):
 
     bytes_per_second: float = 0.0
     files_per_second: float = 0.0
-
-
-def job_speed(job: Job) -> Speed:
-    """Of one job."""
-    return speeds([job.pk])[str(job.pk)]
 
 
 def speeds(job_ids: Collection[JobId] | None) -> dict[str, Speed]:

@@ -36,7 +36,7 @@ def test_samples_of_the_same_ten_seconds_are_added_up(job, monkeypatch):
 def test_speed_is_of_the_last_half_minute(job):
     Sample.objects.create(job=job, at=timezone.now() - timedelta(seconds=20), files=10, bytes=2000)
     Sample.objects.create(job=job, at=timezone.now() - timedelta(minutes=5), files=10, bytes=1 << 40)
-    speed = insight.job_speed(job)
+    speed = insight.job_insight(job).speed
     assert 90 <= speed.bytes_per_second <= 100
     assert speed.files_per_second == pytest.approx(speed.bytes_per_second / 200)
 
@@ -65,18 +65,18 @@ def test_old_samples_are_forgotten(job):
 
 
 def test_phases_of_a_job(job, slave):
-    assert insight.job_phase(job) is Phase.IDLE
+    assert insight.job_insight(job).phase is Phase.IDLE
     scan = Scan.objects.create(job=job, started_at=timezone.now())
     builders.discover(job, b"a", size=100)
-    assert insight.job_phase(job) is Phase.SCANNING
+    assert insight.job_insight(job).phase is Phase.SCANNING
     Scan.objects.filter(pk=scan.pk).update(finished_at=timezone.now())
-    assert insight.job_phase(job) is Phase.TRANSFERRING
+    assert insight.job_insight(job).phase is Phase.TRANSFERRING
     [task] = builders.claim(slave, job)
-    assert insight.job_phase(job) is Phase.TRANSFERRING
+    assert insight.job_insight(job).phase is Phase.TRANSFERRING
     Task.objects.update(copied_bytes=100)
-    assert insight.job_phase(job) is Phase.VERIFYING
+    assert insight.job_insight(job).phase is Phase.VERIFYING
     transitions.settle(slave, [builders.ending(task)])
-    assert insight.job_phase(job) is Phase.IDLE
+    assert insight.job_insight(job).phase is Phase.IDLE
 
 
 @pytest.mark.parametrize("change", [{"status": "paused"}, {"parked_code": "ROOT_CHANGED"}])
@@ -84,24 +84,24 @@ def test_a_job_that_may_not_go_on_is_idle(job, slave, change):
     builders.discover(job, b"a")
     Job.objects.filter(pk=job.pk).update(**change)
     job.refresh_from_db()
-    assert insight.job_phase(job) is Phase.IDLE
+    assert insight.job_insight(job).phase is Phase.IDLE
 
 
 def test_without_a_slave_nothing_is_transferred(job):
     builders.discover(job, b"a")
-    assert insight.job_phase(job) is Phase.IDLE
-    assert insight.job_eta(job) == (None, False)
+    assert insight.job_insight(job).phase is Phase.IDLE
+    assert insight.job_insight(job).eta == (None, False)
 
 
 def test_time_left_is_estimated_until_the_scan_ended_and_there_is_a_speed(job, slave):
     scan = Scan.objects.create(job=job, started_at=timezone.now())
     builders.discover(job, b"a", b"b", size=1000)
     Sample.objects.create(job=job, at=timezone.now() - timedelta(seconds=10), files=0, bytes=1000)
-    assert insight.job_eta(job).is_estimating, "the scan may find more"
+    assert insight.job_insight(job).eta.is_estimating, "the scan may find more"
     Scan.objects.filter(pk=scan.pk).update(finished_at=timezone.now())
-    assert insight.job_eta(job).seconds == pytest.approx(20, abs=2)
+    assert insight.job_insight(job).eta.seconds == pytest.approx(20, abs=2)
     Sample.objects.all().delete()
-    assert insight.job_eta(job) == (None, True), "nothing to judge by"
+    assert insight.job_insight(job).eta == (None, True), "nothing to judge by"
 
 
 def test_failed_bytes_are_not_waited_for(job, slave):
@@ -109,7 +109,7 @@ def test_failed_bytes_are_not_waited_for(job, slave):
     task = builders.claim(slave, job)[0]
     transitions.settle(slave, [builders.ending(task, "failed")])
     Sample.objects.create(job=job, at=timezone.now() - timedelta(seconds=10), files=0, bytes=1000)
-    assert insight.job_eta(job).seconds == pytest.approx(10, abs=1)
+    assert insight.job_insight(job).eta.seconds == pytest.approx(10, abs=1)
 
 
 def test_an_empty_file_that_waits_keeps_the_bar_from_100_percent(job, slave):
@@ -126,12 +126,12 @@ def test_a_job_is_as_fresh_as_the_start_of_its_last_scan_once_all_of_it_is_copie
     start = timezone.now() - timedelta(minutes=7)
     task = builders.claim_one(slave, job)
     scanned(job, started_at=start)
-    before = insight.job_freshness(job)
+    before = insight.job_insight(job).freshness
     assert before.synced_as_of is None
     assert before.unsynced == 1
     assert before.lag_seconds == pytest.approx(0, abs=60), "since the job was created"
     transitions.settle(slave, [builders.ending(task)])
-    after = insight.job_freshness(job)
+    after = insight.job_insight(job).freshness
     assert after.synced_as_of == start
     assert after.lag_seconds == pytest.approx(420, abs=5)
 
@@ -147,13 +147,13 @@ def test_a_failed_file_keeps_the_moment_of_the_last_full_sync(job, slave):
     transitions.settle(slave, [builders.ending(bad, "failed")])
     scans.finish(scan)
     job.refresh_from_db()
-    assert insight.job_freshness(job).synced_as_of == start
+    assert insight.job_insight(job).freshness.synced_as_of == start
 
 
 @pytest.mark.parametrize("flaw", [{"errors": 1}, {"error_code": "SCAN_FAILED"}, {"is_preview": True}])
 def test_a_scan_that_did_not_see_everything_proves_nothing(job, flaw):
     scanned(job, **flaw)
-    assert insight.job_freshness(job).synced_as_of is None
+    assert insight.job_insight(job).freshness.synced_as_of is None
     Scan.objects.create(job=job)
     scans.claim("somebody", "here")
     job.refresh_from_db()
