@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.api import description
-from jobs.reasons import REASONS
+from jobs.reasons import REASONS, Reason
 
 ROOT = Path(__file__).resolve().parent.parent
 Table = Callable[[Any, Any], str]
@@ -86,7 +86,7 @@ def settings(table: Table) -> str:
             text = []
         else:
             text.append(line.removeprefix("#").strip())
-    return table(("variable", "in a new .env", "example", "meaning"), rows[0:])
+    return table(("variable", "in a new .env", "example", "meaning"), rows)
 
 
 def _cell(lines: list[str]) -> str:
@@ -147,7 +147,17 @@ def codes(theme: str, table: Table) -> str:
     rows: dict[tuple[str, str], list[str]] = {}
     for code, reason in sorted(REASONS.items()):
         if theme_of(code) == theme:
-            words = tuple(re.sub(r"\b(source|sink)\b", "storage", text) for text in (reason.meaning, reason.hint))
-            rows.setdefault((words[0], words[1]), []).append(code)
+            rows.setdefault(_of_either_side(code, reason), []).append(code)
     lines = [(", ".join(f"`{code}`" for code in found), *words) for words, found in rows.items()]
     return table(("code", "what happened", "what to do"), lines)
+
+
+def _of_either_side(code: str, reason: Reason) -> tuple[str, str]:
+    """Meaning and hint; where there is such a code of the other side too, without saying which side it is."""
+    side, _, bare = code.partition("_")
+    twin = REASONS.get({"SOURCE": "SINK_", "SINK": "SOURCE_"}.get(side, "") + bare, reason)
+
+    def common(text: str, other: str) -> str:
+        return text if text == other else re.sub(rf"\b{side.lower()}\b", "storage", text)
+
+    return common(reason.meaning, twin.meaning), common(reason.hint, twin.hint)

@@ -27,7 +27,7 @@ OF_NAME = Limit("login: a name from anywhere", 100, 4 * _QUARTER_HOUR)
 
 
 def client_address(request: HttpRequest) -> str:
-    """Where a request comes from, as the nearest trusted proxy saw it. Of IPv6 the /64: everybody has a whole one."""
+    """Where a request comes from, as the outermost trusted proxy saw it. Of IPv6 the /64: everybody has a whole one."""
     forwarded = [word.strip() for word in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     proxies = min(settings.TRUSTED_PROXIES, len(forwarded))
     told = (forwarded[-proxies] if proxies else "") or request.META.get("REMOTE_ADDR", "")

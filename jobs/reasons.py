@@ -99,7 +99,7 @@ REASONS: dict[str, Reason] = {
     ),
     **_sides(
         "CONFIGURATION",
-        "The {side}'s storage is not configured right.",
+        "The {side} is not configured right.",
         "Read the text; check STORAGE_<ALIAS>.",
         True,
     ),

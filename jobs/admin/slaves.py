@@ -26,7 +26,7 @@ class SlaveChangeList(ChangeList):
     """Counts what each has in hand, for the whole page at once."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Every row carries `leases`."""
+        """Every row carries `held`."""
         super().get_results(request)
         rows: list[Any] = list(self.result_list)
         held = _held([row.pk for row in rows])

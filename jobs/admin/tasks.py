@@ -59,7 +59,7 @@ class TaskAdmin(OfJobs):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
-        """Without the digests of the names, which nothing here shows."""
+        """Without the raw names and their digests, which nothing here shows."""
         return super().get_queryset(request).defer("path", "path_sha256")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -22,7 +22,7 @@ class Happening(enum.StrEnum):
     FAILING = "job.failing"
     """The first file failed, or a scan did, since all was well."""
     PARKED = "job.parked"
-    """Its roots are not what they were (an unmounted disk): nothing is copied until they are back."""
+    """Nothing is copied until somebody helps: a disk is not mounted, the sink is full."""
     RECOVERED = "job.recovered"
     """All is well again after either."""
     COMPLETED = "job.completed"
