@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import template
 from django.template.context import Context
 
@@ -12,26 +10,11 @@ from jobs.admin.panels import Panels, overview_panels
 
 register = template.Library()
 
-for _filter in (display.ago, display.duration, display.freshness, display.size, display.speed, display.time_left):
+for _filter in (
+    *(display.ago, display.badge, display.bar, display.duration, display.freshness, display.progress_bar),
+    *(display.size, display.speed, display.time_left),
+):
     register.filter(_filter.__name__, _filter)
-
-
-@register.filter
-def progress_bar(found: Any) -> str:
-    """A job's bar."""
-    return display.progress_bar(found)
-
-
-@register.filter
-def badge(state: str) -> str:
-    """A state as a coloured word."""
-    return display.badge(state)
-
-
-@register.filter
-def bar(percent: float) -> str:
-    """A bar with its figure."""
-    return display.bar(percent)
 
 
 @register.filter

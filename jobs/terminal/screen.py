@@ -25,11 +25,6 @@ class Size(NamedTuple):
     rows: int
 
 
-def is_terminal(stream: TextIO) -> bool:
-    """Whether lines can be drawn over there."""
-    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
 class Screen:
     """Draws on a terminal."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TextIO
 
 from jobs.terminal.live import Picture, block, one_line
-from jobs.terminal.screen import Screen, is_terminal
+from jobs.terminal.screen import Screen
+from jobs.terminal.streams import is_terminal
 
 
 class Show:

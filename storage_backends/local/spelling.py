@@ -106,7 +106,8 @@ def _is_respelled(folder_fd: int, name: bytes, others: set[bytes]) -> bool:
 
 def _is_same(folder_fd: int, one: bytes, other: bytes) -> bool:
     try:
-        found = [system.stat(name, dir_fd=folder_fd, follow_symlinks=False) for name in (one, other)]
+        # The other first: mostly it is not there, and nothing more need be asked.
+        found = [system.stat(name, dir_fd=folder_fd, follow_symlinks=False) for name in (other, one)]
     except FileNotFoundError:
         return False
     return (found[0].st_dev, found[0].st_ino) == (found[1].st_dev, found[1].st_ino)

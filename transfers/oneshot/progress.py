@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from jobs.terminal.streams import is_terminal
 from transfers.oneshot.session import Session
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class ProgressDisplay:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._pause = DRAW_SECONDS if stream.isatty() else LINE_SECONDS
+        self._pause = DRAW_SECONDS if is_terminal(stream) else LINE_SECONDS
         self._next = time.monotonic() + self._pause
         self._drawing: Drawing | None = None
         self._is_closed = False

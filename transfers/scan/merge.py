@@ -49,17 +49,15 @@ class OutOfOrder(Exception):
 
 def listed(chunks: Iterable[Sequence[Entry]], on_error: Callable[[ListError], None]) -> Iterator[list[Listed]]:
     """The chunks without the errors, which go to `on_error` before anything later is yielded. Raises OutOfOrder."""
-    last = b""
-    is_first = True
+    last: list[bytes] = []
     for chunk in chunks:
         entries = _without_errors(chunk, on_error) if ListError in map(type, chunk) else list(chunk)
-        paths = [] if is_first else [last]
-        paths += map(_path_of, entries)
+        paths = [*last, *map(_path_of, entries)]
         if not all(map(lt, paths, paths[1:])):
             before, after = next(pair for pair in pairwise(paths) if not lt(*pair))
             raise OutOfOrder(f"{after!r} was listed after {before!r}")
         if entries:
-            last, is_first = paths[-1], False
+            last = paths[-1:]
             yield entries
 
 

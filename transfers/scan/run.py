@@ -120,22 +120,24 @@ class ScanRun:
 
     def _joined(self) -> merge.Merge:
         source_root, sink_root = self._source.root_identity(), self._sink.root_identity()
-        source = self._listed("source", self._source, sink_root, self._job.exclude)
-        sink = self._listed("sink", self._sink, source_root, "") if sink_root.exists else iter(())
+        source = self._listed("source", self._source, sink_root)
+        sink = self._listed("sink", self._sink, source_root) if sink_root.exists else iter(())
         return merge.Merge(source, merge.catalogue(self._job.pk), sink, passes_over=not self._rules)
 
-    def _listed(self, side: Side, storage: Storage, other: RootIdentity, exclude: str) -> Iterator[list[merge.Listed]]:
+    def _listed(self, side: Side, storage: Storage, other: RootIdentity) -> Iterator[list[merge.Listed]]:
         with blaming(side):
             root: list[Sequence[merge.Entry]] = [[storage.get_file_info(b"")]] if self._with_root else []
-            request = Request(job_root(self._job, side).path, exclude, other.chain[:1])
-            chunks = self._chunks(side, storage, request)
+            chunks = self._chunks(side, storage, other.chain[:1])
             yield from merge.listed(chain(root, chunks), lambda error: self._note_error(side, error))
 
-    def _chunks(self, side: Side, storage: Storage, request: Request) -> Iterable[Sequence[merge.Entry]]:
+    def _chunks(self, side: Side, storage: Storage, stop_at: tuple[str, ...]) -> Iterable[Sequence[merge.Entry]]:
+        """What `exclude` leaves out is pruned at the source only."""
+        is_source = side == "source"
         if side in self._listers:
+            exclude = self._job.exclude if is_source else ""
+            request = Request(job_root(self._job, side).path, exclude, stop_at)
             return self._listers[side].list_chunks(request, storage.location())
-        prune = self._rules.prune if side == "source" else None
-        return storage.list_chunks(prune=prune, stop_at=request.stop_at)
+        return storage.list_chunks(prune=self._rules.prune if is_source else None, stop_at=stop_at)
 
     def _note_error(self, side: Side, entry: ListError) -> None:
         self._unknown[side].append(entry.path)

@@ -31,8 +31,11 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_line_comes_at_intervals_and_not_before(session, clock):
+@pytest.mark.parametrize("is_dumb_terminal", [False, True])
+def test_a_line_comes_at_intervals_and_not_before(session, clock, monkeypatch, is_dumb_terminal):
     stream = io.StringIO()
+    stream.isatty = lambda: is_dumb_terminal
+    monkeypatch.setenv("TERM", "dumb")
     display = ProgressDisplay(stream)
     written = []
     for clock[0] in range(0, 13):

@@ -36,12 +36,13 @@ class Command(BaseCommand):
             found.append(finding)
             if not options["json"]:
                 self._tell(finding)
-        worst = next(level for level in (Level.ERROR, Level.WARNING, Level.OK) if _count(found)[level] or not found)
+        counts = Counter(finding.level for finding in found)
+        worst = next(level for level in (Level.ERROR, Level.WARNING, Level.OK) if counts[level])
         if options["json"]:
             findings = [finding._asdict() for finding in found]
             self.stdout.write(json.dumps({"status": worst, "findings": findings}))
         else:
-            self.stdout.write(_summary(_count(found)))
+            self.stdout.write(_summary(counts))
         sys.exit(1 if worst is Level.ERROR else 0)
 
     def _tell(self, finding: Finding) -> None:
@@ -50,10 +51,6 @@ class Command(BaseCommand):
         if finding.todo:
             self.stdout.write(f"         -> {finding.todo}")
         self.stdout.flush()
-
-
-def _count(found: list[Finding]) -> Counter[Level]:
-    return Counter(finding.level for finding in found)
 
 
 def _summary(counts: Counter[Level]) -> str:
