@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import stack
 from tests.support.databases import Template
@@ -10,6 +11,10 @@ from tests.support.queues import delete_queues
 from transfers.broker.registry import open_broker
 
 ROOT = Path(__file__).resolve().parent.parent
+
+#: How fast a machine is and what else it does is no property of what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_report_header() -> str:
