@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from jobs import insight, selectors, services, slaves
 from jobs.api.base import Guarded
+from jobs.api.drafting import DraftActions
 from jobs.api.errors import shown_at
 from jobs.api.filters import EventFilters, JobFilters, SlaveFilters, StrictBackend, TaskFilters
 from jobs.api.pagination import Pages, slice_by_id
@@ -69,7 +70,7 @@ _EVENT_FILTERS = [
 ]
 
 
-class JobViewSet(Guarded, ReportActions, TaskActions, mixins.ListModelMixin, GenericViewSet[Any]):
+class JobViewSet(Guarded, DraftActions, ReportActions, TaskActions, mixins.ListModelMixin, GenericViewSet[Any]):
     """Keep a sink like a source."""
 
     permission_of: ClassVar = {
@@ -89,9 +90,11 @@ class JobViewSet(Guarded, ReportActions, TaskActions, mixins.ListModelMixin, Gen
         "events": "view_job",
         **ReportActions.permission_of,
         **TaskActions.permission_of,
+        **DraftActions.permission_of,
     }
     request_of: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {
         "create": JobCreate,
+        "draft": JobCreate,
         "partial_update": JobOptions,
         "retry": RetryRequest,
     }
