@@ -63,13 +63,22 @@ def park_full(job: Job, lack: Lack, *, actor: str) -> None:
 
 def look_for_room(machine: str) -> int:
     """Let jobs of this machine go on whose sinks have room (again); returns how many."""
-    due = Job.objects.filter(parked_code__in=FULL, parked_until__lte=Now(), status__in=UNFINISHED_JOB)
-    return sum(_look(job) for job in due.filter(machine_id__in=["", machine]))
+    return sum(_look(job) for job in _due(machine))
+
+
+def is_room_wanted(machine: str) -> bool:
+    """Whether `look_for_room`, which may wait for a sink that hangs, has something to do."""
+    return _due(machine).exists()
 
 
 def try_again(job: Job, *, actor: str) -> int:
     """Somebody says that there is room; 1 if the job was parked for want of it."""
     return _go_on(Job.objects.filter(pk=job.pk, parked_code__in=FULL), job, actor)
+
+
+def _due(machine: str) -> QuerySet[Job]:
+    due = Job.objects.filter(parked_code__in=FULL, parked_until__lte=Now(), status__in=UNFINISHED_JOB)
+    return due.filter(machine_id__in=["", machine])
 
 
 def _look(job: Job) -> int:

@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from jobs import leases, parking, scans, slaves, troubles, upkeep
+from jobs import leases, scans, slaves, troubles, upkeep
 from jobs.machine import machine_id, process_identity
 from transfers.broker.base import Broker
 from transfers.scheduler.notifying import Notifier
 from transfers.scheduler.publisher import Publisher
+from transfers.scheduler.rooms import RoomWatcher
 from transfers.scheduler.scanning import ScanPool
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Scheduler:
         self._publisher = Publisher(broker)
         self._machine = machine_id()
         self._scans = ScanPool(self.identity, self._machine, limit=SCANS_AT_ONCE)
+        self._rooms = RoomWatcher(self._machine)
         self._notifier = Notifier()
         self._next_watch = self._next_tidy = 0.0
         self._is_leader = False
@@ -91,7 +93,7 @@ class Scheduler:
             scans.request_due()
             scans.close_scans_of_killed_jobs()
         self._scans.turn()
-        parking.look_for_room(self._machine)
+        self._rooms.turn()
         if self._is_leader:
             slaves.reap_dead()
             upkeep.cancel_killed()
@@ -120,6 +122,7 @@ class Scheduler:
 
     def _close(self) -> None:
         self._scans.close(STOP_SECONDS)
+        self._rooms.close(STOP_SECONDS)
         self._notifier.close(STOP_SECONDS)
         try:
             leases.release(LEADERSHIP, self.identity)
