@@ -53,9 +53,10 @@ class Moment(NamedTuple):
 def throughput_history(job_ids: Collection[JobId] | None = None, *, moments: int = 60) -> list[Moment]:
     """The last hour in so many stretches of equal length, the oldest first, of these jobs together (None: of all).
 
-    One query, at most 360 rows however many jobs there are. The last stretch ends now, so it is not complete."""
+    One query, at most 360 rows however many jobs there are. The last stretch is not over: its speed is of what is."""
     length = HOUR_SECONDS // moments
-    end = _rounded_up(timezone.now(), length)
+    now = timezone.now()
+    end = _rounded_up(now, length)
     start = end - timedelta(seconds=length * moments)
     samples = Sample.objects.filter(at__gte=start)
     if job_ids is not None:
@@ -65,9 +66,11 @@ def throughput_history(job_ids: Collection[JobId] | None = None, *, moments: int
         place = sums[min(moments - 1, int((at - start).total_seconds()) // length)]
         place[0] += size
         place[1] += count
+    lengths = [float(length)] * moments
+    lengths[-1] = max(float(Sample.SECONDS), length - (end - now).total_seconds())
     return [
-        Moment(start + timedelta(seconds=number * length), size / length, count / length)
-        for number, (size, count) in enumerate(sums)
+        Moment(start + timedelta(seconds=number * length), size / seconds, count / seconds)
+        for number, ((size, count), seconds) in enumerate(zip(sums, lengths, strict=True))
     ]
 
 

@@ -1,6 +1,6 @@
 """What people are told about a job: phase, speed, time left, freshness, failures, what needs attention."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models.functions import Now
@@ -43,7 +43,7 @@ def test_speed_is_of_the_last_half_minute(job):
 
 def test_the_history_has_every_moment_and_adds_up(job):
     other = builders.new_job()
-    for minutes in (0.5, 10, 59, 61):
+    for minutes in (1.5, 10, 58, 61):
         for each in (job, other):
             at = timezone.now() - timedelta(minutes=minutes)
             Sample.objects.create(job=each, at=at, files=1, bytes=6000)
@@ -52,6 +52,14 @@ def test_the_history_has_every_moment_and_adds_up(job):
     assert sum(moment.bytes_per_second for moment in moments) * 60 == pytest.approx(18_000)
     everything = insight.throughput_history()
     assert sum(moment.bytes_per_second for moment in everything) * 60 == pytest.approx(36_000)
+
+
+def test_the_minute_that_is_not_over_counts_the_seconds_that_are(job, monkeypatch):
+    now = datetime(2026, 1, 1, 12, 0, 20, tzinfo=UTC)
+    monkeypatch.setattr("jobs.insight.speed.timezone.now", lambda: now)
+    Sample.objects.create(job=job, at=now - timedelta(seconds=10), files=1, bytes=6000)
+    Sample.objects.create(job=job, at=now - timedelta(seconds=30), files=1, bytes=6000)
+    assert [moment.bytes_per_second for moment in insight.throughput_history()[-2:]] == [100, 300]
 
 
 def test_old_samples_are_forgotten(job):
