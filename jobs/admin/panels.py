@@ -36,6 +36,9 @@ def job_panels(request: HttpRequest, job: Job) -> Panels:
     """What a job's page shows above the form."""
     found = insight.job_insight(job)
     verbs = [verb for verb in VERBS.values() if job.status in verb.possible_in and may(request, verb)]
+    is_new = is_draft(job)
+    if is_new:
+        verbs = [verb._replace(label="Start") if verb.name == "resume" else verb for verb in verbs]
     panels = {
         "verbs": _rendered("verbs", job=job, verbs=verbs),
         "head": _rendered("head", job=job, insight=found, state=state_badge(job, found)),
@@ -46,7 +49,7 @@ def job_panels(request: HttpRequest, job: Job) -> Panels:
         "failures": _failures(request, job, found),
         "events": _rendered("events", job=job, events=list(job.events.all()[:RECENT_EVENTS])),
     }
-    if is_draft(job):
+    if is_new:
         panels["draft"] = draft_panel(job)
     return panels
 

@@ -86,7 +86,7 @@ def test_a_job_from_the_form_to_its_end(system, visitor):
     assert "big.bin" in page.inner_text("[data-live=draft]")
     picture(visitor, "draft")
     assert not (system.base / "out" / "big.bin").exists()
-    press(page, "Resume")
+    press(page, "Start")
 
     page.wait_for_selector("[data-live=flight] table")
     page.evaluate("window.isTheSamePage = true")
