@@ -13,9 +13,11 @@ import threading
 import time
 from typing import NamedTuple
 
-from django.db import connection, models
+from django.db import connection
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
+
+from jobs.models import Allowance
 
 _TAKE = """
 INSERT INTO jobs_allowance (key, used, ends_at) VALUES (%s, %s, %s)
@@ -24,22 +26,6 @@ ON CONFLICT (key) DO UPDATE SET
   ends_at = CASE WHEN jobs_allowance.ends_at <= %s THEN excluded.ends_at ELSE jobs_allowance.ends_at END
 RETURNING used, ends_at
 """
-
-
-class Allowance(models.Model):
-    """What one subject has used up of one limit. The time begins with the first use and is not prolonged."""
-
-    key = models.CharField(primary_key=True, max_length=64)
-    """SHA-256 of limit and subject: what people type into the field for the user name is not kept."""
-    used = models.BigIntegerField()
-    ends_at = models.BigIntegerField(db_index=True)
-    """Unix time in seconds."""
-
-    class Meta:
-        app_label = "jobs"
-
-    def __str__(self) -> str:
-        return f"{self.used} until {self.ends_at}"
 
 
 class Limit(NamedTuple):

@@ -1,7 +1,7 @@
 """All durable state, as Django's tables."""
 
-from jobs.allowances import Allowance
 from jobs.choices import TaskKind, Verify, WhenChanging
+from jobs.models.allowances import Allowance
 from jobs.models.core import (
     INDEXED_PATH_BYTES,
     INDEXED_SIZE_BYTES,

@@ -6,7 +6,8 @@ import pytest
 from django.db import connection
 
 from jobs import allowances
-from jobs.allowances import Allowance, Limit, Ration, forget, forget_past, give_back, take
+from jobs.allowances import Limit, Ration, forget, forget_past, give_back, take
+from jobs.models import Allowance
 
 LIMIT = Limit("tests", 5, 60)
 
