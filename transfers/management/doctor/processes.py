@@ -11,15 +11,13 @@ from jobs import selectors
 from jobs.models import Job, Slave
 from jobs.states import JobStatus
 from transfers.management.doctor.findings import Finding, error, ok, warning
-from transfers.scheduler.scheduler import LEADERSHIP
 
 MOST_JOBS_TOLD = 10
 
 
 def check_scheduler() -> Iterator[Finding]:
     """Without one nothing is scanned and nothing is handed out."""
-    leader = selectors.leader(LEADERSHIP)
-    if leader is not None and leader.holder:
+    if selectors.leader():
         yield ok("scheduler", "one leads")
     else:
         yield _missing("scheduler", "no scheduler leads", "Start one: manage.py runscheduler")
