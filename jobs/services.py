@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from jobs import parking, transitions
@@ -253,8 +253,11 @@ def retry_task(task: Task, *, actor: str) -> int:
 
 
 def _retry(job: Job, tasks: QuerySet[Task], *, actor: str) -> int:
+    """Each once: what slaves see fail again meanwhile is not taken again, or this would last as long as they do."""
+    now = Job.objects.filter(pk=job.pk).values_list(Now(), flat=True).get()
+    once = tasks.filter(Q(completed_at=None) | Q(completed_at__lte=now))
     count = 0
-    while moved := _retry_batch(job, tasks, actor):
+    while moved := _retry_batch(job, once, actor):
         count += moved
     return count
 

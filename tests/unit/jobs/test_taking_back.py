@@ -1,7 +1,10 @@
 """The scheduler takes back what dead slaves owned and cancels what killed jobs left; operators retry."""
 
+from datetime import timedelta
+
 import pytest
 from django.db.models import F
+from django.db.models.functions import Now
 
 from jobs import services, transitions, upkeep
 from jobs.errors import Conflict
@@ -173,3 +176,19 @@ def test_a_retry_takes_a_job_along_that_was_completed_in_the_meantime(job, slave
     Job.objects.filter(pk=job.pk).update(status="completed")
     assert services.retry_failed(job, actor="user:x") == 1
     assert Job.objects.get(pk=job.pk).status == "running"
+
+
+def test_a_retry_ends_while_slaves_see_the_same_files_fail_again(job, monkeypatch):
+    """What can't succeed fails within milliseconds: several slaves are quicker than a retry of many."""
+    builders.put(job, "failed", b"a"), builders.put(job, "failed", b"b", completed_at="2026-01-01T00:00:00Z")
+    retry_batch, batches, later = transitions.retry_batch, [], Now() + timedelta(seconds=1)
+
+    def retry_and_fail(tasks, *, actor):
+        batches.append(retry_batch(tasks, actor=actor))
+        assert len(batches) < 5, "no end is in sight"
+        Task.objects.update(status="failed", reason_code="SINK_KIND_CONFLICT", completed_at=later)
+        return batches[-1]
+
+    monkeypatch.setattr(transitions, "retry_batch", retry_and_fail)
+    assert services.retry_failed(job, actor="user:ann") == 2
+    assert batches == [2, 0]
