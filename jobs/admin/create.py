@@ -17,6 +17,7 @@ from django.urls import URLPattern, path, reverse
 from jobs import drafts
 from jobs.admin.base import HistoryKeeper
 from jobs.admin.forms import OPTIONS, PATHS
+from jobs.admin.verbs import VERBS, may
 from jobs.browsing import connection_report, list_directory, path_of, token_of
 from jobs.durations import format_interval
 from jobs.errors import Refusal
@@ -107,6 +108,8 @@ class CreateViews(Base):
         job: Any = self.get_object(request, object_id)
         if job is None:
             raise Http404
+        if not may_discard(request, job):
+            raise PermissionDenied
         try:
             drafts.discard(job)
         except Refusal as refusal:
@@ -119,6 +122,12 @@ class CreateViews(Base):
         if not self.has_add_permission(request):
             raise PermissionDenied
         return None if request.method == "POST" else HttpResponseRedirect(reverse("admin:jobs_job_add"))
+
+
+def may_discard(request: HttpRequest, job: Job) -> bool:
+    """One's own drafts go with the permission that made them, those of others with that to kill."""
+    is_own = job.owner_id is not None and job.owner_id == request.user.pk
+    return request.user.has_perm("jobs.add_job") if is_own else may(request, VERBS["kill"])
 
 
 def _with(request: HttpRequest, values: dict[str, str]) -> HttpRequest:

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from jobs import selectors, services
 from jobs.admin.base import HistoryKeeper
 from jobs.admin.columns import JobChangeList, JobColumns
-from jobs.admin.create import CreateViews
+from jobs.admin.create import CreateViews, may_discard
 from jobs.admin.forms import OPTIONS, PATHS, PREVIEW, JobForm, NewJobForm
 from jobs.admin.live import live
 from jobs.admin.panels import job_panels
@@ -153,8 +153,8 @@ class JobAdmin(JobColumns, CreateViews, HistoryKeeper):
     ) -> HttpResponse:
         """The form below, how the job goes above, with a button for every verb that its state allows."""
         job: Any = self.get_object(request, object_id) if self.has_view_permission(request) else None
-        panels = job_panels(request, job) if job else {}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "panels": panels})
+        extra = {"panels": job_panels(request, job), "may_discard": may_discard(request, job)} if job else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **extra})
 
     @admin.display(description="History")
     def history(self, job: Job) -> SafeString:

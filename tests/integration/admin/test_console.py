@@ -101,6 +101,19 @@ def test_a_job_that_was_started_is_never_discarded(browser, make_job):
     assert Job.objects.count() == 2 and not drafts.is_draft(running)
 
 
+def test_a_draft_of_somebody_else_is_discarded_only_by_those_who_may_kill_it(make_user, browser_of, storage):
+    paths = {"source_type": "local", "source_path": "in", "sink_type": "local", "sink_path": "out"}
+    job = drafts.draft_job(actor="user:ann", owner=make_user(), **paths)
+    page, address = (reverse(f"admin:jobs_job_{name}", args=[job.pk]) for name in ("change", "discard"))
+    sees, kills = ("view_all_jobs", "view_job", "add_job"), ("view_all_jobs", "view_job", "add_job", "kill_job")
+    colleague = browser_of(make_user(*sees, is_staff=True))
+    assert colleague.post(address).status_code == 403 and Job.objects.exists()
+    assert "has not been started" in (shown := colleague.get(page).content.decode()) and address not in shown
+    operator = browser_of(make_user(*kills, is_staff=True))
+    assert address in operator.get(page).content.decode()
+    assert operator.post(address).status_code == 200 and not Job.objects.exists()
+
+
 def test_draining_wants_its_permission_and_is_asked_once(make_user, browser_of, db):
     slave = builders.new_slave("slave-001")
     address = reverse("admin:jobs_slave_drain", args=[slave.pk])
