@@ -18,6 +18,12 @@ from functools import lru_cache
 _ALL_INSIDE = re.compile(r"/\*\*(/?)\s*$")
 #: `*`, `**`, `*/`: pathspec has short cuts for these, which do not say how much of a path they matched.
 _ANY_NAME = re.compile(r"^(!?)(?:/?\*\*/)*\*{1,2}(/?)\s*$")
+#: What pathspec makes of wildcards, and of what stands between them within one name.
+_STAR, _STARSTAR = r"\[\^/\]\*", r"\(\?:/\.\+\)\?"
+_CLASS = r"\[(?:\\.|[^\]\\])+\](?![*+?])"
+_STARS = re.compile(f"(?:{_STAR}){{2,}}")
+_UP_TO_THE_NEXT_STAR = re.compile(rf"{_STAR}((?:\\[^/]|{_CLASS}|[^\\/\[\]()*+?|^$])+)(?={_STAR})")
+_UP_TO_THE_NEXT_STARSTAR = re.compile(rf"{_STARSTAR}(/(?:(?!{_STARSTAR}).)+)(?={_STARSTAR}/)")
 
 
 class Rules:
@@ -60,6 +66,8 @@ class _RuleList:
         import pathspec  # 7 ms that a job without rules does not need
 
         patterns = pathspec.GitIgnoreSpec.from_lines(lines).patterns
+        for pattern in patterns:
+            pattern.regex = pattern.regex and _in_bounded_time(pattern.regex)
         self._last_first = [pattern for pattern in reversed(patterns) if pattern.include is not None]
         self._is_branch_matched = lru_cache(maxsize=4096)(self._is_matched_from_the_top)
         self._verdict_of_directory = lru_cache(maxsize=4096)(self._verdict)
@@ -87,6 +95,18 @@ class _RuleList:
             if found is not None and found.match.end() == len(path):
                 return pattern.include
         return None
+
+
+def _in_bounded_time(regex: re.Pattern[str]) -> re.Pattern[str]:
+    """The same rule, but what stands before a further wildcard is looked for once: its first place is as good as any.
+    Trying all of them, `*a*a*a*a*b` would take hours for one name, and nothing else of this process would run."""
+    text = _UP_TO_THE_NEXT_STAR.sub(_once, _STARS.sub("[^/]*", regex.pattern))
+    return re.compile(_UP_TO_THE_NEXT_STARSTAR.sub(r"(?>(?:/.+?)??\1(?=/))", text), regex.flags)
+
+
+def _once(found: re.Match[str]) -> str:
+    """A class never stands for a slash, as in git."""
+    return f"(?>[^/]*?{re.sub(_CLASS, lambda each: f'(?!/){each[0]}', found[1])})"
 
 
 def _parent(path: str) -> str:

@@ -1,10 +1,14 @@
 """`exclude` and `include` as gitignore rules."""
 
 import os
+import random
+import re
+import time
 
+import pathspec
 import pytest
 
-from transfers.scan.rules import Rules
+from transfers.scan.rules import Rules, _in_bounded_time
 
 
 def wanted(paths: str, *, exclude: str = "", include: str = "") -> str:
@@ -69,3 +73,33 @@ def test_names_that_are_no_text_are_matched_by_their_bytes():
 def test_a_path_of_two_thousand_levels_is_like_any_other():
     rules = Rules("*.log", "")
     assert rules.wants(b"a/" * 2000 + b"x") and not rules.wants(b"a/b.log/" + b"a/" * 2000 + b"x")
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        ("*a*a*a*a*b", "a" * 200),
+        ("a**************b", "a" * 60),
+        ("*[!b]*[!b]*[!b]*[!b]*c", "a" * 200),
+        ("*?*?*?*?*b", "a" * 200),
+        ("**/a/**/a/**/a/**/a/**/b", "a/" * 100 + "c"),
+    ],
+)
+def test_no_rule_keeps_a_scan_busy_with_one_name(rule, path):
+    """Tried in every way, each of these takes longer than anybody waits, and stops the whole process meanwhile."""
+    begun = time.monotonic()
+    assert not Rules(rule, "").is_excluded(path.encode())
+    assert time.monotonic() - begun < 2
+
+
+def test_rules_in_bounded_time_match_what_they_always_matched():
+    draw = random.Random(3)
+    tokens = ["a", "b", "*", "?", "/", "**/", "/**/", "[ab]", "[a]", ".", "\\*"]
+    for _ in range(1500):
+        rule = "".join(draw.choices(tokens, k=draw.randint(1, 9)))
+        for pattern in pathspec.GitIgnoreSpec.from_lines([rule]).patterns:
+            plain = pattern.regex
+            for _ in range(8 if plain else 0):
+                path = re.sub("/+", "/", "".join(draw.choices("aab/.*", k=draw.randint(1, 10))).strip("/"))
+                one, other = plain.match(path), _in_bounded_time(plain).match(path)
+                assert (one and one.end()) == (other and other.end()), (rule, path)
