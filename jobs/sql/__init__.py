@@ -39,12 +39,19 @@ __all__ = [
     "report_page",
     "settle_copied",
     "settle_tasks",
+    "state",
     "take",
 ]
 
 
 def _vendor() -> ModuleType:
     return postgresql if connection.vendor == "postgresql" else sqlite
+
+
+def state() -> object:
+    """Equal to an earlier one of this thread if nobody has written to the database in between; None where that can't be
+    told."""
+    return _vendor().state()
 
 
 def hold_running(job_id: str, slave_id: str) -> bool:

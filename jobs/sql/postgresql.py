@@ -51,6 +51,10 @@ def sorted_by_index(cursor: CursorWrapper) -> Iterator[None]:
         cursor.execute("SET LOCAL enable_sort = on")
 
 
+def state() -> None:
+    """Unknown: the server does not tell cheaply whether anybody has written."""
+
+
 def _columns(rows: list[Any]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 

@@ -49,6 +49,14 @@ def sorted_by_index(cursor: CursorWrapper) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def state() -> tuple[object, int, int]:
+    """The connection, what it noticed of others' commits, and how many rows it has written itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA data_version")
+        (version,) = cursor.fetchone()
+    return connection.connection, version, connection.connection.total_changes
+
+
 _INSERT = """
     INSERT INTO jobs_task (job_id, kind, path, path_sha256, path_display, status, size, source_mtime_ns,
         source_version, compare_first, reason_code, reason_text, sink_version, copied_bytes, epoch, attempts,

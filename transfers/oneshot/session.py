@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet
 
 from jobs import counters, parking, services, upkeep
+from jobs.changes import Changes
 from jobs.models import Job, Scan, Task
 from jobs.paths import parse_path
 from jobs.services import Options
@@ -21,6 +22,8 @@ from transfers.slave.process import draw_name, run_slave
 
 LOOK_SECONDS = 0.05
 CHECK_SECONDS = 0.05
+#: So often it asks whether it is over though nothing was written.
+PATIENCE_SECONDS = 1.0
 #: Nothing but files whose storage does not answer: so long a one-shot sync waits for it.
 UNREACHABLE_SECONDS = 300.0
 UNREACHABLE = tuple(f"{side}_{code}" for side in ("SOURCE", "SINK") for code in ("UNREACHABLE", "ROOT_CHANGED"))
@@ -52,6 +55,7 @@ class Session:
     before: dict[str, int] = field(init=False)
     _scheduler: SchedulerProcess = field(init=False)
     _next_check: float = 0.0
+    _changes: Changes = field(init=False, default_factory=lambda: Changes(PATIENCE_SECONDS))
     _is_finished: bool = False
     _has_retried: bool = False
     """What failed in earlier runs is tried again once the scan has told what of it is still there."""
@@ -104,9 +108,11 @@ class Session:
         if time.monotonic() < self._next_check:
             return False
         self._next_check = time.monotonic() + CHECK_SECONDS
-        self.scan.refresh_from_db()
+        is_worth_it = self._changes.are_possible()
+        if is_worth_it:
+            self.scan.refresh_from_db()
         self.check(self)
-        self._is_finished = self._is_over()
+        self._is_finished = is_worth_it and self._is_over()
         return self._is_finished
 
     def _is_over(self) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from jobs import batches, sql, transitions
+from jobs.changes import Changes
 from jobs.models import Job, Slave, Task, WhenChanging
 from jobs.selectors import Memory, jobs_with_directories, jobs_with_work, servable_jobs, upload_memories
 from jobs.storages import Side, job_root
@@ -24,6 +25,8 @@ BRIEF_BYTES = 64 << 20
 #: For so long the answer to which jobs have work is believed while they go on having some; to ask costs as much as
 #: claiming a hundred files.
 REMEMBER_SECONDS = 0.5
+#: Tries that are due are found so late at most while nothing is written.
+DUE_SECONDS = 0.5
 
 _make = tuple.__new__
 _size = attrgetter("size")
@@ -74,9 +77,14 @@ class Claims:
         self._jobs: list[Job] = []
         """Those that had work when it was last asked; whether one may be claimed from, each claim asks again."""
         self._forget_at = 0.0
+        self._changes = Changes(DUE_SECONDS)
 
     def next(self) -> Batch | None:
-        """Claim the next batch of any job (in random order, for fairness), or directories where only those are left."""
+        """Claim the next batch of any job (in random order, for fairness), or directories where only those are left.
+
+        Cheap where it finds nothing and nothing was written since it last found nothing."""
+        if not self._changes.are_possible():
+            return None
         if time.monotonic() < self._forget_at and (batch := self._claim_files()):
             return batch
         self._jobs, self._forget_at = jobs_with_work(self._slave), time.monotonic() + REMEMBER_SECONDS
