@@ -31,12 +31,15 @@ def post(url: str, *, uid: str, payload: bytes) -> None:
     """Deliver; raises NotDelivered unless the answer is 2xx in time."""
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection = _connection(parts.scheme, str(parts.hostname), parts.port)
+    try:
+        connection = _connection(parts.scheme, str(parts.hostname), parts.port)
+    except ValueError as error:
+        raise NotDelivered("the URL has no valid port") from error
     try:
         with _deadline(connection):
             connection.request("POST", target, payload, _headers(uid, payload))
             status = connection.getresponse().status
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, UnicodeError) as error:  # UnicodeError: a host name with an empty or overlong label
         raise NotDelivered(f"{type(error).__name__}: no answer in time or none that is HTTP") from error
     finally:
         connection.close()

@@ -20,7 +20,7 @@ _ALL_INSIDE = re.compile(r"/\*\*(/?)\s*$")
 _ANY_NAME = re.compile(r"^(!?)(?:/?\*\*/)*\*{1,2}(/?)\s*$")
 #: What pathspec makes of wildcards, and of what stands between them within one name.
 _STAR, _STARSTAR = r"\[\^/\]\*", r"\(\?:/\.\+\)\?"
-_CLASS = r"\[(?:\\.|[^\]\\])+\](?![*+?])"
+_CLASS = r"\[\^?\]?(?:\\.|[^\]\\])*\](?![*+?])"
 _STARS = re.compile(f"(?:{_STAR}){{2,}}")
 _UP_TO_THE_NEXT_STAR = re.compile(rf"{_STAR}((?:\\[^/]|{_CLASS}|[^\\/\[\]()*+?|^$])+)(?={_STAR})")
 _UP_TO_THE_NEXT_STARSTAR = re.compile(rf"{_STARSTAR}(/(?:(?!{_STARSTAR}).)+)(?={_STARSTAR}/)")

@@ -102,6 +102,14 @@ def test_a_redirect_is_not_followed(receiver, job, status):
     assert "redirects are not followed" in waiting()[0].error
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/x", "http://hooks..example.org/x", f"http://{'a' * 64}.org/"])
+def test_an_address_that_is_none_is_put_off_like_any_that_does_not_answer(job, settings, url):
+    settings.WEBHOOKS = [url]
+    tell(job, Happening.COMPLETED)
+    assert send_all() == 0
+    assert [left.error for left in waiting()] != [""]
+
+
 def hang(receiver):
     return lambda handler: receiver.let_go.wait(20)
 
