@@ -1,9 +1,12 @@
 """Pause, resume, run, preview, retry and kill: as actions on the list and as buttons on the job."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from jobs.admin import verbs
 from jobs.admin.verbs import VERBS
@@ -65,7 +68,11 @@ def test_every_button_does_what_it_says(browser, make_job, user):
 def test_the_list_names_each_job_that_refused_up_to_a_screenful(browser, make_job, monkeypatch):
     monkeypatch.setattr(verbs, "NAMED", 1)
     names = {"a": "killed", "b": "completed", "c": "killed", "d": "completed", "e": "running"}
-    jobs = [make_job(name=name, status=status) for name, status in names.items()]
+    begun = timezone.now()
+    jobs = [
+        make_job(name=name, status=status, created_at=begun + timedelta(seconds=number))
+        for number, (name, status) in enumerate(names.items())
+    ]
     told = said(choose(browser, "pause", *jobs))
     assert told[0] == "1 job paused." and told[1].startswith("“d”: The job has completed; it can't be paused.")
     assert told[2:] == ["3 jobs more could not be paused: 2 killed, 1 completed."]
