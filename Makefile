@@ -12,8 +12,8 @@ EXTRAS ?=
 # The name of the slave that run-slave starts; it draws one without.
 SLAVE ?=
 
-# Processes per stack that run the tests; the tests of one file stay together.
-WORKERS ?= 2
+# Processes that run the tests on SQLite (one less runs those on PostgreSQL); the tests of one file stay together.
+WORKERS ?= 3
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -29,7 +29,7 @@ COMPILED := $(VENV)/compiled.stamp
 ALL_EXTRAS := s3 gcs azure sftp
 EXTRA_STAMPS := $(foreach name,$(EXTRAS),$(VENV)/$(name).stamp)
 
-SPREAD := --numprocesses $(WORKERS) --dist loadfile
+SPREAD := --dist loadfile --numprocesses
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 # make would expand a $ inside these values; taken as they stand, they reach the commands through the environment.
@@ -140,15 +140,15 @@ start-rabbitmq: ## Start RabbitMQ with its management page on 127.0.0.1:15672
 
 # ── work on it ───────────────────────────────────────────────────────────────────────────────────────────────
 
-# Both stacks at once, each in WORKERS processes (they mostly wait), the second one's output after the first's. The
+# Both stacks at once, in several processes each (they mostly wait), the second one's output after the first's. The
 # servers that were started for the tests end with them.
 test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (brought up if they are not there)
 	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
 	servers=$$($(PY) -m tests.servers up) || exit 1; \
 	set -f; for server in $$servers; do export "$$server"; done; set +f; \
 	failed=0; mkdir -p var; \
-	SYNCF_TEST_STACK=postgres $(PY) -m pytest $(SPREAD) $(ARGS) > var/test-postgres.log 2>&1 & other=$$!; \
-	SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(SPREAD) $(ARGS) || failed=1; \
+	SYNCF_TEST_STACK=postgres $(PY) -m pytest $(SPREAD) $$(( $(WORKERS) - 1 )) $(ARGS) > var/test-postgres.log 2>&1 & other=$$!; \
+	SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(SPREAD) $(WORKERS) $(ARGS) || failed=1; \
 	wait $$other || failed=1; cat var/test-postgres.log; \
 	exit $$failed
 

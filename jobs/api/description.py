@@ -122,7 +122,10 @@ def _words(schema: dict[str, Any]) -> Words:
         values = [Word(str(value), "code") for value in schema["enum"] if value not in ("", None)]
         return list(_joined([[value] for value in values], ", "))
     kind = schema.get("type", "")
-    text = " or ".join(kind) if isinstance(kind, list) else str(schema.get("format") or kind)
+    if isinstance(kind, list):
+        return [Word(" or ".join(kind))]
+    form = schema.get("format")
+    text = str(kind if form in (None, "int64") else form)  # how wide an integer is depends on the database
     return [Word(text)] if text else []
 
 

@@ -29,7 +29,12 @@ ONE_STACK_DIRECTORIES = (
     "tests/unit/broker/",
     "tests/unit/engine/",
     "tests/unit/storage_backends/",
+    "tests/unit/oneshot/",
+    "tests/unit/terminal/",
+    "tests/unit/transfers/",
     # The one-shot command has an SQLite database of its own on either stack.
+    "tests/acceptance/test_one_shot_start.py",
+    "tests/acceptance/test_sync_clouds.py",
     "tests/acceptance/test_sync_command.py",
     "tests/acceptance/test_compare.py",
     "tests/acceptance/test_progress_on_a_terminal.py",
