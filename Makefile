@@ -12,8 +12,9 @@ EXTRAS ?=
 # The name of the slave that run-slave starts; it draws one without.
 SLAVE ?=
 
-# Processes that run the tests on SQLite (one less runs those on PostgreSQL); the tests of one file stay together.
-WORKERS ?= 3
+# Processes per stack that run the tests; the tests of one file stay together. More of them than this on two cores, and
+# tests of what stops within seconds fail.
+WORKERS ?= 2
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -29,7 +30,7 @@ COMPILED := $(VENV)/compiled.stamp
 ALL_EXTRAS := s3 gcs azure sftp
 EXTRA_STAMPS := $(foreach name,$(EXTRAS),$(VENV)/$(name).stamp)
 
-SPREAD := --dist loadfile --numprocesses
+SPREAD := --dist loadfile --numprocesses $(WORKERS)
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 # make would expand a $ inside these values; taken as they stand, they reach the commands through the environment.
@@ -147,8 +148,8 @@ test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (broug
 	servers=$$($(PY) -m tests.servers up) || exit 1; \
 	set -f; for server in $$servers; do export "$$server"; done; set +f; \
 	failed=0; mkdir -p var; \
-	SYNCF_TEST_STACK=postgres $(PY) -m pytest $(SPREAD) $$(( $(WORKERS) - 1 )) $(ARGS) > var/test-postgres.log 2>&1 & other=$$!; \
-	SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(SPREAD) $(WORKERS) $(ARGS) || failed=1; \
+	SYNCF_TEST_STACK=postgres $(PY) -m pytest $(SPREAD) $(ARGS) > var/test-postgres.log 2>&1 & other=$$!; \
+	SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(SPREAD) $(ARGS) || failed=1; \
 	wait $$other || failed=1; cat var/test-postgres.log; \
 	exit $$failed
 

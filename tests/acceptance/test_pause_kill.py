@@ -21,6 +21,8 @@ from tests.acceptance.processes import eventually
 SIZE = 2 << 30 if IS_BIG else 256 * MIB
 BYTES_PER_SECOND = 24 * MIB
 STOP_SECONDS = 5.0
+#: A pause saves a checkpoint first, and the disk may be busy with the other tests.
+PAUSE_SECONDS = 15.0
 #: The next turn of the slave's housekeeping, every ten seconds, removes what a killed job left.
 CLEANUP_SECONDS = 15.0
 
@@ -53,7 +55,7 @@ def test_a_paused_copy_stops_within_seconds_and_goes_on_at_the_very_byte(product
     workers = slave.children()
 
     assert put(api, copy.job, "pause") == "paused"
-    eventually(lambda: copy.task()["status"] == "pending", STOP_SECONDS, "the copy to stop")
+    eventually(lambda: copy.task()["status"] == "pending", PAUSE_SECONDS, "the copy to stop")
     assert copy.task()["copied_bytes"] == copy.held() < SIZE
     assert not copy.sink.exists()
 
@@ -85,7 +87,7 @@ def test_a_job_that_is_killed_while_it_is_paused_leaves_no_partial_and_no_checkp
     api = product.start_web()
     eventually(lambda: product.value("SELECT count(*) FROM jobs_checkpoint"), 30, "a checkpoint")
     put(api, slow_copy.job, "pause")
-    eventually(lambda: slow_copy.task()["status"] == "pending", STOP_SECONDS, "the copy to stop")
+    eventually(lambda: slow_copy.task()["status"] == "pending", PAUSE_SECONDS, "the copy to stop")
     assert partials(slow_copy.sink.parent) != []
 
     kill(api, slow_copy.job)

@@ -134,7 +134,7 @@ def test_a_slave_whose_tasks_were_taken_away_publishes_none_of_them(product):
         eventually(lambda: len(at_work(product, job, "slave-001")) == 100, 30, "the batch to be under way", every=0.02)
         product.steer("update_options", job, bytes_per_second=MIB // 8)
         product.manage("shell", "-c", EXPIRE_LEASES)
-        eventually(lambda: product.statuses(job).get("retrying") == 100, 5, "the tasks to be taken back")
+        eventually(lambda: product.statuses(job).get("retrying") == 100, 30, "the tasks to be taken back")
         eventually(lambda: "100 of 100 tasks were not ours" in slave.err, 10, "the slave to hear of it", every=0.01)
         assert arrivals.counts() == {}
         product.steer("update_options", job, bytes_per_second=None)
