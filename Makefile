@@ -154,7 +154,7 @@ test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (broug
 	exit $$failed
 
 # QUICK=1: small trees, three minutes. Needs 30 GB in TMPDIR; as root every round gets a file system of its own.
-bench: $(DEV) ## Compare with rclone, rsync and cp on the same trees; writes docs/performance.md
+bench: $(DEV) .env ## Compare with rclone, rsync and cp on the same trees; writes docs/performance.md
 	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
 	servers=$$($(PY) -m tests.servers up) || exit 1; \
 	set -f; for server in $$servers; do export "$$server"; done; set +f; \
