@@ -26,11 +26,13 @@ BASE := $(VENV)/base.stamp
 DEV := $(VENV)/dev.stamp
 STATIC := var/static.stamp
 COMPILED := $(VENV)/compiled.stamp
+TESTS_COMPILED := $(VENV)/tests-compiled.stamp
 
 ALL_EXTRAS := s3 gcs azure sftp
 EXTRA_STAMPS := $(foreach name,$(EXTRAS),$(VENV)/$(name).stamp)
 
-SPREAD := --dist loadfile --numprocesses $(WORKERS)
+# In the order of the files: the long ones, tests/acceptance, come first.
+SPREAD := --dist loadfile --no-loadscope-reorder --numprocesses $(WORKERS)
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 # make would expand a $ inside these values; taken as they stand, they reach the commands through the environment.
@@ -95,6 +97,11 @@ $(COMPILED): $(BASE) $(shell find jobs storage_backends syncf_site transfers -na
 	@$(PY) -m compileall -q jobs storage_backends syncf_site transfers
 	@touch $@
 
+# Tests start hundreds of processes.
+$(TESTS_COMPILED): $(DEV) $(COMPILED) $(shell find tests docs -name '*.py')
+	@$(PY) -m compileall -q tests docs
+	@touch $@
+
 # Made once and never again: it belongs to whoever runs this installation.
 .env: | $(BASE)
 	@umask 077; key=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
@@ -143,7 +150,7 @@ start-rabbitmq: ## Start RabbitMQ with its management page on 127.0.0.1:15672
 
 # Both stacks at once, in several processes each (they mostly wait), the second one's output after the first's. The
 # servers that were started for the tests end with them.
-test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (brought up if they are not there)
+test: $(TESTS_COMPILED) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (brought up if they are not there)
 	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
 	servers=$$($(PY) -m tests.servers up) || exit 1; \
 	set -f; for server in $$servers; do export "$$server"; done; set +f; \
@@ -154,14 +161,14 @@ test: $(DEV) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (broug
 	exit $$failed
 
 # QUICK=1: small trees, three minutes. Needs 30 GB in TMPDIR; as root every round gets a file system of its own.
-bench: $(DEV) .env ## Compare with rclone, rsync and cp on the same trees; writes docs/performance.md
+bench: $(TESTS_COMPILED) .env ## Compare with rclone, rsync and cp on the same trees; writes docs/performance.md
 	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
 	servers=$$($(PY) -m tests.servers up) || exit 1; \
 	set -f; for server in $$servers; do export "$$server"; done; set +f; \
 	$(PY) -m tests.benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 # LONG=1: hours. SHARE=0.1: a tenth of it; runs add up in var/reliability. ARGS: see python -m tests.reliability --help
-reliability: $(DEV) ## Kill, starve and freeze real syncs at any call, cut the power, and check every promise
+reliability: $(TESTS_COMPILED) ## Kill, starve and freeze real syncs at any call, cut the power, and check every promise
 	@$(PY) -m tests.reliability $(if $(LONG),--long) $(if $(SHARE),--share $(SHARE)) $(ARGS)
 
 lint: $(DEV) ## Check style and import directions

@@ -8,13 +8,13 @@ from typing import NamedTuple, Protocol
 BATCH_FILES, BATCH_BYTES = 1000, 256 << 20
 LEAST_BATCH_BYTES = 64 << 10
 #: A slave that looks for itself takes up to so many, by how much is waiting (docs/adr/0008).
-MOST_BATCH_FILES = 2000
+MOST_BATCH_FILES = 5000
 #: So little is done before two workers had shared it.
 LIGHT_FILES, LIGHT_BYTES = 500, 32 << 20
 #: A file from this size on travels alone, so that it can be resumed, and nothing waits behind it.
 BIG_FILE_BYTES = 16 << 20
 #: By attempts made so far: one poisonous file must not take its neighbours along.
-FILES_BY_ATTEMPTS = (2000, 50, 5, 1)
+FILES_BY_ATTEMPTS = (MOST_BATCH_FILES, 50, 5, 1)
 
 
 class Sized(Protocol):

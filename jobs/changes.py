@@ -21,6 +21,11 @@ class Changes:
         self._state: object = None
         self._due = 0.0
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether a look that is not worth it is noticed: then it costs next to nothing to ask often."""
+        return self._state is not None
+
     def are_possible(self) -> bool:
         """Whether the look that follows can find what the last one that was said to be worth it did not. Ask before the
         look: what is written while it lasts makes another one worth it."""

@@ -1,8 +1,10 @@
 """Why no claim of a running job succeeds although nobody paused it, and what ends that.
 
 * Its roots are not what they were (an unmounted disk): the scan that finds them in order ends it.
-* Its sink is full: the slave that met it parks the job, so that it is not tried with one file after the other. A
-  scheduler looks every `ROOM_SECONDS`, and lets it go on once there is room for what did not fit. Where nobody can tell
+* Its sink is full: the slave that met it parks the job, so that it is not tried with one file after the other. Where
+  only big files do not fit, the job is parked once no other is left: those go on meanwhile. A
+  scheduler looks every `ROOM_SECONDS`, and lets it go on once there is room for what did not fit, or something that
+  fits has come. Where nobody can tell
   how much room there is (a quota, another server), it is let go on as often, and parked again if that was too early.
 """
 
@@ -20,6 +22,7 @@ from jobs.errors import Refusal
 from jobs.models import Job, JobEvent
 from jobs.states import UNFINISHED_JOB
 from jobs.storages import job_root, opened
+from jobs.waiting import scans_under_way, waiting_files
 from storage_backends.errors import StorageError
 
 QUOTA = "SINK_QUOTA_EXCEEDED"
@@ -52,13 +55,27 @@ def roots_are_in_order(job: Job) -> None:
 
 
 def park_full(job: Job, lack: Lack, *, actor: str) -> None:
-    """No claim succeeds until there is room at the sink. Does nothing if the job is parked already."""
-    text = _text(job, lack, _free_bytes(job))
+    """No claim succeeds until there is room at the sink. Does nothing if the job is parked already, or while files wait
+    that fit where this one is too big."""
+    room = _free_bytes(job)
+    if room is not None and room < lack.bytes_needed and _others_fit(job, room):
+        return
+    text = _text(job, lack, room)
     free = Job.objects.filter(pk=job.pk, parked_code="", status__in=UNFINISHED_JOB)
     with transaction.atomic():
         if free.update(parked_code=lack.code, parked_text=text, parked_bytes=lack.bytes_needed, parked_until=_later()):
             JobEvent.objects.create(job=job, actor=actor, action="park", reason_code=lack.code, text=text)
             troubles.note_parking(job, lack.code, text)
+
+
+def park_if_full(job: Job, *, actor: str) -> bool:
+    """Park it if nothing is left but files that found no room; whether it is so."""
+    files = waiting_files().filter(job=job)
+    least = files.filter(reason_code__in=FULL).order_by("size").first()
+    if least is None or files.exclude(reason_code__in=FULL).exists():
+        return False
+    park_full(job, Lack(least.reason_code, least.path_display, max(1, least.size)), actor=actor)
+    return True
 
 
 def look_for_room(machine: str) -> int:
@@ -83,7 +100,7 @@ def _due(machine: str) -> QuerySet[Job]:
 
 def _look(job: Job) -> int:
     free = None if job.parked_code == QUOTA else _free_bytes(job)
-    if free is None or free >= (job.parked_bytes or 1):
+    if free is None or free >= (job.parked_bytes or 1) or _others_fit(job, free):
         return _go_on(Job.objects.filter(pk=job.pk, parked_code=job.parked_code), job, "scheduler")
     Job.objects.filter(pk=job.pk, parked_code=job.parked_code).update(parked_until=_later())
     return 0
@@ -97,6 +114,13 @@ def _go_on(parked: QuerySet[Job], job: Job, actor: str) -> int:
         if ended:
             JobEvent.objects.create(job=job, actor=actor, action="unpark")
     return ended
+
+
+def _others_fit(job: Job, room: int) -> bool:
+    """Whether a file waits, or a scan may still find one, that was not refused and is no bigger than the room. Each is
+    refused once before its job is parked, so that this ends."""
+    waiting = waiting_files().filter(job=job, size__lte=room).exclude(reason_code__in=FULL)
+    return waiting.exists() or scans_under_way().filter(job=job).exists()
 
 
 def _later() -> object:

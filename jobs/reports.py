@@ -19,6 +19,7 @@ from jobs import sql
 from jobs.models import JobId, TaskKind
 from jobs.sql.rows import ReportRow
 from jobs.states import TaskStatus
+from jobs.words import iso_moment
 
 PAGE_ROWS = 1000
 
@@ -98,7 +99,7 @@ def _facts(row: ReportRow) -> dict[str, Any]:
 
 def _written(moment: datetime | None) -> str | None:
     """As the rest of the API writes moments."""
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+    return None if moment is None else iso_moment(moment)
 
 
 def _cells(row: ReportRow) -> list[str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
+from jobs.compiled import Compiled
 from jobs.counters import totals, totals_of
 from jobs.models import Checkpoint, Job, JobId, Lease, Scan, Slave, Task, TaskKind, Upload
 from jobs.sealing import unsealed
 from jobs.states import ACTIVE, UNSYNCED, JobStatus, TaskStatus
-from jobs.waiting import due_directories, due_files, has, is_active, is_busy_with_files
+from jobs.waiting import by_kind, due_directories, due_files, has, is_active, is_busy_with_files
 
 
 def visible_jobs(user: Any) -> QuerySet[Job]:
@@ -25,7 +27,7 @@ def visible_jobs(user: Any) -> QuerySet[Job]:
 
 
 class Progress(NamedTuple):
-    """Where a job stands, files only (directories and links are counted apart)."""
+    """Where a job stands. Files only, but for the last two."""
 
     files: int
     bytes_total: int
@@ -37,8 +39,10 @@ class Progress(NamedTuple):
     bytes_resumed: int
     dropped_bits: int
     bytes_failed: int = 0
+    paths_left: int = 0
+    """Files, links and directories that wait or are under way."""
     unsynced: int = 0
-    """Tasks of every kind that are not at the sink as they should be: waiting, under way or failed."""
+    """The same and those that failed: what is not at the sink as it should be."""
 
     @property
     def fraction(self) -> float:
@@ -50,9 +54,10 @@ class Progress(NamedTuple):
 
     @property
     def percent(self) -> float:
-        """0 … 100 with one decimal, rounded down; 100 only when every file is completed, the empty ones too."""
+        """0 … 100 with one decimal, rounded down; 100 only when nothing is unsynced, empty files and directories
+        included."""
         percent = math.floor(1000 * self.fraction) / 10
-        return percent if self.by_status.get(TaskStatus.COMPLETED, 0) == self.files else min(99.9, percent)
+        return min(99.9, percent) if self.unsynced else percent
 
     @property
     def bytes_left(self) -> int:
@@ -86,8 +91,13 @@ def progress_from(names: dict[str, int], under_way: int) -> Progress:
         bytes_resumed=names.get("bytes_resumed", 0),
         dropped_bits=names.get("dropped_bits", 0),
         bytes_failed=names.get(f"file.{TaskStatus.FAILED}.bytes", 0),
-        unsynced=sum(names.get(f"{kind}.{status}", 0) for kind in TaskKind for status in UNSYNCED),
+        paths_left=_of_every_kind(names, ACTIVE),
+        unsynced=_of_every_kind(names, UNSYNCED),
     )
+
+
+def _of_every_kind(names: dict[str, int], statuses: Collection[TaskStatus]) -> int:
+    return sum(names.get(f"{kind}.{status}", 0) for kind in TaskKind for status in statuses)
 
 
 class Overview(NamedTuple):
@@ -131,8 +141,8 @@ def task_percent(task: Task) -> float:
 
 
 def tracked_tasks(job: Job) -> QuerySet[Task]:
-    """What tracking lists: files, not directories, in the order of the catalogue."""
-    return Task.objects.filter(job=job).exclude(kind=TaskKind.DIRECTORY).order_by("id")
+    """What tracking lists: files and links, not directories."""
+    return by_kind(Task.objects.filter(job=job))[0]
 
 
 # ── for slaves ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,12 +166,26 @@ def reachable(slave: Slave, prefix: str = "") -> Q:
 
 def jobs_with_work(slave: Slave) -> list[Job]:
     """Servable jobs that have a file or link to copy now."""
-    return list(servable_jobs(slave).filter(has(due_files())))
+    return _looks_of(tuple(slave.aliases), slave.machine_id).for_files.rows()
 
 
 def jobs_with_directories(slave: Slave) -> list[Job]:
     """Servable jobs of which only directories are left: no scan under way, no other task that is not final."""
-    return list(servable_jobs(slave).filter(has(due_directories()), ~is_busy_with_files()))
+    return _looks_of(tuple(slave.aliases), slave.machine_id).for_directories.rows()
+
+
+class _Looks(NamedTuple):
+    """What a slave with nothing to do, and a scheduler with a queue to fill, asks again and again."""
+
+    for_files: Compiled[Job]
+    for_directories: Compiled[Job]
+
+
+@lru_cache(maxsize=2)
+def _looks_of(aliases: tuple[str, ...], machine_id: str) -> _Looks:
+    jobs = servable_jobs(Slave(aliases=list(aliases), machine_id=machine_id))
+    with_directories = jobs.filter(has(due_directories()), ~is_busy_with_files())
+    return _Looks(Compiled(jobs.filter(has(due_files()))), Compiled(with_directories))
 
 
 class Memory(NamedTuple):
@@ -203,12 +227,19 @@ def due_jobs() -> QuerySet[Job]:
 
 def jobs_to_publish() -> list[Job]:
     """Jobs of which a file or link may be claimed now."""
-    return list(_claimable_jobs().filter(has(due_files())).order_by("created_at"))
+    return _publishing().for_files.rows()
 
 
 def jobs_with_only_directories() -> list[Job]:
     """Jobs of which only directories are left to do."""
-    return list(_claimable_jobs().filter(has(due_directories()), ~is_busy_with_files()))
+    return _publishing().for_directories.rows()
+
+
+@cache
+def _publishing() -> _Looks:
+    jobs = _claimable_jobs()
+    with_directories = jobs.filter(has(due_directories()), ~is_busy_with_files())
+    return _Looks(Compiled(jobs.filter(has(due_files())).order_by("created_at")), Compiled(with_directories))
 
 
 def _claimable_jobs() -> QuerySet[Job]:
@@ -239,6 +270,16 @@ def finished_run_once_jobs() -> QuerySet[Job]:
 def leader(name: str = "scheduler") -> Lease | None:
     """Who leads now, if anybody's lease is fresh."""
     return Lease.objects.filter(name=name, expires_at__gt=Now()).first()
+
+
+def live_workers() -> int:
+    """How many workers the live slaves have together."""
+    return sum(slave.concurrency for slave in _live_slaves().rows())
+
+
+@cache
+def _live_slaves() -> Compiled[Slave]:
+    return Compiled(live_slaves())
 
 
 def live_slaves() -> QuerySet[Slave]:

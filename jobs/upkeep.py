@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from jobs import allowances, counters, transitions
+from jobs.compiled import Compiled
 from jobs.models import IdempotencyKey, Job, JobEvent, Notification, Sample, Slave, Task
 from jobs.notifications.outbox import Happening, tell
 from jobs.selectors import finished_run_once_jobs
-from jobs.states import WAITING, JobStatus
+from jobs.states import JobStatus
+from jobs.waiting import has, waiting_directories, waiting_files
 
 EVENT_DAYS = 90
 SLAVE_DAYS = 30
@@ -23,12 +26,17 @@ NOTIFICATION_DAYS = 30
 def complete_finished() -> int:
     """Run-once jobs of which nothing is left to do."""
     count = 0
-    for job in finished_run_once_jobs():
+    for job in _finished().rows():
         with transaction.atomic():
             transitions.lock_job_alone(job.pk)
             if finished_run_once_jobs().filter(pk=job.pk).exists():  # still, now that nobody can change it
                 count += _complete(job)
     return count
+
+
+@cache
+def _finished() -> Compiled[Job]:
+    return Compiled(finished_run_once_jobs())
 
 
 def _complete(job: Job) -> bool:
@@ -40,8 +48,8 @@ def _complete(job: Job) -> bool:
 
 def cancel_killed() -> int:
     """A batch of waiting tasks of every killed job."""
-    waiting = Task.objects.filter(job=OuterRef("pk"), status__in=WAITING)
-    return sum(transitions.cancel_batch(job) for job in Job.objects.filter(Exists(waiting), status=JobStatus.KILLED))
+    is_waited_for = Q(has(waiting_files())) | Q(has(waiting_directories()))
+    return sum(transitions.cancel_batch(job) for job in Job.objects.filter(is_waited_for, status=JobStatus.KILLED))
 
 
 def tidy() -> None:

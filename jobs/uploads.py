@@ -23,6 +23,9 @@ def owned(slave: Slave, keys: Collection[Key]) -> set[int]:
     """Ids of the tasks that may be published: still this slave's at the epoch it knows, unless it was declared offline
     or the job was killed."""
     wanted = dict(keys)
+    epochs = set(wanted.values())
+    if len(epochs) == 1 and sql.count_owned(str(slave.pk), list(wanted), *epochs) == len(wanted):
+        return set(wanted)  # as nearly always; thousands of rows less to fetch
     found = sql.owned(str(slave.pk), list(wanted))
     return {task_id for task_id, epoch in found if wanted[task_id] == epoch}
 

@@ -19,6 +19,9 @@ def _condition(column: str, template: str) -> Func:
 
 _IS_WAITING = Q(_condition("status", "%(expressions)s IN ('pending', 'retrying')"))
 _IS_FAILED = Q(_condition("status", "%(expressions)s = 'failed'"))
+_IS_SKIPPED = Q(_condition("status", "%(expressions)s = 'skipped'"))
+_IS_CANCELLED = Q(_condition("status", "%(expressions)s = 'cancelled'"))
+_IS_GIVEN_UP = _IS_FAILED | _IS_SKIPPED | _IS_CANCELLED
 _IS_DIRECTORY = Q(_condition("kind", "%(expressions)s = 'directory'"))
 _IS_NO_DIRECTORY = Q(_condition("kind", "NOT (%(expressions)s = 'directory')"))
 _IS_DUE = Q(not_before__isnull=True) | Q(not_before__lte=Now())
@@ -49,9 +52,19 @@ def tasks_in_hand() -> QuerySet[Task]:
     return Task.objects.filter(owner__isnull=False)
 
 
+def scans_under_way() -> QuerySet[Scan]:
+    """Those that may add files."""
+    return Scan.objects.filter(finished_at=None, is_preview=False, started_at__isnull=False)
+
+
 def failed_tasks() -> QuerySet[Task]:
     """What was given up."""
     return Task.objects.filter(_IS_FAILED)
+
+
+def is_given_up() -> Q:
+    """Tasks that ended without being at the sink."""
+    return _IS_GIVEN_UP
 
 
 def has(tasks: QuerySet[Task]) -> Exists:
@@ -66,22 +79,35 @@ def is_active() -> Q:
 
 def is_busy_with_files() -> Q:
     """Jobs (as OuterRef "pk") with files waiting or under way, directories in hand, or a scan that may add some."""
-    scanning = Scan.objects.filter(job=OuterRef("pk"), finished_at=None, is_preview=False, started_at__isnull=False)
+    scanning = scans_under_way().filter(job=OuterRef("pk"))
     return Q(has(waiting_files())) | Q(has(tasks_in_hand())) | Q(Exists(scanning))
 
 
+#: As the partial indexes have it.
+_INDEXED = {
+    TaskStatus.PENDING: _IS_WAITING,
+    TaskStatus.RETRYING: Q(_condition("status", "%(expressions)s = 'retrying'")),
+    TaskStatus.FAILED: _IS_FAILED,
+    TaskStatus.SKIPPED: _IS_SKIPPED,
+    TaskStatus.CANCELLED: _IS_CANCELLED,
+    TaskStatus.IN_PROGRESS: Q(owner__isnull=False),
+}
+
+
 def in_status(status: TaskStatus) -> Q:
-    """Tasks in this status; for those that few tasks are in, by an index."""
-    texts = {
-        **dict.fromkeys((TaskStatus.PENDING, TaskStatus.RETRYING), "('pending', 'retrying')"),
-        **dict.fromkeys((TaskStatus.FAILED, TaskStatus.SKIPPED), "('failed', 'skipped')"),
-    }
-    if status is TaskStatus.FAILED:
-        return _IS_FAILED
-    if status is TaskStatus.IN_PROGRESS:
-        return Q(owner__isnull=False)
-    exact = Q(status=status)
-    return Q(_condition("status", f"%(expressions)s IN {texts[status]}")) & exact if status in texts else exact
+    """Tasks in this status; for those that few tasks are in, by an index that holds them in the order of id. Those
+    that are pending are in two: say of which kind, too."""
+    return _INDEXED.get(status, Q()) & Q(status=status)
+
+
+def is_indexed(status: str) -> bool:
+    """Whether tasks in this status are found by an index of their own."""
+    return status in _INDEXED
+
+
+def by_kind(tasks: QuerySet[Task]) -> tuple[QuerySet[Task], QuerySet[Task]]:
+    """(files and links, directories) of these."""
+    return tasks.filter(_IS_NO_DIRECTORY), tasks.filter(_IS_DIRECTORY)
 
 
 def is_large(least_bytes: int) -> Q:

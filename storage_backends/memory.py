@@ -120,11 +120,13 @@ class _MemoryClient(ObjectClient):
             raise VersionChanged(f"'{display_path(key.encode())}' is larger than {max_bytes:,} bytes")
         return found.stored(key), found.data
 
-    def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
+    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
         found = self._bucket.objects.get(key)
         if found is None or str(found.generation) != version:
             raise VersionChanged()
-        return memoryview(found.data)[offset : offset + length]
+        data = found.data[offset : offset + len(buffer)]
+        buffer[: len(data)] = data
+        return len(data)
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
         return self._bucket.put(key, bytes(data), metadata, expected)

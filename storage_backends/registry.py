@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -57,11 +58,11 @@ def open_storage(url: str, path: bytes = b"", *, create: bool = False) -> Storag
 
 
 def load(url: str) -> None:
-    """Import the backend of this URL now, for a process that is about to fork. What is missing is told when it is
-    opened."""
-    backend = BACKENDS.get(StorageUrl.parse(url).scheme)
-    if backend:
-        with suppress(ImportError):
+    """Import the backend of this URL now, for a process that is about to fork. What is missing or wrong is told when
+    it is opened."""
+    with suppress(ImportError, ConfigurationError):
+        backend = BACKENDS.get(StorageUrl.parse(url).scheme)
+        if backend:
             importlib.import_module(backend.module)
 
 
@@ -110,5 +111,6 @@ def _unknown(scheme: str) -> str:
 
 
 def _needs(scheme: str, package: str, backend: Backend) -> str:
-    hint = f"type: make setup EXTRAS={backend.extra}" if backend.extra else "is the installation complete?"
+    pip = f"{sys.executable} -m pip install --require-hashes -r requirements/{backend.extra}.txt"
+    hint = f"type: make setup EXTRAS={backend.extra}, or: {pip}" if backend.extra else "is the installation complete?"
     return f"{scheme}:// needs {package}, which is not installed; {hint}"

@@ -12,13 +12,19 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote, unquote
 
-import django
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
-
 from transfers.management.locking import try_lock
+from transfers.oneshot.headstart import HeadStart
+
+#: People come here by `make sync`.
+USAGE = """make sync SOURCE=dir SINK=dir [ARGS="options"], such as ARGS="--exclude '*.tmp' --bwlimit 10M"
+       make sync SOURCE=dir SINK=dir ARGS=--help lists the options"""
+
+
+class NoPlace(Exception):
+    """There is no directory for the database. Django has its own kind, which would have to be loaded first."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -26,8 +32,9 @@ def main(arguments: Sequence[str]) -> None:
     trees = [Path(os.path.realpath(tree)) for tree in arguments[-2:]]
     try:
         os.environ.update(variables(os.environ, trees=trees))
-        lock = try_lock(Path(unquote(os.environ["DATABASE_URL"].removeprefix("sqlite:///")) + ".lock"))
-    except (ImproperlyConfigured, OSError) as error:
+        database = Path(unquote(os.environ["DATABASE_URL"].removeprefix("sqlite:///")))
+        lock = try_lock(database.with_name(f"{database.name}.lock"))
+    except (NoPlace, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     if lock is None:
@@ -35,11 +42,31 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit(2)
     os.environ["DJANGO_SETTINGS_MODULE"] = "syncf_site.settings_oneshot"
     with lock:
-        _run(arguments)
+        _run(arguments, _head_start(arguments, trees, is_first=not database.exists()))
 
 
-def _run(arguments: Sequence[str]) -> None:
+def _head_start(arguments: Sequence[str], trees: Sequence[Path], *, is_first: bool) -> HeadStart | None:
+    """On one processor it would only delay what it is to save; a listing by rules can't be guessed."""
+    has_rules = any(argument.startswith(("--e", "--i")) for argument in arguments)
+    if has_rules or len(os.sched_getaffinity(0)) == 1:
+        return None
+    try:
+        return HeadStart(trees, _storages(arguments[-2:]), expects_work=is_first)
+    except OSError:  # no process or descriptor is left, or a directory may not be looked at: told where it matters
+        return None
+
+
+def _storages(places: Sequence[str]) -> list[str]:
+    """URLs of the storages among them, as far as the environment tells."""
+    aliases = [alias for alias, colon, _ in (place.partition(":") for place in places) if colon]
+    return [url for alias in aliases if (url := os.environ.get(f"STORAGE_{alias.upper()}"))]
+
+
+def _run(arguments: Sequence[str], head_start: HeadStart | None) -> None:
     """`manage.py sync`, without looking through all apps for all commands first."""
+    import django
+    from django.conf import settings
+
     django.setup()
     from transfers.management.commands.sync import Command
     from transfers.oneshot import schema
@@ -47,7 +74,9 @@ def _run(arguments: Sequence[str]) -> None:
     database = Path(settings.DATABASES["default"]["NAME"])
     if not database.exists():
         schema.begin(database)
-    Command().run_from_argv(["manage.py", "sync", *arguments])
+    command = Command()
+    command.usage, command.head_start = USAGE, head_start
+    command.run_from_argv(["make", "sync", *arguments])
 
 
 def variables(environment: Mapping[str, str], *, trees: Sequence[Path]) -> dict[str, str]:
@@ -76,18 +105,31 @@ def _state_directory(environment: Mapping[str, str], trees: Sequence[Path]) -> P
     for directory in (state_home / "syncf", Path(f"/var/tmp/syncf-{os.geteuid()}")):
         if not any(directory.resolve().is_relative_to(tree) for tree in trees):
             return _private(directory)
-    raise ImproperlyConfigured("Set XDG_STATE_HOME to a directory that is neither in SOURCE nor in SINK.")
+    raise NoPlace("Set XDG_STATE_HOME to a directory that is neither in SOURCE nor in SINK.")
 
 
 def _private(directory: Path) -> Path:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
-        raise ImproperlyConfigured(
+        raise NoPlace(
             f"{directory} belongs to somebody else. Set XDG_STATE_HOME to a directory of your own."
         )
     return directory
 
 
+def _leave(code: int) -> NoReturn:
+    """At once: nothing is left to be done, and taking all modules apart takes longer than many a sync."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody reads the answer any more
+        code = code or 1
+    os._exit(code)
+
+
 if __name__ == "__main__":
     gc.disable()  # while everything is imported there is nothing to collect; the command turns it on
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else 0)

@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "jobs.hanging_up.after_trouble",
     "django.middleware.security.SecurityMiddleware",
     "syncf_site.security.content_security_policy",
     "syncf_site.security.too_many_logins",
@@ -189,17 +190,18 @@ globals().update(_environment.email)
 
 # ── Logging ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+_FORMATTERS = {
+    "text": {"()": "storage_backends.logs.OneLine", "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+    "json": {
+        "()": "pythonjsonlogger.json.JsonFormatter",
+        "fmt": "%(asctime)s %(levelname)s %(name)s %(process)d %(message)s",
+        "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger", "process": "pid"},
+    },
+}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "text": {"()": "storage_backends.logs.OneLine", "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "%(asctime)s %(levelname)s %(name)s %(process)d %(message)s",
-            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger", "process": "pid"},
-        },
-    },
+    "formatters": {_environment.log_format: _FORMATTERS[_environment.log_format]},  # each one named is imported
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": _environment.log_format}},
     "root": {"handlers": ["stderr"], "level": _environment.log_level},
     "loggers": {

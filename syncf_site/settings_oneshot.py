@@ -3,7 +3,10 @@
 Every module that is not imported is time before the first byte: the whole site takes four times as long to load.
 """
 
+import logging.config
+
 from syncf_site.settings import *  # noqa: F403
+from syncf_site.settings import LOGGING
 
 INSTALLED_APPS = [
     "jobs.apps.JobsConfig",
@@ -12,5 +15,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
 ]
 MIDDLEWARE = []
+# Django's own begins with handlers for a web's errors, and imports its pages for them.
+LOGGING_CONFIG = None
+logging.config.dictConfig(LOGGING)
 # Whoever runs it sees how it ends.
 WEBHOOKS, WEBHOOK_ORIGINS, SENDS_EMAIL = [], [], False

@@ -1,5 +1,6 @@
 """What every test may ask for. Which database and broker they get is chosen in tests/support/stack.py."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,19 +17,27 @@ ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts us in the background (`make test` does with one stack) has Ctrl-C ignored, and so would every
+    # process that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_report_header() -> str:
     return f"stack: {stack.name()}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what one pass is enough for, and leave it out of the second."""
-    once = [item for item in items if item.path.relative_to(ROOT).as_posix().startswith(stack.ONE_STACK_DIRECTORIES)]
-    for item in once:
-        item.add_marker("one_stack")
-    if stack.is_postgres():
-        config.hook.pytest_deselected(items=once)
-        items[:] = [item for item in items if item not in once]
+    """Mark what one pass is enough for, and leave it out of the other."""
+    left_out = []
+    for item in items:
+        path = item.path.relative_to(ROOT).as_posix()
+        if path.startswith(stack.ONE_STACK_DIRECTORIES):
+            item.add_marker("one_stack")
+            left_out += [item] if stack.leaves_out(path) else []
+    config.hook.pytest_deselected(items=left_out)
+    chosen = set(items).difference(left_out)
+    items[:] = [item for item in items if item in chosen]
 
 
 @pytest.fixture(scope="session")

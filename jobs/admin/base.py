@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.forms.widgets import Script
@@ -30,6 +31,15 @@ class CappedPaginator(AnyPaginator):
         return int(rows.order_by()[: self.CAP].count()) if isinstance(rows, QuerySet) else len(rows)
 
 
+class PlainChangeList(ChangeList):
+    """Offers to show all only where something is left out."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """See above."""
+        super().get_results(request)
+        self.full_result_count = None if self.query or self.has_active_filters else self.result_count
+
+
 class HistoryKeeper(AnyModelAdmin):
     """Nobody deletes: the history stays."""
 
@@ -40,6 +50,10 @@ class HistoryKeeper(AnyModelAdmin):
     class Media:
         css = {"all": ("jobs/admin.css",)}  # noqa: RUF012
         js = (Script("jobs/admin.js", defer=True),)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """See there."""
+        return PlainChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Headed by what is listed."""

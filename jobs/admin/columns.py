@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.utils.timesince import timeuntil
 
 from jobs import insight
 from jobs.admin import display
+from jobs.admin.base import PlainChangeList
 from jobs.admin.display import NOTHING
 from jobs.admin.panels import state_badge
 from jobs.durations import format_interval
@@ -25,7 +25,7 @@ from jobs.states import JobStatus, TaskStatus
 LIVE = ("state", "progress", "speed", "fresh", "failed")
 
 
-class JobChangeList(ChangeList):
+class JobChangeList(PlainChangeList):
     """Looks at the whole page of jobs at once."""
 
     def get_results(self, request: HttpRequest) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from jobs.insight import Eta, Freshness, JobInsight
 from jobs.states import JobStatus
+from jobs.words import ago, human_bytes, human_seconds, human_speed
 
 NOTHING = "–"
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def badge(state: str, failed: int = 0) -> SafeString:
@@ -20,6 +19,11 @@ def badge(state: str, failed: int = 0) -> SafeString:
     if state == JobStatus.COMPLETED and failed:
         return format_html('<span class="syncf-badge syncf-warning">completed, {} failed</span>', failed)
     return format_html('<span class="syncf-badge syncf-{}">{}</span>', state, state.replace("_", " "))
+
+
+def code(text: str) -> SafeString | str:
+    """A reason's code, which breaks between its words where it must."""
+    return format_html_join(mark_safe("_<wbr>"), "{}", ((word,) for word in text.split("_"))) if text else NOTHING
 
 
 def bar(percent: float, text: str = "") -> SafeString:
@@ -33,35 +37,20 @@ def bar(percent: float, text: str = "") -> SafeString:
 
 
 def size(count: int | None) -> str:
-    """1.5 MB"""
-    return NOTHING if count is None else filesizeformat(count)
+    """1.5 MiB, on one line."""
+    return NOTHING if count is None else human_bytes(count).replace(" ", _NO_BREAK)
 
 
 def speed(bytes_per_second: float) -> str:
-    """1.5 MB/s; nothing where nothing moves."""
-    return f"{filesizeformat(bytes_per_second)}/s" if bytes_per_second >= 1 else NOTHING
-
-
-def duration(seconds: float) -> str:
-    """Two units: 45 s, 3 min 20 s, 1 h 12 min, 5 d 3 h."""
-    whole = round(seconds)
-    for length, unit, below, smaller in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= length:
-            rest = whole % length // below
-            return f"{whole // length} {unit} {rest} {smaller}" if rest else f"{whole // length} {unit}"
-    return f"{whole} s"
-
-
-def ago(moment: datetime) -> str:
-    """3 min 20 s ago"""
-    return f"{duration(max(0.0, (timezone.now() - moment).total_seconds()))} ago"
+    """1.5 MiB/s, on one line; nothing where nothing moves."""
+    return human_speed(bytes_per_second).replace(" ", _NO_BREAK) if bytes_per_second >= 1 else NOTHING
 
 
 def time_left(eta: Eta) -> str:
     """How long a job will still take, as far as that can be told."""
     if eta.is_estimating:
         return "estimating…"
-    return NOTHING if eta.seconds is None else f"about {duration(eta.seconds)}"
+    return NOTHING if eta.seconds is None else f"about {human_seconds(eta.seconds)}"
 
 
 def freshness(fresh: Freshness) -> str:
@@ -71,7 +60,7 @@ def freshness(fresh: Freshness) -> str:
     if not fresh.unsynced:
         return f"in sync as of {ago(fresh.synced_as_of)}"
     behind = (timezone.now() - fresh.synced_as_of).total_seconds()
-    return f"up to {duration(behind)} behind"
+    return f"up to {human_seconds(behind)} behind"
 
 
 def progress_bar(insight: JobInsight) -> SafeString:

@@ -72,11 +72,11 @@ class SizeFilter(admin.SimpleListFilter):
     title, parameter_name = "size", "size"
     RANGES = {  # noqa: RUF012
         "empty": ("empty", Q(size=0)),
-        "small": ("up to 16 MB", Q(size__gt=0, size__lt=INDEXED_SIZE_BYTES)),
-        "large": ("16 MB and more", is_large(INDEXED_SIZE_BYTES)),
-        "100m": ("100 MB and more", is_large(100 * MIB)),
-        "1g": ("1 GB and more", is_large(GIB)),
-        "10g": ("10 GB and more", is_large(10 * GIB)),
+        "small": ("up to 16 MiB", Q(size__gt=0, size__lt=INDEXED_SIZE_BYTES)),
+        "large": ("16 MiB and more", is_large(INDEXED_SIZE_BYTES)),
+        "100m": ("100 MiB and more", is_large(100 * MIB)),
+        "1g": ("1 GiB and more", is_large(GIB)),
+        "10g": ("10 GiB and more", is_large(10 * GIB)),
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs import drafts, services
+from jobs.choices import Verify, WhenChanging
 from jobs.durations import format_interval, parse_interval
 from jobs.errors import Refusal
 from jobs.models import Job
@@ -30,6 +31,17 @@ OPTIONS = (
 #: The button that shows what the job would do instead of starting it.
 PREVIEW = "_preview"
 PATHS = ("source_type", "source_path", "sink_type", "sink_path")
+
+
+#: In words that fit a telephone; what they mean is said below the field.
+SHORT_CHOICES: dict[str, list[tuple[str, str]]] = {
+    "verify": [
+        (Verify.READBACK, "read back (default)"),
+        (Verify.DISK, "read from the device"),
+        (Verify.STORED, "server's checksums"),
+    ],
+    "when_changing": [(WhenChanging.FAIL, "fails (default)"), (WhenChanging.WAIT, "is waited for")],
+}
 
 
 class IntervalField(forms.CharField):
@@ -71,6 +83,20 @@ class JobForm(JobModelForm):
         model = Job
         fields: tuple[str, ...] = OPTIONS
         widgets: ClassVar = {"exclude": forms.Textarea({"rows": 4}), "include": forms.Textarea({"rows": 4})}
+        labels: ClassVar = {"when_changing": "A file that changes", "webhook_url": "Webhook URL"}
+        help_texts: ClassVar = {
+            "verify": "How the sink's copy is proved equal to the source before it gets its name: compared with what "
+            "the sink returns, read again from the device, or by the checksums of an object store's server.",
+            "when_changing": "While it is copied: it fails after all attempts, or is copied once it is left alone.",
+            "quiet_seconds": "So long it must have been left alone.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, choices in SHORT_CHOICES.items():
+            field = self.fields.get(name)
+            if isinstance(field, forms.ChoiceField):
+                field.choices = choices
 
     def _post_clean(self) -> None:
         """After the fields and the model's validators: hand over to the services if nothing is wrong so far."""

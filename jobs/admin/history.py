@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from jobs import selectors
 from jobs.admin.base import ReadOnly
-from jobs.admin.display import badge
+from jobs.admin.display import badge, code
 from jobs.models import Finding, JobEvent, Scan
 
 if TYPE_CHECKING:
@@ -64,6 +64,25 @@ class FindingInline(FindingInlineBase):
         return False
 
 
+class PhaseFilter(admin.SimpleListFilter):
+    """By how far a scan is."""
+
+    title, parameter_name = "phase", "phase"
+    CONDITIONS = {  # noqa: RUF012
+        "under way": Q(finished_at=None),
+        "failed": Q(finished_at__isnull=False) & ~Q(error_code=""),
+        "finished": Q(finished_at__isnull=False, error_code=""),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """All there are."""
+        return [(phase, phase) for phase in self.CONDITIONS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Scan]) -> QuerySet[Scan]:
+        """Of one phase."""
+        return queryset.filter(self.CONDITIONS.get(self.value() or "", Q()))
+
+
 @admin.register(Scan)
 class ScanAdmin(OfJobs):
     """One comparison of source, catalogue and sink."""
@@ -72,7 +91,7 @@ class ScanAdmin(OfJobs):
         *("number", "of_job", "state", "requested_at"),
         *("errors", "new", "changed", "unchanged", "skipped", "gone", "files_seen"),
     )
-    list_filter = ("is_preview", ("finished_at", admin.EmptyFieldListFilter))
+    list_filter = (PhaseFilter, "is_preview")
     search_fields = ("job__name", "error_text")
     fields = (
         *("of_job", "state", "is_preview", "owner", "requested_at", "started_at", "finished_at"),
@@ -97,11 +116,16 @@ class ScanAdmin(OfJobs):
 class JobEventAdmin(OfJobs):
     """Who did what, when and why."""
 
-    list_display = ("at", "action", "actor", "of_job", "count", "reason_code", "text")
+    list_display = ("at", "action", "actor", "of_job", "count", "reason", "text")
     list_filter = ("action",)
     search_fields = ("actor", "text", "reason_code")
     fields = ("at", "action", "actor", "of_job", "of_task", "count", "reason_code", "text")
     readonly_fields = fields
+
+    @admin.display(description="Reason")
+    def reason(self, event: JobEvent) -> SafeString | str:
+        """Its code."""
+        return code(event.reason_code)
 
     @admin.display(description="Task")
     def of_task(self, event: JobEvent) -> SafeString | str:

@@ -23,7 +23,8 @@ from jobs.admin.create import CreateViews, may_discard
 from jobs.admin.forms import OPTIONS, PATHS, PREVIEW, JobForm, NewJobForm
 from jobs.admin.live import live
 from jobs.admin.panels import job_panels
-from jobs.admin.verbs import VERBS, Verb, may, perform
+from jobs.admin.verbs import START, VERBS, Verb, may, perform
+from jobs.drafts import is_draft
 from jobs.models import Job
 
 
@@ -133,7 +134,10 @@ class JobAdmin(JobColumns, CreateViews, HistoryKeeper):
         if verb.is_destructive and request.POST.get("confirmed") != "yes":
             return self._ask(request, verb, jobs)
         reason = request.POST.get("reason", "")
-        perform(request, verb, jobs, **({"reason_code": reason} if reason and verb.name == "retry" else {}))
+        drafts = [job for job in jobs if is_draft(job)] if verb.name == "resume" else []
+        perform(request, START, drafts)
+        others = [job for job in jobs if job not in drafts]
+        perform(request, verb, others, **({"reason_code": reason} if reason and verb.name == "retry" else {}))
         return None
 
     def _ask(self, request: HttpRequest, verb: Verb, jobs: QuerySet[Job]) -> HttpResponse:

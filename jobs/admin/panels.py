@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from jobs import insight, selectors
 from jobs.admin.display import badge
 from jobs.admin.plot import throughput_plot
-from jobs.admin.verbs import VERBS, may
+from jobs.admin.verbs import START, VERBS, may
 from jobs.drafts import is_draft
 from jobs.models import Job
 from jobs.states import UNFINISHED_JOB, JobStatus, TaskStatus
@@ -38,7 +38,7 @@ def job_panels(request: HttpRequest, job: Job) -> Panels:
     verbs = [verb for verb in VERBS.values() if job.status in verb.possible_in and may(request, verb)]
     is_new = is_draft(job)
     if is_new:
-        verbs = [verb._replace(label="Start") if verb.name == "resume" else verb for verb in verbs]
+        verbs = [START if verb.name == "resume" else verb for verb in verbs]
     panels = {
         "verbs": _rendered("verbs", job=job, verbs=verbs),
         "head": _rendered("head", job=job, insight=found, state=state_badge(job, found)),

@@ -11,18 +11,19 @@ from django.db.models import Case, Count, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from jobs import slaves
-from jobs.admin.base import ReadOnly
-from jobs.admin.display import ago, badge, speed
+from jobs.admin.base import PlainChangeList, ReadOnly
+from jobs.admin.display import NOTHING, badge, speed
 from jobs.admin.verbs import log_change
 from jobs.models import Slave
 from jobs.waiting import tasks_in_hand
+from jobs.words import ago
 
 
-class SlaveChangeList(ChangeList):
+class SlaveChangeList(PlainChangeList):
     """Counts what each has in hand, for the whole page at once."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -55,9 +56,9 @@ class SlaveAdmin(ReadOnly):
     ordering = (Case(When(state=Slave.State.OFFLINE, then=1), default=0).asc(), "-started_at")
     search_fields = ("name", "host")
     fields = (
-        *("name", "health", "heartbeat", "leases", "throughput", "concurrency", "version", "host", "pid", "machine_id"),
-        *("id", "aliases", "unreachable", "started_at", "heartbeat_at", "lease_expires_at"),
-        *("drain_requested_at", "stopped_at"),
+        *("name", "health", "heartbeat", "leases", "throughput", "concurrency", "version", "host"),
+        *("process_id", "machine_id", "id", "storages", "out_of_reach", "started_at", "heartbeat_at"),
+        *("lease_expires_at", "drain_requested_at", "stopped_at"),
     )
     readonly_fields = fields
 
@@ -127,6 +128,21 @@ class SlaveAdmin(ReadOnly):
         url = reverse("admin:jobs_task_changelist")
         words = (url, slave.name, slave.held)
         return format_html('<a href="{}?status__exact=in_progress&amp;slave={}">{}</a>', *words)
+
+    @admin.display(description="PID")
+    def process_id(self, slave: Slave) -> int:
+        """On its host."""
+        return slave.pid
+
+    @admin.display(description="Storages")
+    def storages(self, slave: Slave) -> str:
+        """Those it reached when it started."""
+        return ", ".join(sorted(slave.aliases)) or NOTHING
+
+    @admin.display(description="Out of reach")
+    def out_of_reach(self, slave: Slave) -> SafeString | str:
+        """The others, and why."""
+        return format_html_join(mark_safe("<br>"), "{}: {}", sorted(slave.unreachable.items())) or NOTHING
 
     @admin.display(description="Throughput")
     def throughput(self, slave: Slave) -> str:

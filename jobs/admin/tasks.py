@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import BinaryField, Q, QuerySet
-from django.db.models.functions import Substr
-from django.db.models.lookups import GreaterThanOrEqual, LessThan
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs import selectors, services
-from jobs.admin.display import badge, bar, size
+from jobs.admin.display import badge, bar, code, size
 from jobs.admin.filters import ReasonFilter, SizeFilter, SlaveFilter, StateFilter
 from jobs.admin.history import OfJobs
+from jobs.admin.listing import ANYWHERE, TaskChangeList, job_of
 from jobs.admin.verbs import VERBS, log_change, may
+from jobs.catalogue import begins_with
 from jobs.errors import Refusal
 from jobs.insight.why import why
-from jobs.models import INDEXED_PATH_BYTES, Task
+from jobs.models import Task
 from jobs.states import TaskStatus
-
-#: As the index over the paths has it.
-_INDEXED = Substr("path", 1, INDEXED_PATH_BYTES, output_field=BinaryField())
-ANYWHERE = "*"
-
-
-class TaskChangeList(ChangeList):
-    """In a job the files stand in the order of their paths, which is that of an index; elsewhere the newest first."""
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """See there."""
-        return [_INDEXED.asc(), "path_sha256"] if _job_of(request) else ["-id"]
-
-
-def _job_of(request: HttpRequest) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(request.GET.get("job__exact", ""))
-    except ValueError:
-        return None
 
 
 @admin.register(Task)
@@ -51,7 +30,7 @@ class TaskAdmin(OfJobs):
     """One path of one job and the state it is in."""
 
     change_form_template = "admin/jobs/task/change_form.html"
-    list_display = ("shown_path", "state", "progress", "file_size", "of_job", "attempts", "slave_name", "reason_code")
+    list_display = ("shown_path", "state", "progress", "file_size", "of_job", "attempts", "slave_name", "reason")
     list_filter = (StateFilter, ReasonFilter, SlaveFilter, SizeFilter, "kind")
     search_fields = ("path_display",)
     change_list_template = "admin/jobs/task/change_list.html"
@@ -62,7 +41,7 @@ class TaskAdmin(OfJobs):
         """Without the raw names and their digests, which nothing here shows."""
         return super().get_queryset(request).defer("path", "path_sha256")
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TaskChangeList]:
         """See `TaskChangeList`."""
         return TaskChangeList
 
@@ -75,9 +54,10 @@ class TaskAdmin(OfJobs):
         if ANYWHERE in search_term:
             parts = [part for part in search_term.split(ANYWHERE) if part]
             return queryset.filter(*(Q(path_display__icontains=part) for part in parts)), False
-        job = _job_of(request)
+        job = job_of(request)
         jobs = [job] if job else list(selectors.visible_jobs(request.user).values_list("pk", flat=True))
-        return queryset.filter(_begins_with(search_term), job_id__in=jobs), False
+        beginning = search_term.encode(errors="surrogatepass").removeprefix(b"/")
+        return queryset.filter(begins_with(beginning), job_id__in=jobs), False
 
     # ── one task ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,17 +116,12 @@ class TaskAdmin(OfJobs):
         """Of this file."""
         return bar(selectors.task_percent(task))
 
+    @admin.display(description="Reason")
+    def reason(self, task: Task) -> SafeString | str:
+        """Its code."""
+        return code(task.reason_code)
+
     @admin.display(description="Size")
     def file_size(self, task: Task) -> str:
         """At the source."""
         return size(task.size)
-
-
-def _begins_with(text: str) -> Q:
-    """The paths between this beginning and the next one of the same length."""
-    raw = text.encode(errors="surrogatepass").removeprefix(b"/")[:INDEXED_PATH_BYTES]
-    condition = Q(GreaterThanOrEqual(_INDEXED, raw))
-    beyond = raw.rstrip(b"\xff")
-    if not beyond:
-        return condition
-    return condition & Q(LessThan(_INDEXED, beyond[:-1] + bytes([beyond[-1] + 1])))

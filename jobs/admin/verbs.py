@@ -78,6 +78,10 @@ VERBS = {
 }
 
 
+#: Of a job that was only looked at so far.
+START = VERBS["resume"]._replace(label="Start", done="started", refused="started")
+
+
 def may(request: HttpRequest, verb: Verb) -> bool:
     """Whether who asks holds the verb's permission."""
     return bool(request.user.has_perm(f"jobs.{verb.permission}"))

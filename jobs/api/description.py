@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal, NamedTuple
@@ -98,12 +99,12 @@ def _call(verb: str, path: str, operation: dict[str, Any]) -> Call:
 
 
 def _parameter(found: dict[str, Any]) -> Field:
-    return Field(found["name"], _words(found["schema"]), found.get("description", ""), found["in"])
+    return Field(found["name"], _words(found["schema"]), _about(found), found["in"])
 
 
 def _shape(name: str, schema: dict[str, Any]) -> Shape:
     found = schema.get("properties", {})
-    fields = [Field(field, _words(inner), inner.get("description", "")) for field, inner in found.items()]
+    fields = [Field(field, _words(inner), _about(inner)) for field, inner in found.items()]
     return Shape(name, "" if "enum" in schema else schema.get("description", ""), fields, _words(schema))
 
 
@@ -134,3 +135,16 @@ def _joined(parts: list[Words], glue: str) -> Iterator[Word]:
         if number:
             yield Word(glue)
         yield from words
+
+
+#: What the schema's generator adds to a text: each word a field may be, with its label.
+_CHOICE = re.compile(r"\n*^\* `(?P<word>[^`]*)` - (?P<label>.*)$", re.M)
+
+
+def _about(found: dict[str, Any]) -> str:
+    """Its description; words that explain themselves stand beside it already."""
+    return _CHOICE.sub(_choice, found.get("description", "")).strip()
+
+
+def _choice(choice: re.Match[str]) -> str:
+    return "" if choice["label"] == choice["word"] else f"\n{choice['word']}: {choice['label']}."

@@ -9,7 +9,10 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from jobs.catalogue import BY_PATH, behind
 from jobs.errors import Refusal
+from jobs.models import Job, Task
+from jobs.waiting import is_indexed
 
 PAGE_ROWS, MAX_PAGE_ROWS = 100, 500
 #: Query parameters that are never filters.
@@ -41,8 +44,26 @@ def slice_by_id(request: Request, rows: QuerySet[Any], *, newest_first: bool = F
     cursor = _cursor(request)
     if cursor is not None:
         rows = rows.filter(**{lookup: cursor})
+    return _cut(request, rows.order_by(order))
+
+
+def slice_of_tasks(request: Request, job: Job, tasks: QuerySet[Task]) -> Slice:
+    """The page of the job's `tasks` after that of `?cursor=`: in the order of their paths, and where a status has an
+    index of its own, in the order of their ids. Raises as `slice_by_id` does."""
+    if is_indexed(request.query_params.get("status", "")):
+        return slice_by_id(request, tasks)
+    cursor = _cursor(request)
+    if cursor is not None:
+        last = Task.objects.filter(job=job, pk=cursor).only("path", "path_sha256").first()
+        if last is None:
+            raise _bad_cursor()
+        tasks = tasks.filter(behind(last))
+    return _cut(request, tasks.order_by(*BY_PATH))
+
+
+def _cut(request: Request, rows: QuerySet[Any]) -> Slice:
     size = _page_rows(request)
-    found: list[Model] = list(rows.order_by(order)[: size + 1])
+    found: list[Model] = list(rows[: size + 1])
     if len(found) <= size:
         return Slice(found, None)
     return Slice(found[:size], replace_query_param(request.build_absolute_uri(), "cursor", found[size - 1].pk))
@@ -53,9 +74,13 @@ def _cursor(request: Request) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= _MAX_ID):
-        hint = "Follow the `next` of the page before instead of making one up."
-        raise Refusal("BAD_CURSOR", "The cursor can't be understood.", field="cursor", hint=hint)
+        raise _bad_cursor()
     return int(text)
+
+
+def _bad_cursor() -> Refusal:
+    hint = "Follow the `next` of the page before instead of making one up."
+    return Refusal("BAD_CURSOR", "The cursor can't be understood.", field="cursor", hint=hint)
 
 
 def _page_rows(request: Request) -> int:

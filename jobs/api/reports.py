@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from jobs import reports, selectors
 from jobs.api.serializers import JobOut, ReportOut, SummaryOut
 from jobs.models import Job
+from jobs.words import iso_moment
 
 
 class WhateverIsAccepted(BaseContentNegotiation):
@@ -60,7 +61,7 @@ class ReportActions:
         job = self.get_object()
         overviews = selectors.overviews([job.pk])
         head = {
-            "generated_at": timezone.now().isoformat().replace("+00:00", "Z"),
+            "generated_at": iso_moment(timezone.now()),
             "job": JobOut(job, context={"overviews": overviews}).data,
             "summary": SummaryOut(overviews[str(job.pk)].progress).data,
         }

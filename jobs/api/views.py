@@ -22,7 +22,7 @@ from jobs.api.base import Guarded
 from jobs.api.drafting import DraftActions
 from jobs.api.errors import shown_at
 from jobs.api.filters import EventFilters, JobFilters, SlaveFilters, StrictBackend, TaskFilters
-from jobs.api.pagination import Pages, slice_by_id
+from jobs.api.pagination import Pages, slice_by_id, slice_of_tasks
 from jobs.api.reports import ReportActions
 from jobs.api.serializers import (
     Created,
@@ -258,9 +258,10 @@ class JobViewSet(Guarded, DraftActions, ReportActions, TaskActions, mixins.ListM
     @extend_schema(parameters=[*_TASK_FILTERS, *_KEYSET], responses=TrackingOut, filters=False)
     @action(detail=True, filterset_class=TaskFilters, pagination_class=None)
     def tracking(self, request: Request, pk: str) -> Response:
-        """The job, its totals and a page of its files."""
+        """The job, its totals and a page of its files, in the order of their paths; asked for by a status other than
+        completed, in the order they were found."""
         job = self.get_object()
-        tasks = slice_by_id(request, self.filter_queryset(selectors.tracked_tasks(job)))
+        tasks = slice_of_tasks(request, job, self.filter_queryset(selectors.tracked_tasks(job)))
         seen = insight.look([job])
         now = seen[str(job.pk)]
         found = {"job": job, "summary": now.progress, "now": now, "tasks": tasks.rows, "next": tasks.next}

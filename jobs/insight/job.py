@@ -33,7 +33,8 @@ class JobInsight(NamedTuple):
 def look(jobs: Sequence[Job]) -> dict[str, JobInsight]:
     """Job id → insight, for a page of jobs in six queries."""
     ids = [job.pk for job in jobs]
-    known, held, fast, has_slaves = overviews(ids), hands(ids), speeds(ids), live_slaves().exists()
+    known, held, has_slaves = overviews(ids), hands(ids), live_slaves().exists()
+    fast = speeds(ids, {key: each.last_scan.started_at for key, each in known.items() if each.last_scan})
     found = {}
     for job in jobs:
         key = str(job.pk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -24,21 +24,34 @@ class Speed(NamedTuple):
 
     bytes_per_second: float = 0.0
     files_per_second: float = 0.0
+    files: int = 0
+    """How many it was seen by."""
 
 
-def speeds(job_ids: Collection[JobId] | None) -> dict[str, Speed]:
-    """Job id → speed, in one query; zero where nothing was copied lately. None: of all jobs that copied lately."""
+def speeds(
+    job_ids: Collection[JobId] | None, begun: Mapping[str, datetime | None] | None = None
+) -> dict[str, Speed]:
+    """Job id → speed, in one query; zero where nothing was copied lately. None: of all jobs that copied lately.
+
+    `begun`: job id → when its last scan began, before which nothing of it can have been copied if that falls into the
+    first ten seconds that were written down."""
     found = {str(job): Speed() for job in job_ids or ()}
-    since = Now() - timedelta(seconds=WINDOW_SECONDS + Sample.SECONDS)
-    recent = Sample.objects.filter(at__gt=since)
+    recent = Sample.objects.filter(at__gt=Now() - timedelta(seconds=WINDOW_SECONDS + Sample.SECONDS))
     if job_ids is not None:
         recent = recent.filter(job_id__in=job_ids)
     sums = recent.values_list("job_id").annotate(first=Min("at"), size=Sum("bytes"), count=Sum("files"))
     now = timezone.now()
     for job, first, size, count in sums.order_by():
-        seconds = max(LEAST_SECONDS, (now - first).total_seconds())
-        found[str(job)] = Speed(size / seconds, count / seconds)
+        start = _start(first, (begun or {}).get(str(job)))
+        seconds = max(LEAST_SECONDS, (now - start).total_seconds())
+        found[str(job)] = Speed(size / seconds, count / seconds, count)
     return found
+
+
+def _start(first: datetime, begun: datetime | None) -> datetime:
+    """Of what was copied: ten seconds are written down under the moment they began."""
+    is_within = begun is not None and first < begun < first + timedelta(seconds=Sample.SECONDS)
+    return begun if begun is not None and is_within else first
 
 
 class Moment(NamedTuple):

@@ -251,7 +251,8 @@ _IS_WAITING = Q(status__in=[TaskStatus.PENDING, TaskStatus.RETRYING])
 class Task(models.Model):
     """One path of one job and the state it is in: catalogue and queue in one table."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="tasks", db_index=False)
+    # That job and slave exist is not checked for each row, only for each batch (docs/adr/0015).
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="tasks", db_index=False, db_constraint=False)
     kind = models.CharField(max_length=10, choices=TaskKind)
     path = models.BinaryField()
     """Raw bytes, relative to the job's roots; a directory's ends in a slash."""
@@ -273,7 +274,9 @@ class Task(models.Model):
     checksum = models.BinaryField(max_length=32, null=True)
     """SHA-256 of what was read back from the sink; of the target for a symlink."""
 
-    owner = models.ForeignKey(Slave, null=True, on_delete=models.PROTECT, related_name="tasks", db_index=False)
+    owner = models.ForeignKey(
+        Slave, null=True, on_delete=models.PROTECT, related_name="tasks", db_index=False, db_constraint=False
+    )
     epoch = models.IntegerField(default=0)
     attempts = models.IntegerField(default=0)
     not_before = models.DateTimeField(null=True)
@@ -312,9 +315,13 @@ class Task(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["job", "id"], name="task_waiting", condition=_IS_WAITING & ~_IS_DIRECTORY),
             models.Index(fields=["job", "id"], name="task_waiting_directory", condition=_IS_WAITING & _IS_DIRECTORY),
+            models.Index("job", "id", name="task_retrying", condition=Q(status=TaskStatus.RETRYING)),
             models.Index(fields=["job", "owner"], name="task_owned", condition=Q(owner__isnull=False)),
             models.Index(
-                "job", "id", name="task_failed", condition=Q(status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED])
+                "job",
+                "id",
+                name="task_given_up",
+                condition=_is_one_of(TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED),
             ),
             models.Index("job", "reason_code", name="task_failed_why", condition=Q(status=TaskStatus.FAILED)),
             models.Index("size", name="task_large", condition=Q(size__gte=INDEXED_SIZE_BYTES)),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from email.utils import parseaddr
-from smtplib import SMTPException, SMTPResponseException
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core import mail
 
 from jobs.notifications.errors import NotDelivered
 from jobs.notifications.outbox import Happening
@@ -24,9 +23,11 @@ _SUBJECTS = {
 
 def send(address: str, *, uid: str, payload: bytes) -> None:
     """Hand it to the mail server; raises NotDelivered."""
+    from smtplib import SMTPException, SMTPResponseException  # a scheduler that sends nothing does not wait for it
+
     told = json.loads(payload)
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
-    message = EmailMessage(
+    message = mail.EmailMessage(
         subject=_subject(told),
         body=_body(told),
         to=[address],

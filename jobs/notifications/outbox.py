@@ -14,6 +14,7 @@ from jobs.counters import totals
 from jobs.models import Job, Notification
 from jobs.notifications.addresses import addresses_of
 from jobs.selectors import progress_from
+from jobs.words import iso_moment
 
 
 class Happening(enum.StrEnum):
@@ -56,7 +57,7 @@ def _payload(job: Job, happening: Happening, reason_code: str, text: str) -> dic
     progress = progress_from(totals(job.pk), 0)
     return {
         "type": happening,
-        "timestamp": timezone.now().isoformat().replace("+00:00", "Z"),
+        "timestamp": iso_moment(timezone.now()),
         "data": {
             "job_id": str(job.pk),
             "name": job.name,

@@ -85,6 +85,11 @@ def owned(slave_id: str, ids: Sequence[int]) -> list[tuple[int, int]]:
     return claims.owned(_vendor(), slave_id, ids)
 
 
+def count_owned(slave_id: str, ids: Sequence[int], epoch: int) -> int:
+    """How many of them `owned` would name with this epoch."""
+    return claims.count_owned(_vendor(), slave_id, ids, epoch)
+
+
 def settle_copied(slave_id: str, rows: Sequence[Copied]) -> int:
     """Complete files that are still this slave's at that epoch; returns how many."""
     return int(_vendor().settle_copied(slave_id, rows))

@@ -24,12 +24,16 @@ _HOLD = """
 """
 _SELECT = """
     SELECT id, kind, path, size, epoch, attempts, compare_first, sink_version, status FROM jobs_task
-    WHERE job_id = %s AND status IN ('pending', 'retrying') AND (not_before IS NULL OR not_before <= {now}) AND {which}
-    {lock}
+    WHERE {which} {lock}
 """
-_FILES = "NOT (kind = 'directory') ORDER BY id LIMIT %s"
-_NAMED = "NOT (kind = 'directory') AND id {in_ids} ORDER BY id"
-_DIRECTORIES = "kind = 'directory' ORDER BY path DESC LIMIT %s"
+_WAITING = "status IN ('pending', 'retrying') AND (not_before IS NULL OR not_before <= {now})"
+_FILES = f"job_id = %s AND {_WAITING} AND NOT (kind = 'directory') ORDER BY id LIMIT %s"
+_DIRECTORIES = f"job_id = %s AND {_WAITING} AND kind = 'directory' ORDER BY path DESC LIMIT %s"
+#: A CASE, so that no index but that of the ids is of use: statistics that do not know the job yet promise a single row,
+#: and all that waits of it would be read for every hint.
+_NAMED = f"""
+    CASE WHEN job_id = %s THEN {_WAITING} AND NOT (kind = 'directory') ELSE false END AND id {{in_ids}} ORDER BY id
+"""
 _COUNT = """
     SELECT count(*) FROM (SELECT 1 FROM jobs_task WHERE job_id = %s AND status IN ('pending', 'retrying')
         AND NOT (kind = 'directory') LIMIT %s) AS waiting
@@ -52,7 +56,8 @@ def hold_running(vendor: ModuleType, job_id: str, slave_id: str) -> bool:
 
 
 def _candidates(vendor: ModuleType, job_id: str, which: str, parameter: Any) -> list[Candidate]:
-    statement = _SELECT.format(now=vendor.NOW, which=which.format(in_ids=vendor.IN_IDS), lock=vendor.SKIP_LOCKED)
+    which = which.format(now=vendor.NOW, in_ids=vendor.IN_IDS)
+    statement = _SELECT.format(which=which, lock=vendor.SKIP_LOCKED)
     with connection.cursor() as cursor:
         cursor.execute(statement, [vendor.uuid_parameter(job_id), parameter])
         return list(map(_make, repeat(Candidate), cursor.fetchall()))
@@ -88,17 +93,27 @@ def take(vendor: ModuleType, slave_id: str, slave_name: str, ids: Sequence[int])
         return int(cursor.rowcount)
 
 
+#: No join with the jobs: it could be done by the order of a job's paths, and all of the job be read for every batch.
 _OWNED = """
-    SELECT t.id, t.epoch FROM jobs_task t JOIN jobs_job j ON j.id = t.job_id
-    WHERE t.id {in_ids} AND t.{is_owner} AND j.status <> 'killed'
+    SELECT {what} FROM jobs_task t
+    WHERE t.id {in_ids} AND t.{is_owner} AND t.job_id NOT IN (SELECT id FROM jobs_job WHERE status = 'killed')
         AND EXISTS (SELECT 1 FROM jobs_slave WHERE id = %s AND state <> 'offline')
 """
 
 
 def owned(vendor: ModuleType, slave_id: str, ids: Sequence[int]) -> list[tuple[int, int]]:
     """(id, epoch) of those that are this slave's, unless it was declared offline or their job was killed."""
-    statement = _OWNED.format(in_ids=vendor.IN_IDS, is_owner=vendor.IS_OWNER)
+    statement = _OWNED.format(what="t.id, t.epoch", in_ids=vendor.IN_IDS, is_owner=vendor.IS_OWNER)
     slave = vendor.uuid_parameter(slave_id)
     with connection.cursor() as cursor:
         cursor.execute(statement, [vendor.ids_parameter(ids), slave, slave])
         return list(cursor.fetchall())
+
+
+def count_owned(vendor: ModuleType, slave_id: str, ids: Sequence[int], epoch: int) -> int:
+    """How many of them `owned` would name with this epoch."""
+    statement = _OWNED.format(what="count(*)", in_ids=vendor.IN_IDS, is_owner=vendor.IS_OWNER) + " AND t.epoch = %s"
+    slave = vendor.uuid_parameter(slave_id)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [vendor.ids_parameter(ids), slave, slave, epoch])
+        return int(cursor.fetchone()[0])

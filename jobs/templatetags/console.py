@@ -11,8 +11,8 @@ from jobs.admin.panels import Panels, overview_panels
 register = template.Library()
 
 for _filter in (
-    *(display.ago, display.badge, display.bar, display.duration, display.freshness, display.progress_bar),
-    *(display.size, display.speed, display.time_left),
+    *(display.badge, display.bar, display.freshness, display.progress_bar, display.size, display.speed),
+    display.time_left,
 ):
     register.filter(_filter.__name__, _filter)
 

@@ -10,7 +10,7 @@ from jobs.selectors import Progress
 from jobs.states import TaskStatus
 from jobs.terminal.columns import cut, cut_front, fitting, pad
 from jobs.terminal.screen import Size
-from jobs.terminal.words import human_bytes, human_percent, human_seconds
+from jobs.words import human_bytes, human_percent, human_seconds, human_speed
 
 #: How many files under way are named at most, and the rows the other lines need.
 MOST_NAMED, OTHER_ROWS = 5, 6
@@ -61,7 +61,7 @@ def _facts(picture: Picture) -> list[str]:
     facts = [
         f"{done:,}/{now.files:,} files",
         f"{human_bytes(now.bytes_done)}/{human_bytes(now.bytes_total)}",
-        f"{human_bytes(picture.bytes_per_second)}/s",
+        human_speed(picture.bytes_per_second),
         f"ETA {_eta(picture)}",
     ]
     if picture.is_scanning:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
-
-from django.utils import timezone
 
 from jobs.durations import format_interval
 from jobs.insight import JobInsight, failures_by_reason, job_insight, look
@@ -15,7 +12,8 @@ from jobs.selectors import overviews
 from jobs.states import TaskStatus
 from jobs.terminal.look import hindrance, title
 from jobs.terminal.table import table
-from jobs.terminal.words import human_bytes, human_percent, human_seconds, shown
+from jobs.terminal.words import shown
+from jobs.words import ago, human_bytes, human_percent, human_speed
 
 _EVENTS = 10
 _NOTHING = "–"
@@ -48,11 +46,7 @@ def _row(job: Job, insight: JobInsight) -> list[str]:
 def _scan_words(scan: Scan | None) -> str:
     if scan is None:
         return _NOTHING
-    return _ago(scan.finished_at) if scan.finished_at and not scan.error_code else scan.error_code or scan.phase
-
-
-def _ago(moment: datetime) -> str:
-    return f"{human_seconds((timezone.now() - moment).total_seconds())} ago"
+    return ago(scan.finished_at) if scan.finished_at and not scan.error_code else scan.error_code or scan.phase
 
 
 def job_text(job: Job) -> str:
@@ -81,7 +75,7 @@ def _facts(job: Job, insight: JobInsight) -> dict[str, str]:
         "files": states or "none yet",
         "bytes": f"{human_bytes(now.bytes_done)} of {human_bytes(now.bytes_total)}, {human_percent(now.fraction)}",
         "phase": insight.phase.value,
-        "speed": f"{human_bytes(insight.speed.bytes_per_second)}/s" if insight.speed.bytes_per_second else "",
+        "speed": human_speed(insight.speed.bytes_per_second) if insight.speed.bytes_per_second else "",
         "last scan": _scan_words(insight.last_scan),
     }
 
@@ -89,7 +83,7 @@ def _facts(job: Job, insight: JobInsight) -> dict[str, str]:
 def _options(job: Job) -> list[str]:
     words = [f"verify {job.verify}", f"at most {job.max_attempts} attempts"]
     if job.bytes_per_second:
-        words.append(f"{human_bytes(job.bytes_per_second)}/s")
+        words.append(human_speed(job.bytes_per_second))
     for name in ("exclude", "include"):
         if rules := getattr(job, name):
             words.append(f"{name} {shown(' '.join(rules.splitlines()))}")

@@ -16,23 +16,28 @@ from jobs.counters import Tally
 from jobs.models import Job, JobEvent, JobId, Task, TaskKind, Upload
 from jobs.paths import parent_directory
 from jobs.states import FINAL, WAITING, JobStatus, TaskStatus
+from jobs.waiting import is_given_up, waiting_directories, waiting_files
 
 #: Tasks a bulk move takes per transaction.
 BATCH_TASKS = 500
 
 
 def cancel_batch(job: Job) -> int:
-    """Cancel a batch of waiting tasks of a killed job; returns how many. Work under way ends with its owner."""
-    waiting = Task.objects.filter(job=job, job__status=JobStatus.KILLED, status__in=WAITING)
+    """Cancel a batch each of the files and directories of a killed job that wait; returns how many. Work under way ends
+    with its owner."""
     reason = ("JOB_KILLED", "The job was killed before this file was copied.")
-    return len(_move_batch(waiting, TaskStatus.CANCELLED, actor="scheduler", action="cancel", reason=reason))
+    count = 0
+    for waiting in (waiting_files(), waiting_directories()):
+        of_job = waiting.filter(job=job, job__status=JobStatus.KILLED)
+        count += len(_move_batch(of_job, TaskStatus.CANCELLED, actor="scheduler", action="cancel", reason=reason))
+    return count
 
 
 def retry_batch(tasks: QuerySet[Task], *, actor: str) -> int:
     """Operator's retry: a batch of failed or skipped tasks becomes pending with fresh attempts; returns how many.
 
     What can't be copied at all (special files) and what is gone is left alone."""
-    wanted = tasks.filter(status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED], gone_at=None)
+    wanted = tasks.filter(is_given_up(), status__in=[TaskStatus.FAILED, TaskStatus.SKIPPED], gone_at=None)
     wanted = wanted.exclude(kind=TaskKind.SPECIAL)
     with transaction.atomic():
         rows = _move_batch(wanted, TaskStatus.PENDING, actor=actor, action="retry", attempts=0)

@@ -3,7 +3,8 @@
 ::
 
     storage.py    AzureStorage, AzureUpload   how an upload begins, goes on and ends
-    client.py     AzureClient                 whole blobs, through the SDK
+    client.py     AzureClient                 whole blobs, by the shortest way that is open
+    wire.py       Wire                        lists and writes without the SDK, while all goes well
     listing.py                                from the service's order of names to ours
     transport.py  Transport                   connections, time-outs, no secret in an error
     opening.py    open_azure                  URL, endpoint, credentials

@@ -1,10 +1,10 @@
-"""Whole blobs of one container: read through obstore where that can, else, and always to write, through the SDK.
+"""Whole blobs of one container: read through obstore, listed and written by ourselves, and else through the SDK.
 
 The version of a blob is its etag, which every write changes, those of metadata included. Bytes are always those that
 are stored: what carries `Content-Encoding: gzip` is not unpacked on the way.
 
-The SDK is imported when something asks for it; of a copy from here to a disk only the scan does. Small blobs are
-written through it because it has the service compare the MD5 of what arrives, which obstore has not.
+The SDK is imported when something asks for it: whatever went wrong on the shorter ways, names and credentials that they
+can't take. obstore neither tells metadata in a listing nor has the service compare the MD5 of what arrives; see `Wire`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,19 @@ from obstore.store import AzureStore
 from storage_backends.azure.credentials import Credential, Key, Sas
 from storage_backends.azure.failures import RETRIES, RETRY_SECONDS, asking
 from storage_backends.azure.listing import ascending
+from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.names import display_path
 from storage_backends.objects.client import ObjectClient, Stored
 from storage_backends.objects.fast import ONCE, FastObjects, client_options, stored_of
-from storage_backends.objects.reading import RANGE_BYTES
+from storage_backends.objects.http import pool
+from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 
 FOLDER = "hdi-isfolder"
 """Metadata of what stands for a folder where the account has a hierarchical namespace."""
+PARTS_IN_FLIGHT = 4
+SDK_BYTES = 4 << 20
+"""What the SDK asks for at once, and so the most that comes of a blob that is larger than it was."""
 LOOKED_AT = 100
 """Blobs that are listed to find out whether there are any: some of the first may be folders."""
 
@@ -42,6 +47,7 @@ class AzureClient(ObjectClient):
         self._made: Any = None
         self._making = threading.Lock()
         self._fast = _fast(endpoint, container, credential)
+        self.wire = _wire(endpoint, container, credential)
 
     @property
     def _api(self) -> Any:
@@ -53,7 +59,7 @@ class AzureClient(ObjectClient):
             return self._made
 
     def has_any(self, prefix: str) -> bool:
-        return next(self._listed(prefix, results_per_page=LOOKED_AT), None) is not None
+        return next(self._listed(prefix, most=LOOKED_AT), None) is not None
 
     def listed(self, prefix: str) -> Iterator[Stored]:
         if self._fast and self._fast.has_any(prefix) is False:
@@ -63,12 +69,13 @@ class AzureClient(ObjectClient):
         return ascending(self._listed, prefix, folders_come_early=self._folders_come_early)
 
     def head(self, key: str) -> Stored:
-        found = None
-        with suppress(NotFound):  # which may mean the container: the SDK tells them apart
-            found = self._fast and self._fast.head(key)
-        if found:
-            stored = found
-        else:
+        try:
+            stored = self._fast.head(key) if self._fast else None
+        except NotFound:  # which may mean the container: the SDK tells why
+            if self.wire and self.wire.is_missing(key):
+                raise
+            stored = None
+        if stored is None:
             with asking(self.container, key):
                 stored = _stored(key, self.blob(key).get_blob_properties())
         if _is_folder(stored):
@@ -85,20 +92,25 @@ class AzureClient(ObjectClient):
                 raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
             return stored, download.readall()
 
-    def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
-        if self._fast and (found := self._fast.read_range(key, f'"{version}"', offset, length)) is not None:
-            return found
+    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
+        shorter = self.wire or self._fast
+        if shorter and shorter.read_range(key, f'"{version}"', offset, buffer):
+            return len(buffer)
         try:
             with asking(self.container, key):
                 download = self.blob(key).download_blob(
-                    offset, length, max_concurrency=1, decompress=False, **only_if(version)
+                    offset, len(buffer), max_concurrency=1, decompress=False, **only_if(version)
                 )
-                return memoryview(download.readall())
+                data = download.readall()
         except (PreconditionFailed, NotFound) as error:
             raise VersionChanged(f"{_quoted(key)} was changed or removed while it was read") from error
+        buffer[: len(data)] = data
+        return len(data)
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
         """The service compares the MD5 of what arrives, and keeps it."""
+        if self.wire and (etag := self.wire.put(key, data, names_out(metadata), expected)):
+            return Stored(key, len(data), version_of(etag), metadata)
         body = bytes(data)
         try:
             with asking(self.container, key):
@@ -131,6 +143,8 @@ class AzureClient(ObjectClient):
             self.blob(key).delete_blob()
 
     def close(self) -> None:
+        if self.wire:
+            self.wire.close()
         if self._made is not None:
             self._made.close()
         if not isinstance(self._credential, Key | Sas) and hasattr(self._credential, "close"):
@@ -142,9 +156,18 @@ class AzureClient(ObjectClient):
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _listed(self, prefix: str, **options: Any) -> Iterator[Stored]:
-        """In the service's own order."""
-        pages = self._api.list_blobs(name_starts_with=prefix or None, include=["metadata"], **options).by_page()
+    def _listed(self, prefix: str, most: int | None = None) -> Iterator[Stored]:
+        """In the service's own order; `most` of a page."""
+        marker = ""
+        while self.wire and (page := self.wire.page(prefix, marker, most)):
+            yield from (blob for blob in map(_named, page.blobs) if not _is_folder(blob))
+            marker = page.marker
+            if not marker:
+                return
+        pages = self._api.list_blobs(name_starts_with=prefix or None, include=["metadata"], results_per_page=most)
+        yield from self._by_sdk(pages.by_page(marker or None))
+
+    def _by_sdk(self, pages: Iterator[Any]) -> Iterator[Stored]:
         while True:
             with asking(self.container):
                 page = next(pages, None)
@@ -157,6 +180,8 @@ class AzureClient(ObjectClient):
 
     def _may_be_hierarchical(self) -> bool:
         """True also for those who may not ask: then big folders are listed twice."""
+        if self.wire and (told := self.wire.is_hierarchical()) is not None:
+            return told
         try:
             with asking(self.container):
                 return bool(self._api.get_account_information().get("is_hns_enabled"))
@@ -186,8 +211,8 @@ def _container_client(endpoint: str, container: str, credential: Credential) -> 
         credential=credential.for_sdk() if isinstance(credential, Key | Sas) else credential,
         transport=Transport(),
         retry_policy=LinearRetry(RETRY_SECONDS, retry_total=RETRIES, random_jitter_range=RETRY_SECONDS),
-        max_single_get_size=RANGE_BYTES,
-        max_chunk_get_size=RANGE_BYTES,
+        max_single_get_size=SDK_BYTES,
+        max_chunk_get_size=SDK_BYTES,
     )
 
 
@@ -208,9 +233,23 @@ def _fast(endpoint: str, container: str, credential: Credential) -> FastObjects 
     return FastObjects(store, _described, gets_ranges=True)
 
 
+def _wire(endpoint: str, container: str, credential: Credential) -> Wire | None:
+    """None for logins, as above."""
+    http = pool(endpoint, REQUESTS_IN_FLIGHT + 2 * PARTS_IN_FLIGHT)
+    return Wire(endpoint, container, credential, http) if http and isinstance(credential, Key | Sas) else None
+
+
 def _described(key: str, meta: Any, attributes: Mapping[str, str]) -> Stored:
     stored = stored_of(key, meta, {name.replace("_", "-"): value for name, value in attributes.items()})
     return stored._replace(version=version_of(stored.version))
+
+
+def _named(stored: Stored) -> Stored:
+    return stored._replace(metadata=_names_in(stored.metadata or {}))
+
+
+def _names_in(kept: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower().replace("_", "-"): value for name, value in kept.items()}
 
 
 def only_if(version: str) -> dict[str, Any]:
@@ -233,10 +272,9 @@ def names_out(kept: Mapping[str, str]) -> dict[str, str]:
 
 
 def _stored(key: str, found: Any) -> Stored:
-    kept = {name.lower().replace("_", "-"): value for name, value in (found.metadata or {}).items()}
     modified = found.last_modified
     modified_ns = int(modified.timestamp()) * 1_000_000_000 if modified else None
-    return Stored(key, found.size, version_of(found.etag), kept, modified_ns)
+    return Stored(key, found.size, version_of(found.etag), _names_in(found.metadata or {}), modified_ns)
 
 
 def _is_folder(stored: Stored) -> bool:

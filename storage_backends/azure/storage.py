@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from storage_backends.azure.client import AzureClient, names_out, only_if, version_of
+from storage_backends.azure.client import PARTS_IN_FLIGHT, AzureClient, names_out, only_if, version_of
 from storage_backends.azure.failures import asking
 from storage_backends.base import (
     AlreadyCommitted,
@@ -39,7 +39,6 @@ from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
 from storage_backends.objects.storage import ObjectStorage
 
-PARTS_IN_FLIGHT = 4
 CAPABILITIES = Capabilities(
     max_part_bytes=4000 << 20,
     max_parts=50_000,
@@ -132,7 +131,6 @@ class AzureUpload(UploadSession):
         self._storage, self._client = storage, storage.client
         self._key = storage.key(token.path)
         self._name = f"'{display_path(token.path)}'"
-        self._blob = self._client.blob(self._key)
         self._sha256 = b""
         sizes, self._id_bytes = self._uncommitted()
         if self._id_bytes < _BLOCK_BYTES:
@@ -148,8 +146,10 @@ class AzureUpload(UploadSession):
         """The service compares the MD5 of what arrives."""
         if len(data) != self.token.part_length(number):
             raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
-        with asking(self._client.container, self._key):
-            self._blob.stage_block(self._id(number), bytes(data), length=len(data), validate_content=True)
+        wire = self._client.wire
+        if not (wire and wire.put_block(self._key, self._id(number), data)):
+            with asking(self._client.container, self._key):
+                self._blob.stage_block(self._id(number), bytes(data), length=len(data), validate_content=True)
         self.held_parts.add(number)
 
     def read_part(self, number: int, buffer: memoryview) -> int:
@@ -191,8 +191,16 @@ class AzureUpload(UploadSession):
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def _blob(self) -> Any:
+        return self._client.blob(self._key)
+
     def _uncommitted(self) -> tuple[dict[str, int], int]:
         """Id → size of the blocks that are there, those of others too, and the length that all their ids have."""
+        told = self._client.wire.blocks(self._key) if self._client.wire else None
+        if told is not None:
+            sizes = {block_id.decode(errors="replace"): size for block_id, size in told.items()}
+            return sizes, len(next(iter(told), b" " * _BLOCK_BYTES))
         pages: list[str] = []
         uncommitted: list[Any] = []
         with suppress(NotFound), asking(self._client.container, self._key):
@@ -210,16 +218,25 @@ class AzureUpload(UploadSession):
         return _BLOCK.format(nonce=self.token.nonce, number=number).ljust(self._id_bytes, "-")
 
     def _commit(self) -> Stored:
+        token = self.token
+        kept = metadata.encode(token.attributes, sha256=self._sha256, upload=token.nonce)
+        made = Stored(self._key, token.size, version_of(self._commit_blocks(names_out(kept))), kept)
+        found = self._client.head(self._key)
+        return found if found.version == made.version else made  # somebody has written once more
+
+    def _commit_blocks(self, kept: dict[str, str]) -> str:
+        """The etag."""
+        ids = [self._id(number) for number in range(self.token.part_count)]
+        expected, wire = self.token.state["expected"], self._client.wire
+        if wire and (etag := wire.put_blocks(self._key, ids, kept, expected)):
+            return etag
         from azure.storage.blob import BlobBlock, BlockState
 
-        token = self.token
-        blocks = [BlobBlock(self._id(number), BlockState.UNCOMMITTED) for number in range(token.part_count)]
-        kept = metadata.encode(token.attributes, sha256=self._sha256, upload=token.nonce)
+        blocks = [BlobBlock(block_id, BlockState.UNCOMMITTED) for block_id in ids]
         with asking(self._client.container, self._key):
-            answer = self._blob.commit_block_list(blocks, metadata=names_out(kept), **only_if(token.state["expected"]))
-        found = self._client.head(self._key)
-        made = Stored(self._key, token.size, version_of(answer["etag"]), kept)
-        return found if found.version == made.version else made  # somebody has written once more
+            answer = self._blob.commit_block_list(blocks, metadata=kept, **only_if(expected))
+        made: str = answer["etag"]
+        return made
 
 
 def _is_of(token: UploadToken, stored: Stored) -> bool:

@@ -16,7 +16,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 
-from storage_backends.azure.storage import PARTS_IN_FLIGHT
+from storage_backends.azure.client import PARTS_IN_FLIGHT
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 
 CONNECTIONS = REQUESTS_IN_FLIGHT + 2 * PARTS_IN_FLIGHT

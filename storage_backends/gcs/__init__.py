@@ -2,11 +2,14 @@
 
 ::
 
-    storage.py    GcsStorage, GcsUpload   how an upload begins, goes on and ends
-    sessions.py   Sessions                plain requests to the URI of a resumable upload
-    client.py     GcsClient               whole objects, through the SDK
-    opening.py    open_gcs                URL, endpoint, credentials
-    failures.py                           what Google's libraries raise, as errors of ours
+    storage.py    GcsStorage   how an upload begins
+    upload.py     GcsUpload    how it goes on and ends
+    sessions.py   Sessions     plain requests to the URI of a resumable upload
+    client.py     GcsClient    whole objects, by the shortest way that is open
+    wire.py       Wire         requests without the SDK, while all goes well
+    sdk.py        SdkClient    Google's SDK, for everything else
+    opening.py    open_gcs     URL, endpoint, credentials
+    failures.py                what Google's libraries raise, as errors of ours
 """
 
 from storage_backends.gcs.opening import open_gcs

@@ -1,4 +1,4 @@
-"""Whole objects of one bucket, through the SDK.
+"""Whole objects of one bucket: by requests of our own while all goes well, else through the SDK.
 
 The version of an object is `generation.metageneration`: the first changes with its bytes, the second with its metadata,
 so an edit of either is seen. Bytes are always those that are stored: what carries `Content-Encoding: gzip` is not
@@ -7,203 +7,124 @@ unpacked on the way.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import requests
-from google.auth.credentials import Credentials
-from google.auth.transport.requests import AuthorizedSession
-from google.cloud import storage
-from google.cloud.storage import Blob
-from requests.adapters import HTTPAdapter
-
-from storage_backends.errors import ConfigurationError, NotFound, PreconditionFailed, VersionChanged
-from storage_backends.gcs.failures import RETRY, TIMEOUT, asking
-from storage_backends.gcs.sessions import Sessions
+from storage_backends.errors import VersionChanged
+from storage_backends.gcs.wire import CONNECTIONS, PUBLIC, Wire
 from storage_backends.names import display_path
 from storage_backends.objects.client import ObjectClient, Stored
-from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
+from storage_backends.objects.http import pool
 
-CONTENT_TYPE = "application/octet-stream"
-LISTED_FIELDS = "items(name,size,generation,metageneration,metadata,updated),nextPageToken"
-CONNECTIONS = REQUESTS_IN_FLIGHT + 4
-"""Kept open: what small objects and ranges use at once, an upload, and the caller itself."""
-AnySession = TypeVar("AnySession", bound=requests.Session)
-# Else the SDK asks for the bucket's own metadata once, in a thread of its own, whether or not anybody traces.
-os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-EPOCH = datetime.fromtimestamp(0, UTC)
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+    from storage_backends.gcs.sdk import SdkClient
+    from storage_backends.gcs.sessions import Sessions
+
+WORTH_LISTING, LARGEST_PAGE = 8, 1000
+"""Objects."""
 
 
 class GcsClient(ObjectClient):
-    """One bucket. `endpoint` is empty for the public service."""
+    """One bucket. `endpoint` is empty for the public service; no credentials: nothing is signed."""
 
-    def __init__(self, bucket: str, endpoint: str, credentials: Credentials) -> None:
-        http = _pooled(AuthorizedSession(credentials))
-        options = {"api_endpoint": endpoint} if endpoint else None
-        self._sdk = storage.Client(project=None, credentials=credentials, client_options=options, _http=http)
-        self._bucket = self._sdk.bucket(bucket)
-        self.sessions = Sessions(_pooled(requests.Session()))
+    def __init__(self, bucket: str, endpoint: str, credentials: Credentials | None) -> None:
+        self._access = (bucket, endpoint, credentials)
+        http = pool(endpoint or PUBLIC, CONNECTIONS)
+        self._wire = Wire(*self._access, http) if http else None
+        self._seen: dict[str, Stored] = {}
+        """What is expected, as it was listed."""
+        self._made: SdkClient | None = None
+        self._making = threading.Lock()
+
+    @property
+    def sdk(self) -> SdkClient:
+        """Made when first asked for."""
+        with self._making:
+            if self._made is None:
+                from storage_backends.gcs.sdk import SdkClient
+
+                self._made = SdkClient(*self._access)
+            return self._made
+
+    @property
+    def sessions(self) -> Sessions:
+        """Of resumable uploads."""
+        return self.sdk.sessions
 
     def has_any(self, prefix: str) -> bool:
-        with self._in_bucket():
-            found = self._sdk.list_blobs(
-                self._bucket, prefix=prefix or None, max_results=1, timeout=TIMEOUT, retry=RETRY
-            )
-            return next(iter(found), None) is not None
+        page = self._wire.page(prefix, "", 1) if self._wire else None
+        return self.sdk.has_any(prefix) if page is None else bool(page.objects)
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        blobs = self._sdk.list_blobs(
-            self._bucket, prefix=prefix or None, fields=LISTED_FIELDS, timeout=TIMEOUT, retry=RETRY
-        )
-        pages = iter(blobs.pages)
-        while True:
-            with self._in_bucket():
-                page = next(pages, None)
-            if page is None:
+        token = ""
+        while self._wire and (page := self._wire.page(prefix, token)):
+            yield from page.objects
+            token = page.next
+            if not token:
                 return
-            yield from map(_stored, page)
+        yield from self.sdk.listed(prefix, token)
 
     def head(self, key: str) -> Stored:
-        return _stored(self._look(key))
+        return (self._wire and self._wire.look(key)) or self.sdk.head(key)
+
+    def expect(self, keys: Sequence[str]) -> None:
+        """The answer to a download does not carry the metadata, so each object costs two requests. Where they lie close
+        together, one listing stands in for the first ones of all."""
+        self._seen = {}
+        if self._wire and len(keys) >= WORTH_LISTING:
+            most = min(LARGEST_PAGE, 2 * len(keys))
+            page = self._wire.page(_common(min(keys), max(keys)), "", most, start=keys[0])
+            wanted = set(keys)
+            self._seen = {found.key: found for found in (page.objects if page else ()) if found.key in wanted}
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
-        """Two requests: the answer to a download does not carry the metadata. The second one is pinned to what the
-        first one saw, and the SDK compares the CRC32C of what arrives."""
-        stored = _stored(self._look(key))
+        """What is downloaded is pinned to the version that was seen; one that has changed since is looked at again."""
+        seen = self._seen.pop(key, None)
+        if self._wire and seen and seen.size <= max_bytes:
+            data = self._wire.read_whole(key, seen.version, seen.size)
+            if data is not None:
+                return seen, data
+        stored = self.head(key)
         if stored.size > max_bytes:
-            raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
-        return stored, self._download(key, stored.version, checksum="crc32c")
+            raise VersionChanged(f"'{display_path(key.encode())}' is larger than {max_bytes:,} bytes")
+        return stored, self.read_back(key, stored.version, stored.size)
 
-    def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
-        return memoryview(self._download(key, version, checksum=None, start=offset, end=offset + length - 1))
+    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
+        if self._wire and self._wire.read_range(key, version, offset, buffer):
+            return len(buffer)
+        return self.sdk.read_range(key, version, offset, buffer)
+
+    def read_back(self, key: str, version: str, size: int) -> bytes:
+        data = self._wire.read_whole(key, version, size) if self._wire else None
+        return self.sdk.read_whole(key, version) if data is None else data
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
-        blob = self._new(key, metadata)
-        with self._in_bucket(key):
-            blob.upload_from_string(
-                bytes(data), CONTENT_TYPE, checksum="crc32c", timeout=TIMEOUT, retry=RETRY, **_only_if(expected)
-            )
-        return _stored(blob)
+        made = self._wire and self._wire.put(key, data, metadata, expected)
+        return made or self.sdk.put(key, data, metadata, expected)
 
     def begin_session(self, key: str, size: int, metadata: Mapping[str, str], expected: str) -> str:
         """The URI of a new resumable upload, good for a week to whoever knows it."""
-        blob = self._new(key, metadata)
-        with self._in_bucket(key):
-            uri: str = blob.create_resumable_upload_session(
-                CONTENT_TYPE, size, checksum=None, timeout=TIMEOUT, retry=RETRY, **_only_if(expected)
-            )
-        return uri
+        return self.sdk.begin_session(key, size, metadata, expected)
 
     def set_metadata(self, key: str, metadata: Mapping[str, str], expected: str) -> Stored:
-        """What is left out of `metadata` stays: the service merges."""
-        blob = self._new(key, metadata)
-        try:
-            with asking(_quoted(key)):
-                blob.patch(timeout=TIMEOUT, retry=RETRY, **_only_if(expected))
-        except PreconditionFailed as error:
-            raise VersionChanged(f"{_quoted(key)} was changed by somebody else in the meantime") from error
-        return _stored(blob)
+        return self.sdk.set_metadata(key, metadata, expected)
 
     def delete(self, key: str) -> None:
-        try:
-            with asking(_quoted(key)):
-                self._bucket.blob(key).delete(timeout=TIMEOUT, retry=RETRY)
-        except NotFound:
-            return
+        self.sdk.delete(key)
 
     def close(self) -> None:
-        self._sdk.close()
-        self.sessions.close()
-
-    # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _look(self, key: str) -> Blob:
-        blob = self._bucket.blob(key)
-        with asking(_quoted(key)):
-            blob.reload(timeout=TIMEOUT, retry=RETRY)
-        return blob
-
-    def _new(self, key: str, metadata: Mapping[str, str]) -> Blob:
-        blob = self._bucket.blob(key)
-        blob.metadata = dict(metadata)
-        return blob
-
-    def _download(self, key: str, version: str, *, checksum: str | None, **span: int) -> bytes:
-        """Of this version, or VersionChanged."""
-        try:
-            with asking(_quoted(key)):
-                data: bytes = self._bucket.blob(key).download_as_bytes(
-                    raw_download=True,
-                    single_shot_download=True,
-                    checksum=checksum,
-                    timeout=TIMEOUT,
-                    retry=RETRY,
-                    **_only_if(version),
-                    **span,
-                )
-        except (NotFound, PreconditionFailed) as error:
-            raise VersionChanged(f"{_quoted(key)} was changed or removed while it was read") from error
-        return data
-
-    @contextmanager
-    def _in_bucket(self, key: str = "") -> Iterator[None]:
-        """Around requests to which "not found" can only mean the bucket."""
-        bucket = f"the bucket '{self._bucket.name}'"
-        try:
-            with asking(_quoted(key) if key else bucket):
-                yield
-        except NotFound as error:
-            raise ConfigurationError(f"{bucket} does not exist; create it or correct the storage's URL") from error
+        if self._wire:
+            self._wire.close()
+        if self._made is not None:
+            self._made.close()
 
 
-def stored_from(resource: Mapping[str, Any]) -> Stored:
-    """An object as the service's JSON describes it."""
-    return Stored(
-        resource["name"],
-        int(resource["size"]),
-        f"{resource['generation']}.{resource['metageneration']}",
-        resource.get("metadata") or {},
-        _nanoseconds(datetime.fromisoformat(resource["updated"])),
+def _common(first: str, last: str) -> str:
+    """What both begin with, and so everything between them."""
+    length = next(
+        (at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
     )
-
-
-def _stored(blob: Blob) -> Stored:
-    version = f"{blob.generation}.{blob.metageneration}"
-    return Stored(blob.name, int(blob.size or 0), version, blob.metadata or {}, _nanoseconds(blob.updated))
-
-
-def _only_if(version: str | None) -> dict[str, int]:
-    """The preconditions that mean "still this version"; of an empty one: "still nothing"; of None: none."""
-    if version is None:
-        return {}
-    generation, _, metageneration = version.partition(".")
-    if not generation:
-        return {"if_generation_match": 0}
-    return {"if_generation_match": int(generation), "if_metageneration_match": int(metageneration)}
-
-
-def _nanoseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1) * 1000
-
-
-def _quoted(key: str) -> str:
-    return f"'{display_path(key.encode())}'"
-
-
-def _pooled(session: AnySession) -> AnySession:
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, _ClosingAdapter(pool_connections=4, pool_maxsize=CONNECTIONS))
-    return session
-
-
-class _ClosingAdapter(HTTPAdapter):
-    """Its `close` ends the connections at once, and not when the last error that came over one is forgotten."""
-
-    def close(self) -> None:
-        pools = self.poolmanager.pools
-        for key in pools.keys():  # noqa: SIM118 (it can't be iterated over)
-            pools[key].close()
-        super().close()
+    return first[:length]

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import google.auth
-from google.auth.credentials import AnonymousCredentials, Credentials
-from google.auth.exceptions import DefaultCredentialsError
-from google.cloud import storage
 
 from storage_backends.errors import BadCredentials, ConfigurationError
 from storage_backends.gcs.client import GcsClient
 from storage_backends.gcs.storage import GcsStorage
 from storage_backends.url import StorageUrl
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+SCOPES = [f"https://www.googleapis.com/auth/devstorage.{each}" for each in ("full_control", "read_only", "read_write")]
+"""As the SDK asks for."""
 
 
 def open_gcs(url: StorageUrl, path: bytes, create: bool) -> GcsStorage:
@@ -44,14 +46,18 @@ def _endpoint(url: StorageUrl) -> str:
     return endpoint.rstrip("/")
 
 
-def _credentials(endpoint: str) -> Credentials:
+def _credentials(endpoint: str) -> Credentials | None:
     if _is_plain(endpoint):
-        return AnonymousCredentials()
+        return None
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+
     try:
-        return google.auth.default(scopes=storage.Client.SCOPE)[0]
+        found: Credentials = google.auth.default(scopes=SCOPES)[0]
+        return found
     except DefaultCredentialsError as error:
         if endpoint:
-            return AnonymousCredentials()
+            return None
         raise BadCredentials(
             "gs: Google's libraries find no usable credentials; set GOOGLE_APPLICATION_CREDENTIALS to a key file"
         ) from error

@@ -17,10 +17,9 @@ from google.api_core.exceptions import GoogleAPICallError, from_http_response, f
 
 from storage_backends.errors import UploadGone
 from storage_backends.gcs.failures import TIMEOUT
+from storage_backends.gcs.storage import QUANTUM_BYTES
 from storage_backends.objects.body import Body
 
-QUANTUM_BYTES = 256 << 10
-"""The service keeps multiples of this, and takes nothing else but at the end."""
 FINISHED, INCOMPLETE, GONE = (200, 201), 308, (404, 410, 499)
 
 

@@ -10,13 +10,14 @@ from storage_backends.local import system
 
 SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
 _make = tuple.__new__
-_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+_FILE = Kind.FILE
+_KINDS = {stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 
 
 def describe(path: bytes, status: os.stat_result) -> FileInfo:
     """`path` as its status shows it. A directory (not the root) gets its last slash, a partial's name is special."""
     mode = status.st_mode
-    kind = _KINDS.get(mode & 0o170000, Kind.SPECIAL)
+    kind = _FILE if mode & 0o170000 == stat.S_IFREG else _KINDS.get(mode & 0o170000, Kind.SPECIAL)
     if kind is Kind.DIRECTORY:
         return _describe_directory(path, status)
     if PARTIAL_PREFIX in path and PartialId.is_reserved(path[path.rfind(b"/") + 1 :]):

@@ -31,6 +31,14 @@ def root_identity(operator_root: bytes, path: bytes) -> RootIdentity:
         os.close(fd)
 
 
+def opened_identity(fd: int, path: bytes) -> RootIdentity:
+    """Of a root that is open. Raises StorageError, which names `path`."""
+    try:
+        return RootIdentity(tuple(_ancestors(fd)), _device(fd), _is_empty(fd), exists=True)
+    except OSError as error:
+        raise failure(error, path) from error
+
+
 def _nearest(operator_root: bytes, path: bytes) -> tuple[int, list[bytes]]:
     """A handle of the nearest directory that exists, and the names below it that don't, outermost first."""
     tail = path.split(b"/") if path else []

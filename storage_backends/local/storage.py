@@ -31,7 +31,7 @@ from storage_backends.local.directories import open_for_writing, sync_directory
 from storage_backends.local.directory_pass import write_directories
 from storage_backends.local.existing import give_existing
 from storage_backends.local.failures import failure, show
-from storage_backends.local.identity import root_identity
+from storage_backends.local.identity import opened_identity, root_identity
 from storage_backends.local.listing import walk
 from storage_backends.local.reading import LocalFile, Reader, read_link, stat_beneath
 
@@ -74,14 +74,18 @@ class LocalStorage(Storage):
             raise failure(error, self._path) from error
 
     def root_identity(self) -> RootIdentity:
-        return root_identity(self._operator_root, self._path)
+        """Of the directory that is worked in from now on: between this look and the work that it allows, no disk can be
+        taken away or put in its place."""
+        try:
+            return opened_identity(self._root_fd, self._path)
+        except NotFound:
+            return root_identity(self._operator_root, self._path)
 
     def free_bytes(self) -> int | None:
         try:
-            found = system.fstatvfs(self._root_fd)
+            return system.free_bytes(self._root_fd)
         except OSError as error:
             raise failure(error, self._path) from error
-        return found.f_frsize * (found.f_bavail if os.geteuid() else found.f_bfree)
 
     def list_files(
         self,

@@ -56,6 +56,12 @@ def syncfs(fd: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def free_bytes(fd: int) -> int:
+    """What this process may still write to the file system of `fd`; raises OSError."""
+    found = fstatvfs(fd)
+    return found.f_frsize * (found.f_bavail if os.geteuid() else found.f_bfree)
+
+
 @functools.cache
 def has_group_commit() -> bool:
     """Whether `syncfs` reports write errors, which Linux does from 5.8 on. Elsewhere each file is synced by itself."""

@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 
 from storage_backends.base import AlreadyCommitted, FileInfo, PartialId, UploadSession, UploadToken
-from storage_backends.errors import InputOutputError, NotFound, PreconditionFailed, StorageError, UploadGone
+from storage_backends.errors import InputOutputError, NoSpace, NotFound, PreconditionFailed, StorageError, UploadGone
 from storage_backends.local import partials, system
 from storage_backends.local.attributes import describe, directory_mode, file_mode, give
 from storage_backends.local.beneath import split_path
@@ -105,6 +105,7 @@ class LocalUpload(UploadSession):
         status = system.fstat(fd)
         self.token = token._replace(state={"inode": str(status.st_ino)})
         self._failed: StorageError | None = None
+        self._is_begun = False
         self._resized(status.st_size)
         self.keep(token.part_count)
 
@@ -115,6 +116,7 @@ class LocalUpload(UploadSession):
         offset = number * self.token.part_bytes
         done = 0
         try:
+            self._must_fit()
             while done < len(data):
                 count = system.pwrite(self._fd, data[done:], offset + done)
                 if count == 0:
@@ -124,6 +126,15 @@ class LocalUpload(UploadSession):
             raise failure(error, self.token.path) from error
         finally:
             self._resized(max(self._size, offset + done))
+
+    def _must_fit(self) -> None:
+        """Asked before the first byte: a file that is too big would take the room of those that fit."""
+        if self._is_begun:
+            return
+        needed, free = self.token.size - self._size, system.free_bytes(self._fd)
+        if needed > free:
+            raise NoSpace(f"{show(self.token.path)} needs {needed:,} bytes more, and {free:,} are free")
+        self._is_begun = True
 
     def read_part(self, number: int, buffer: memoryview) -> int:
         length = min(len(buffer), self.token.part_length(number))

@@ -8,7 +8,7 @@ expired credentials or a missing bucket is told apart here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -41,18 +41,22 @@ class ObjectClient(ABC):
     def head(self, key: str) -> Stored:
         """Raises NotFound."""
 
+    def expect(self, keys: Sequence[str]) -> None:  # noqa: B027
+        """`get` will soon be asked for these, in ascending order: a chance to look at many at once."""
+
     @abstractmethod
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
         """A small object in one request. Raises NotFound, VersionChanged if it is larger than `max_bytes`."""
 
     @abstractmethod
-    def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
-        """`length` bytes from `offset`, which is inside the object; fewer only at its end. Raises VersionChanged when
-        the object is not of this version (any more) or gone."""
+    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer` from `offset`, which is inside the object; returns bytes read, fewer only at its end. Raises
+        VersionChanged when the object is not of this version (any more) or gone."""
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
         """All of a small object of that version. Raises VersionChanged."""
-        return bytes(self.read_range(key, version, 0, size)) if size else b""
+        data = bytearray(size)
+        return bytes(data[: self.read_range(key, version, 0, memoryview(data))]) if size else b""
 
     @abstractmethod
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:

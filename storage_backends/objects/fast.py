@@ -91,15 +91,18 @@ class FastObjects:
             return None
         return (stored, data) if len(data) == stored.size else None
 
-    def read_range(self, key: str, etag: str, offset: int, length: int) -> memoryview | None:
-        """Of that version; nothing is copied."""
+    def read_range(self, key: str, etag: str, offset: int, buffer: memoryview) -> bool:
+        """Fill `buffer` with bytes of that version."""
         if not PLAIN_KEY.fullmatch(key):
-            return None
+            return False
+        span = (offset, offset + len(buffer))
         try:
-            found = obstore.get(self._store, key, options={"if_match": etag, "range": (offset, offset + length)})
-            return memoryview(found.bytes())
+            data = memoryview(obstore.get(self._store, key, options={"if_match": etag, "range": span}).bytes())
         except FAILED:
-            return None
+            return False
+        if len(data) == len(buffer):
+            buffer[:] = data
+        return len(data) == len(buffer)
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> str | None:
         """The new etag."""

@@ -14,8 +14,9 @@ from storage_backends.base import FileInfo, OpenFile
 from storage_backends.errors import NotFound, StorageError
 from storage_backends.objects.client import ObjectClient, Stored
 
-RANGE_BYTES = 4 << 20
+RANGE_BYTES = 8 << 20
 RANGES_AHEAD = 4
+"""Each in a buffer that is used again and again: new memory costs as much as what is copied into it."""
 SMALL_AHEAD, SMALL_AHEAD_BYTES = 32, 64 << 20
 """Small objects that are fetched before they are asked for, and what they may take together."""
 
@@ -27,7 +28,9 @@ class ObjectFile(OpenFile):
         self.info = info
         self._client, self._stored = client, stored
         self._threads = threads
-        self._window: dict[int, Future[memoryview]] = {}
+        self._window: dict[int, Future[bytearray]] = {}
+        """Ranges that are under way or here, by their number."""
+        self._free: list[bytearray] = []
         self._expected_offset = 0
         """Where a caller that reads in order goes on; only such a one is read ahead for."""
 
@@ -38,7 +41,7 @@ class ObjectFile(OpenFile):
         is_in_order = offset == self._expected_offset
         self._expected_offset = offset + wanted
         if not is_in_order or self.info.size <= RANGE_BYTES:
-            buffer[:wanted] = self._read(offset, wanted)
+            self._read(offset, buffer[:wanted])
             return wanted
         done = 0
         while done < wanted:
@@ -55,29 +58,41 @@ class ObjectFile(OpenFile):
         for future in self._window.values():
             future.cancel()
         self._window.clear()
+        self._free.clear()
 
     def _take(self, offset: int, buffer: memoryview) -> int:
         """Copy from the range that `offset` lies in, and see to it that the next ones are under way."""
         first, inside = divmod(offset, RANGE_BYTES)
         for number in [number for number in self._window if number < first]:
-            del self._window[number]
+            self._forget(number)
         last = -(-self.info.size // RANGE_BYTES)
         for number in range(first, min(first + RANGES_AHEAD, last)):
             if number not in self._window:
-                self._window[number] = self._threads().submit(self._fetch, number)
-        data = self._window[first].result()[inside : inside + len(buffer)]
+                free = self._free.pop() if self._free else bytearray(RANGE_BYTES)
+                self._window[number] = self._threads().submit(self._fetch, number, free)
+        found = memoryview(self._window[first].result())[: self._length(first)]
+        data = found[inside : inside + len(buffer)]
         buffer[: len(data)] = data
         return len(data)
 
-    def _fetch(self, number: int) -> memoryview:
-        start = number * RANGE_BYTES
-        return self._read(start, min(RANGE_BYTES, self.info.size - start))
+    def _forget(self, number: int) -> None:
+        """A range that was passed; its buffer is free unless it is still being written to."""
+        future = self._window.pop(number)
+        if future.done() and not future.cancelled() and future.exception() is None:
+            self._free.append(future.result())
+        future.cancel()
 
-    def _read(self, offset: int, length: int) -> memoryview:
-        data = self._client.read_range(self._stored.key, self._stored.version, offset, length)
-        if len(data) != length:
-            raise StorageError(f"the storage sent {len(data):,} of {length:,} bytes at {offset:,}; it is read again")
-        return data
+    def _length(self, number: int) -> int:
+        return min(RANGE_BYTES, self.info.size - number * RANGE_BYTES)
+
+    def _fetch(self, number: int, buffer: bytearray) -> bytearray:
+        self._read(number * RANGE_BYTES, memoryview(buffer)[: self._length(number)])
+        return buffer
+
+    def _read(self, offset: int, buffer: memoryview) -> None:
+        count = self._client.read_range(self._stored.key, self._stored.version, offset, buffer)
+        if count != len(buffer):
+            raise StorageError(f"the storage sent {count:,} of {len(buffer):,} bytes at {offset:,}; it is read again")
 
 
 class ReadAhead:

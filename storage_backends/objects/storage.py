@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 
 from storage_backends.base import (
     Attributes,
@@ -125,6 +126,8 @@ class ObjectStorage(Storage):
         return ObjectFile(self.client, stored, self.describe(path, stored), self.threads)
 
     def prefetch(self, paths: Sequence[bytes], max_bytes: int) -> None:
+        with suppress(StorageError):  # told by the file that it concerns
+            self.client.expect([self.key(path) for path in paths])
         self._ahead.expect(paths, max_bytes)
 
     def read_whole(self, path: bytes, max_bytes: int) -> tuple[FileInfo, bytes]:

@@ -4,6 +4,7 @@
 
     storage.py    S3Storage, S3Upload   how an upload begins, goes on and ends
     client.py     S3Client              whole objects, through obstore where that can and boto3 where that must
+    wire.py       Wire                  ranges of large objects, by requests of our own
     opening.py    open_s3               from the URL to a storage
     place.py      Place, Keys           where a bucket is, and the keys that stand in the environment
     failures.py                         what boto3 raises, as errors of ours

@@ -22,9 +22,11 @@ from storage_backends.names import display_path
 from storage_backends.objects.body import Body
 from storage_backends.objects.client import ObjectClient, Stored
 from storage_backends.objects.fast import ONCE, FastObjects, client_options
+from storage_backends.objects.http import pool
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.s3.failures import NotImplementedThere, translated
 from storage_backends.s3.place import Keys, Place, keys_in
+from storage_backends.s3.wire import Wire, address_of
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +44,33 @@ class S3Client(ObjectClient):
         self._has_conditions = True
         self._api: Any = None
         self._making_api = threading.Lock()
+        self._fast: FastObjects | None = None
+        self._wire: Wire | None = None
         keys = keys_in(environment, place)
-        self._fast = _fast(place, keys) if keys else self._fast_of_session()
+        if keys:
+            self._go_shorter(place, lambda: keys, _lasting(keys))
+        else:
+            self._go_shorter_by_session()
 
-    def _fast_of_session(self) -> FastObjects | None:
-        """None without credentials: boto3 says which ones it looked for."""
+    def _go_shorter_by_session(self) -> None:
+        """Not without credentials: boto3 says which ones it looked for. It renews those that expire."""
         with translated(self.bucket):
             session = _session(self._place.profile)
-            if session.get_credentials() is None:
-                return None
-            return _fast(self._place._replace(region=self._region(session)), session)
+            if session.get_credentials() is not None:
+                place = self._place._replace(region=self._region(session))
+                expiring = {"credential_provider": lambda: _for_obstore(_keys_of(session))}
+                self._go_shorter(place, lambda: self._keys_now(session), expiring)
+
+    def _keys_now(self, session: Any) -> Keys | None:
+        """None where they can't be renewed: boto3 says why."""
+        with suppress(StorageError), translated(self.bucket):
+            return _keys_of(session)
+        return None
+
+    def _go_shorter(self, place: Place, keys: Callable[[], Keys | None], credentials: Mapping[str, Any]) -> None:
+        http = pool(address_of(place), REQUESTS_IN_FLIGHT)
+        self._fast = _fast(place, credentials)
+        self._wire = Wire(place, keys, http) if http else None
 
     def _region(self, session: Any) -> str:
         return self._place.region or session.region_name or "us-east-1"
@@ -116,17 +135,20 @@ class S3Client(ObjectClient):
                     raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
                 return stored, body.read()
 
-    def read_range(self, key: str, version: str, offset: int, length: int) -> memoryview:
-        if self._fast and (found := self._fast.read_range(key, version, offset, length)) is not None:
-            return found
-        span = f"bytes={offset}-{offset + length - 1}"
+    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
+        shorter = self._wire or self._fast
+        if shorter and shorter.read_range(key, version, offset, buffer):
+            return len(buffer)
+        span = f"bytes={offset}-{offset + len(buffer) - 1}"
         try:
             with translated(self.bucket, key):
                 answer = self.api.get_object(Bucket=self.bucket, Key=key, IfMatch=version, Range=span)
                 with answer["Body"] as body:
-                    return memoryview(body.read(length))
+                    data = body.read(len(buffer))
         except (PreconditionFailed, NotFound) as error:
             raise VersionChanged(f"{_quoted(key)} was replaced or removed while it was read") from error
+        buffer[: len(data)] = data
+        return len(data)
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
         if self._fast and (found := self._fast.get(key, size, version)):
@@ -194,6 +216,8 @@ class S3Client(ObjectClient):
             self.api.delete_object(Bucket=self.bucket, Key=key)
 
     def close(self) -> None:
+        if self._wire:
+            self._wire.close()
         if self._api is not None:
             self._api.close()
 
@@ -221,13 +245,7 @@ def _config(place: Place) -> Any:
     )
 
 
-def _fast(place: Place, access: Any) -> FastObjects:
-    """With `Keys`, or with a session of boto3's, which renews those that expire."""
-    if isinstance(access, Keys):
-        credentials: dict[str, Any] = {"access_key_id": access.access_key, "secret_access_key": access.secret_key}
-        credentials |= {"session_token": access.token} if access.token else {}
-    else:
-        credentials = {"credential_provider": lambda: _keys_of(access)}
+def _fast(place: Place, credentials: Mapping[str, Any]) -> FastObjects:
     store = S3Store(
         place.bucket,
         region=place.region,
@@ -241,12 +259,23 @@ def _fast(place: Place, access: Any) -> FastObjects:
     return FastObjects(store)
 
 
-def _keys_of(session: Any) -> dict[str, Any]:
+def _lasting(keys: Keys) -> dict[str, Any]:
+    """Arguments of obstore's store."""
+    token = {"session_token": keys.token} if keys.token else {}
+    return {"access_key_id": keys.access_key, "secret_access_key": keys.secret_key, **token}
+
+
+def _for_obstore(keys: Keys) -> dict[str, Any]:
+    """What obstore takes from a provider of credentials."""
+    token = {"token": keys.token} if keys.token else {}
+    expires = {"expires_at": datetime.now(UTC) + KEYS_LAST}
+    return {"access_key_id": keys.access_key, "secret_access_key": keys.secret_key, **token, **expires}
+
+
+def _keys_of(session: Any) -> Keys:
     """As boto3 has them now."""
     found = session.get_credentials().get_frozen_credentials()
-    token = {"token": found.token} if found.token else {}
-    expires = {"expires_at": datetime.now(UTC) + KEYS_LAST}
-    return {"access_key_id": found.access_key, "secret_access_key": found.secret_key, **token, **expires}
+    return Keys(found.access_key, found.secret_key, found.token)
 
 
 def _stored(key: str, answer: Mapping[str, Any]) -> Stored:

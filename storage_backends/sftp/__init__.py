@@ -2,7 +2,9 @@
 
 ::
 
-    connection.py   one SSH connection, and SFTP requests with many under way at once
+    packetizer.py   packets of SSH, sealed with AES-GCM, without copies
+    packets.py      requests and answers of SFTP, many under way at once
+    connection.py   one SSH connection, and errors told in our words
     folders.py      no symbolic link on the way: which directories may be entered
     listing.py      a tree in byte order
     reading.py      files and links
@@ -14,6 +16,17 @@ Protocol version 3, as OpenSSH speaks it: times in whole seconds, no inode numbe
 by one of the same size, second and mode looks the same; a partial is fenced by its name alone, and by being read back.
 """
 
-from storage_backends.sftp.storage import SftpStorage, open_sftp
+import sys
+
+# paramiko imports it (with asyncio, YAML and unittest.mock) for commands in configuration files, and does without it
+# where it is missing. We read no such file, and it is two fifths of what importing paramiko takes.
+_invoke = sys.modules.get("invoke")
+sys.modules["invoke"] = None  # type: ignore[assignment]
+try:
+    from storage_backends.sftp.storage import SftpStorage, open_sftp
+finally:
+    del sys.modules["invoke"]
+    if _invoke is not None:
+        sys.modules["invoke"] = _invoke
 
 __all__ = ["SftpStorage", "open_sftp"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paramiko import sftp as protocol
+from paramiko.sftp_attr import SFTPAttributes
 
 from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
 from storage_backends.errors import (
@@ -23,10 +24,11 @@ from storage_backends.errors import (
 )
 from storage_backends.names import display_path
 from storage_backends.sftp import partials
-from storage_backends.sftp.connection import REQUEST_BYTES, Connection, attributes_of
+from storage_backends.sftp.connection import Connection, attributes_of
 from storage_backends.sftp.describing import describe, wanted, with_time
 from storage_backends.sftp.folders import Folders
-from storage_backends.sftp.reading import ask_read, take_read
+from storage_backends.sftp.packets import Request
+from storage_backends.sftp.reading import ask_all, take_all
 from storage_backends.sftp.upload import NEW_FILE, explained, refuse_directory
 
 
@@ -84,10 +86,7 @@ class SftpBatch(WriteBatch):
         for each in new:
             if each.is_link:
                 self._write_link(each)
-        for each in files:
-            if each.handle:
-                self._connection.tell(protocol.CMD_CLOSE, each.handle)
-                each.handle = b""
+        self._connection.tell(protocol.CMD_CLOSE, *[each.handle for each in files if each.handle])
         lost = next((each.error for each in new if isinstance(each.error, Unreachable)), None)
         if lost is not None:
             raise lost
@@ -101,7 +100,7 @@ class SftpBatch(WriteBatch):
         self._step(
             [each for each in ours if not each.error],
             lambda each: self._connection.ask_rename(each.own, each.full),
-            lambda each, number: self._renamed(each, number),
+            self._renamed,
         )
         infos = self._look(ours)
         self._staged |= {each.path: each for each in ours if each.error}
@@ -112,21 +111,19 @@ class SftpBatch(WriteBatch):
         }
 
     def discard(self) -> None:
-        left = list(self._staged.values())
+        self._connection.tell(protocol.CMD_REMOVE, *[each.own for each in self._staged.values()])
         self._staged.clear()
-        for each in left:
-            self._connection.tell(protocol.CMD_REMOVE, each.own)
 
     # ── the steps ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _step(
-        self, all_of: Iterable[_Staged], ask: Callable[[_Staged], int], answer: Callable[[_Staged, int], None]
+        self, all_of: Iterable[_Staged], ask: Callable[[_Staged], Request], answer: Callable[[_Staged, Request], None]
     ) -> None:
         """Ask for all, then take the answers; whose answer is an error is left out of the rest."""
         asked = [(each, ask(each)) for each in all_of]
-        for each, number in asked:
+        for each, request in asked:
             try:
-                answer(each, number)
+                answer(each, request)
             except StorageError as error:
                 each.error = error
 
@@ -139,67 +136,68 @@ class SftpBatch(WriteBatch):
             except StorageError as error:
                 each.error = error
 
-    def _opened(self, each: _Staged, number: int) -> None:
+    def _opened(self, each: _Staged, request: Request) -> None:
         try:
-            each.handle = self._connection.handle(number, each.path)
-        except NotFound:
+            each.handle = self._connection.handle(request, each.path)
+        except (NotFound, Unreachable):
             raise
         except StorageError:  # something of an earlier try has this very name
             each.handle = partials.create(self._connection, each.own, each.path)
 
     def _write(self, each: _Staged) -> Callable[[], None]:
-        asked = [
-            self._ask(each, protocol.CMD_WRITE, protocol.int64(at), bytes(each.data[at : at + REQUEST_BYTES]))
-            for at in range(0, len(each.data), REQUEST_BYTES)
-        ]
+        asked = self._connection.ask_writes(each.handle, 0, memoryview(each.data))
 
         def finish() -> None:
-            for number in asked:
+            for request in asked:
                 try:
-                    self._connection.answer(number, each.path)
+                    self._connection.answer(request, each.path)
                 except StorageError as error:
                     raise explained(self._connection, each.full, error) from error
 
         return finish
 
     def _read_back(self, each: _Staged) -> Callable[[], None]:
-        size = len(each.data)
-        asked = [ask_read(self._connection, each.handle, at, size - at) for at in range(0, size, REQUEST_BYTES)]
+        asked = ask_all(self._connection, each.handle, 0, len(each.data))
 
         def finish() -> None:
-            if b"".join([take_read(self._connection, number, each.path) for number in asked]) != bytes(each.data):
+            data = bytearray(len(each.data))
+            count = take_all(self._connection, each.handle, asked, memoryview(data), each.path)
+            if bytes(data[:count]) != each.data:
                 raise ChecksumMismatch(f"'{display_path(each.path)}' was read back with other bytes than were written")
 
         return finish
 
     def _finish(self, each: _Staged) -> Callable[[], None]:
-        number = self._ask(each, protocol.CMD_FSETSTAT, wanted(each.attributes, NEW_FILE))
+        wanting = self._ask(each, protocol.CMD_FSETSTAT, wanted(each.attributes, NEW_FILE))
         status = self._ask(each, protocol.CMD_FSTAT)
 
         def finish() -> None:
-            self._connection.answer(number, each.path)
-            each.version = describe(each.path, attributes_of(self._connection.answer(status, each.path)[1])).version
+            self._connection.answer(wanting, each.path)
+            found = describe(each.path, attributes_of(self._connection.answer(status, each.path)))
+            if found.size != len(each.data):
+                raise ChecksumMismatch(f"'{display_path(each.path)}' has another size than what was written")
+            each.version = found.version
 
         return finish
 
     def _sync(self, each: _Staged) -> Callable[[], None]:
-        number = self._connection.ask_fsync(each.handle)
-        return lambda: self._connection.finish_fsync(number, each.path)
+        request = self._connection.ask_fsync(each.handle)
+        return lambda: self._connection.finish_fsync(request, each.path)
 
     def _write_link(self, each: _Staged) -> None:
         """OpenSSH takes the two names of SYMLINK in the order target, link."""
         try:
             partials.remove(self._connection, each.own)
             self._connection.do(each.path, protocol.CMD_SYMLINK, bytes(each.data), each.own)
-            times = with_time(_nothing(), each.attributes.mtime_ns)
+            times = with_time(SFTPAttributes(), each.attributes.mtime_ns)
             self._connection.set_link_time(each.own, times, each.path)
             each.version = describe(each.path, self._connection.lstat(each.own, each.path)).version
         except StorageError as error:
             each.error = error
 
-    def _renamed(self, each: _Staged, number: int) -> None:
+    def _renamed(self, each: _Staged, request: Request) -> None:
         try:
-            self._connection.answer(number, each.path)
+            self._connection.answer(request, each.path)
         except NotFound as error:
             raise UploadGone(f"the partial of '{display_path(each.path)}' went to a younger attempt") from error
         except StorageError:
@@ -209,8 +207,8 @@ class SftpBatch(WriteBatch):
     def _look(self, published: Iterable[_Staged]) -> dict[bytes, FileInfo]:
         found: dict[bytes, FileInfo] = {}
 
-        def note(each: _Staged, number: int) -> None:
-            found[each.path] = describe(each.path, attributes_of(self._connection.answer(number, each.path)[1]))
+        def note(each: _Staged, request: Request) -> None:
+            found[each.path] = describe(each.path, attributes_of(self._connection.answer(request, each.path)))
             if found[each.path].version != each.version:
                 raise PreconditionFailed(f"'{display_path(each.path)}' was changed right after it was published")
 
@@ -218,11 +216,5 @@ class SftpBatch(WriteBatch):
         self._step(good, lambda each: self._connection.ask(protocol.CMD_LSTAT, each.full), note)
         return found
 
-    def _ask(self, each: _Staged, kind: int, *arguments: Any) -> int:
+    def _ask(self, each: _Staged, kind: int, *arguments: Any) -> Request:
         return self._connection.ask(kind, each.handle, *arguments)
-
-
-def _nothing() -> Any:
-    from paramiko.sftp_attr import SFTPAttributes
-
-    return SFTPAttributes()

@@ -1,18 +1,19 @@
-"""One SSH connection, and SFTP requests with many under way at once.
+"""One SSH connection, and what may go wrong with it and with what is asked over it.
 
-paramiko's own calls wait for one answer after the other and take names for text; here names are bytes and a request is
-sent without waiting (`ask`) for an answer that is fetched later (`answer`). Two threads may use a connection: a
-checkpoint is synced beside the writing.
+Names are bytes, and a request is sent without waiting (`ask`) for an answer that is fetched later (`answer`). Several
+threads may use a connection.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import paramiko
 from paramiko import sftp as protocol
@@ -20,16 +21,20 @@ from paramiko.message import Message
 from paramiko.sftp_attr import SFTPAttributes
 
 from storage_backends.errors import BadCredentials, ConfigurationError, StorageError, Unreachable
+from storage_backends.sftp import packets
 from storage_backends.sftp.failures import failure
+from storage_backends.sftp.packetizer import AeadPacketizer
+from storage_backends.sftp.packets import WINDOW_BYTES, Request, Session, raise_for_status
 
 CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 60.0
 REQUEST_BYTES = 128 << 10
 """Of one read or write: OpenSSH drops the connection over 261,120."""
-WINDOW_BYTES, PACKET_BYTES = 4 << 20, 64 << 10
+PACKET_BYTES = 64 << 10
 FLAG_READ, FLAG_WRITE, FLAG_CREATE, FLAG_EXCLUSIVE = 0x1, 0x2, 0x8, 0x20
 _FSYNC, _RENAME, _LSETSTAT = b"fsync@openssh.com", b"posix-rename@openssh.com", b"lsetstat@openssh.com"
 _FREE = b"statvfs@openssh.com"
+
+T = TypeVar("T")
 
 
 class Address(NamedTuple):
@@ -51,6 +56,12 @@ class Address(NamedTuple):
         return f"{self.user + '@' if self.user else ''}{self.host}:{self.port}"
 
 
+class Handle(bytes):
+    """What a server calls an open file, as long as the session lasts."""
+
+    session: Session
+
+
 class _Transport(paramiko.Transport):
     """AES-GCM first, which encrypts and authenticates in one pass, at 60 % of the CPU time of paramiko's first choice;
     fewer and larger packets on the way here. What the server does not know is negotiated as ever."""
@@ -60,7 +71,10 @@ class _Transport(paramiko.Transport):
     _preferred_ciphers = (*_AEAD, *(name for name in _OTHERS if "gcm" not in name))
 
     def __init__(self, sock: Any, **options: Any) -> None:
-        super().__init__(sock, WINDOW_BYTES, PACKET_BYTES, **options)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # else every connection waits twice for 40 ms
+        # Who sends waits in no `take`: a server that takes nothing any more is given up by the kernel.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(packets.ANSWER_SECONDS * 1000))
+        super().__init__(sock, WINDOW_BYTES, PACKET_BYTES, packetizer_class=AeadPacketizer, **options)
 
 
 class Connection:
@@ -68,69 +82,77 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.read_bytes = REQUEST_BYTES
+        """What is asked for at a time; less where the server sends less."""
         self._ssh: paramiko.SSHClient | None = None
-        self._sftp: Any = None
-        self._answers: dict[int, tuple[int, Message]] = {}
+        self._session: Session | None = None
+        self._connecting = threading.Lock()
         self._lacks: set[bytes] = set()
-        self._sending, self._reading = threading.Lock(), threading.Lock()
 
     def close(self) -> None:
         """Idempotent."""
-        if self._ssh is not None:
-            self._ssh.close()
-        self._ssh = self._sftp = None
-        self._answers.clear()
+        ssh, self._ssh, self._session = self._ssh, None, None
+        if ssh is not None:
+            ssh.close()
 
     # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def ask(self, kind: int, *arguments: Any) -> int:
-        """Send a request; its number is for `answer`. Raises StorageError."""
-        return self._send(self, kind, arguments)
+    def ask(self, kind: int, *arguments: Any) -> Request:
+        """Send a request, soon; `answer` takes what comes. Raises StorageError."""
+        session = self._session_of(arguments)
+        return self._do(session, partial(session.ask, kind, *arguments))
 
-    def tell(self, kind: int, *arguments: Any) -> None:
-        """Send a request whose answer is of no interest. One that can't be sent is none."""
-        if self._sftp is not None:
+    def ask_writes(self, handle: bytes, offset: int, data: memoryview) -> Sequence[Request]:
+        """Send all of `data`, which is not looked at after this returned. Raises StorageError."""
+        session = self._session_of([handle])
+        return self._do(session, partial(session.ask_writes, handle, offset, data, REQUEST_BYTES))
+
+    def flush(self) -> None:
+        """Send what was asked by now though no answer is waited for yet. Raises StorageError."""
+        session = self._open()
+        self._do(session, session.flush)
+
+    def tell(self, kind: int, *each: bytes) -> None:
+        """Ask for the same of each. The answers are of no interest, nor is one that can't be sent."""
+        if self._session is not None:
             with suppress(StorageError):
-                self._send(type(None), kind, arguments)
+                session = self._session_of(each)
+                self._do(session, partial(session.tell, kind, each))
 
-    def _send(self, receiver: object, kind: int, arguments: Sequence[Any]) -> int:
+    def answer(self, request: Request, path: bytes) -> Message:
+        """To an earlier request about `path`; waits. Raises StorageError, and EOFError at the end of what is read."""
+        return Message(self._take(request, path))
+
+    def data(self, request: Request, path: bytes) -> memoryview:
+        """The bytes that were read, none at the end of the file. Raises StorageError."""
         try:
-            with self._sending:
-                number: int = self._open()._async_request(receiver, kind, *arguments)
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._lost(error) from error
-        return number
-
-    def answer(self, number: int, path: bytes) -> tuple[int, Message]:
-        """Of an earlier request about `path`; waits. Raises StorageError."""
-        with self._reading:
-            return self._answer(number, path)
-
-    def _answer(self, number: int, path: bytes) -> tuple[int, Message]:
-        if self._sftp is None:
-            raise Unreachable(f"the connection to {self.address.name} was lost")
-        try:
-            if number in self._answers:
-                kind, message = self._answers.pop(number)
-                if kind == protocol.CMD_STATUS:
-                    self._sftp._convert_status(message)
-                return kind, message
-            found: tuple[int, Message] = self._sftp._read_response(number)
-            return found
+            return self._take(request, path)[4:]
         except EOFError:
-            raise
-        except (TimeoutError, ConnectionError, paramiko.SSHException) as error:
-            raise self._lost(error) from error
-        except OSError as error:
-            raise failure(error, path) from error
+            return memoryview(b"")
 
-    def _async_response(self, kind: int, message: Message, number: int) -> None:
-        """paramiko gives us the answers that come while another one is waited for."""
-        self._answers[number] = (kind, message)
+    def settle(self, requests: Sequence[Request]) -> None:
+        """Wait until all are answered. The last comes last, so one wait does mostly. Raises Unreachable."""
+        for request in reversed(requests):
+            self._do(request.session, partial(request.session.take, request))
+
+    def _take(self, request: Request, path: bytes) -> memoryview:
+        body = self._do(request.session, partial(request.session.take, request))
+        if request.kind == protocol.CMD_STATUS:
+            try:
+                raise_for_status(body)
+            except OSError as error:
+                raise failure(error, path) from error
+        return body
+
+    def _do(self, session: Session, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._lost(session, error) from error
 
     def do(self, path: bytes, kind: int, *arguments: Any) -> Message:
         """Ask and wait."""
-        return self.answer(self.ask(kind, *arguments), path)[1]
+        return self.answer(self.ask(kind, *arguments), path)
 
     # ── single ones ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,31 +172,32 @@ class Connection:
         message.get_int()
         return message.get_string()
 
-    def ask_open(self, full: bytes, flags: int, mode: int | None = None) -> int:
+    def ask_open(self, full: bytes, flags: int, mode: int | None = None) -> Request:
         """Open a file; `handle` takes the answer."""
         wanted = SFTPAttributes()
         wanted.st_mode = mode
-        wanted._flags = SFTPAttributes.FLAG_PERMISSIONS if mode is not None else 0  # type: ignore[attr-defined]
         return self.ask(protocol.CMD_OPEN, full, flags, wanted)
 
-    def handle(self, number: int, path: bytes) -> bytes:
+    def handle(self, request: Request, path: bytes) -> bytes:
         """Of the file that was asked to be opened."""
-        return self.answer(number, path)[1].get_binary()
+        handle = Handle(self.answer(request, path).get_binary())
+        handle.session = request.session
+        return handle
 
     def fsync(self, handle: bytes, path: bytes) -> None:
         """Durable when it returns, where the server can; elsewhere acknowledged writes are all there is."""
         self.finish_fsync(self.ask_fsync(handle), path)
 
-    def ask_fsync(self, handle: bytes) -> int | None:
+    def ask_fsync(self, handle: bytes) -> Request | None:
         """None where the server can't."""
         return None if _FSYNC in self._lacks else self.ask(protocol.CMD_EXTENDED, _FSYNC, handle)
 
-    def finish_fsync(self, number: int | None, path: bytes) -> None:
+    def finish_fsync(self, request: Request | None, path: bytes) -> None:
         """The answer to `ask_fsync`."""
-        if number is not None:
-            self._extended(_FSYNC, number, path)
+        if request is not None:
+            self._extended(_FSYNC, request, path)
 
-    def ask_rename(self, old: bytes, new: bytes) -> int:
+    def ask_rename(self, old: bytes, new: bytes) -> Request:
         """Over whatever file has the new name, atomically."""
         return self.ask(protocol.CMD_EXTENDED, _RENAME, old, new)
 
@@ -192,9 +215,9 @@ class Connection:
         _, _, _, _, available = (message.get_int64() for _ in range(5))
         return available == 0
 
-    def _extended(self, name: bytes, number: int, path: bytes) -> None:
+    def _extended(self, name: bytes, request: Request, path: bytes) -> None:
         try:
-            self.answer(number, path)
+            self.answer(request, path)
         except StorageError as error:
             if isinstance(error.__cause__, OSError) and "unsupported" in str(error.__cause__).lower():
                 self._lacks.add(name)
@@ -203,12 +226,15 @@ class Connection:
 
     # ── the connection ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _open(self) -> Any:
-        if self._sftp is None:
-            self._connect()
-        return self._sftp
+    def _session_of(self, arguments: Sequence[Any]) -> Session:
+        """The one that a handle among these is of: another one may call another file the same."""
+        return next((each.session for each in arguments if isinstance(each, Handle)), None) or self._open()
 
-    def _connect(self) -> None:
+    def _open(self) -> Session:
+        with self._connecting:
+            return self._session or self._connect()
+
+    def _connect(self) -> Session:
         address, ssh = self.address, paramiko.SSHClient()
         known = address.known_hosts or "~/.ssh/known_hosts"
         try:
@@ -229,14 +255,14 @@ class Connection:
                 auth_timeout=CONNECT_SECONDS,
                 transport_factory=_Transport,
             )
-            channel = ssh.open_sftp()
-            channel.get_channel().settimeout(ANSWER_SECONDS)  # type: ignore[union-attr]
+            session = _session(ssh)
         except BaseException as error:
             ssh.close()
             if isinstance(error, Exception):
                 raise self._refused(error, known) from error
             raise
-        self._ssh, self._sftp, self._answers = ssh, channel, {}
+        self._ssh, self._session = ssh, session
+        return session
 
     def _refused(self, error: Exception, known: str) -> StorageError:
         name, host = self.address.name, self.address.host
@@ -251,9 +277,18 @@ class Connection:
             return ConfigurationError(f"{error.filename} can't be read: {os.strerror(error.errno or 0)}")
         return Unreachable(f"{name} does not answer: {type(error).__name__}")
 
-    def _lost(self, error: Exception) -> StorageError:
-        self.close()
+    def _lost(self, session: Session, error: Exception) -> StorageError:
+        if session is self._session:
+            self.close()
         return Unreachable(f"the connection to {self.address.name} was lost: {type(error).__name__}")
+
+
+def _session(ssh: paramiko.SSHClient) -> Session:
+    channel = ssh.get_transport().open_session()  # type: ignore[union-attr]
+    session = Session(channel)
+    channel.invoke_subsystem("sftp")
+    session.begin()
+    return session
 
 
 def attributes_of(message: Message) -> SFTPAttributes:

@@ -35,9 +35,7 @@ def describe(path: bytes, found: SFTPAttributes, *, target_bytes: int | None = N
 def wanted(attributes: Attributes, default_mode: int) -> SFTPAttributes:
     """What to set on a file or directory. setuid and setgid are not carried to another machine."""
     made = SFTPAttributes()
-    mode = default_mode if attributes.mode is None else attributes.mode & ~SET_ID_BITS
-    made._flags = SFTPAttributes.FLAG_PERMISSIONS  # type: ignore[attr-defined]
-    made.st_mode = mode
+    made.st_mode = default_mode if attributes.mode is None else attributes.mode & ~SET_ID_BITS
     return with_time(made, attributes.mtime_ns)
 
 
@@ -45,6 +43,5 @@ def with_time(made: SFTPAttributes, mtime_ns: int | None) -> SFTPAttributes:
     """The same, with a time if there is one."""
     if mtime_ns is not None:
         seconds = min(max(0, mtime_ns // SECOND_NS), 0xFFFFFFFF)
-        made._flags |= SFTPAttributes.FLAG_AMTIME  # type: ignore[attr-defined]
         made.st_atime = made.st_mtime = seconds
     return made

@@ -41,7 +41,7 @@ def walk(
 
 def list_folder(connection: Connection, folders: Folders, folder: bytes) -> Collection[FileInfo]:
     """What stands in one directory (its path without slash), in no order. Raises StorageError."""
-    handle = connection.do(folder, protocol.CMD_OPENDIR, folders.enter(folder)).get_binary()
+    handle = connection.handle(connection.ask(protocol.CMD_OPENDIR, folders.enter(folder)), folder)
     prefix = folder + b"/" if folder else b""
     found: list[FileInfo] = []
     try:

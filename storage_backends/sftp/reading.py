@@ -12,12 +12,15 @@ from paramiko.sftp_attr import SFTPAttributes
 from storage_backends.base import FileInfo, Kind, OpenFile
 from storage_backends.errors import NotFound, NotRegular, StorageError, VersionChanged
 from storage_backends.names import display_path
-from storage_backends.sftp.connection import FLAG_READ, REQUEST_BYTES, Connection, attributes_of
+from storage_backends.sftp.connection import FLAG_READ, Connection, attributes_of
 from storage_backends.sftp.describing import describe, kind_of
 from storage_backends.sftp.folders import Folders
+from storage_backends.sftp.packets import Request
 
 AHEAD_BYTES = 4 << 20
 """Of one open file, asked for and not yet taken."""
+LEAST_BYTES = 4 << 10
+"""Of a request, however little the server sends at a time."""
 FILES_IN_STEP, BYTES_IN_STEP = 64, 16 << 20
 
 
@@ -32,45 +35,56 @@ def look(connection: Connection, folders: Folders, path: bytes) -> SFTPAttribute
 
 
 class Range(NamedTuple):
-    """Bytes that were asked for."""
+    """Bytes of a file that were asked for."""
 
     offset: int
     length: int
-    number: int
+    request: Request
+
+    @property
+    def end(self) -> int:
+        """Where the next one begins."""
+        return self.offset + self.length
 
 
-def read_all(connection: Connection, handle: bytes, offset: int, buffer: memoryview, path: bytes) -> int:
-    """Fill `buffer` with requests under way together; less only at the end of the file."""
-    asked = [
-        Range(at, min(REQUEST_BYTES, len(buffer) - at), ask_read(connection, handle, offset + at, len(buffer) - at))
-        for at in range(0, len(buffer), REQUEST_BYTES)
-    ]
+def ask_all(connection: Connection, handle: bytes, offset: int, length: int) -> Sequence[Range]:
+    """Requests under way together, for `take_all`."""
+    starts = range(offset, offset + length, connection.read_bytes)
+    return [ask_range(connection, handle, at, min(starts.step, offset + length - at)) for at in starts]
+
+
+def ask_range(connection: Connection, handle: bytes, offset: int, length: int) -> Range:
+    """One request, of at most `connection.read_bytes`."""
+    return Range(offset, length, connection.ask(protocol.CMD_READ, handle, protocol.int64(offset), length))
+
+
+def take_all(connection: Connection, handle: bytes, asked: Sequence[Range], buffer: memoryview, path: bytes) -> int:
+    """Fill `buffer` with what was asked for; less only at the end of the file."""
+    connection.settle([each.request for each in asked])
     done = 0
     for each in asked:
-        data = take_read(connection, each.number, path)
-        if each.offset == done:
-            buffer[done : done + len(data)] = data
-            done += len(data)
-    while done < len(buffer):  # a server may send less than it was asked for
-        data = take_read(connection, ask_read(connection, handle, offset + done, len(buffer) - done), path)
-        if not data:
+        done += _take_whole(connection, handle, each, buffer[done:], path)
+        if done < each.end - asked[0].offset:
             break
-        buffer[done : done + len(data)] = data
-        done += len(data)
     return done
 
 
-def ask_read(connection: Connection, handle: bytes, offset: int, length: int) -> int:
-    """At most REQUEST_BYTES of them."""
-    return connection.ask(protocol.CMD_READ, handle, protocol.int64(offset), min(length, REQUEST_BYTES))
-
-
-def take_read(connection: Connection, number: int, path: bytes) -> bytes:
-    """The bytes; none at the end of the file."""
-    try:
-        return connection.answer(number, path)[1].get_string()
-    except EOFError:
-        return b""
+def _take_whole(connection: Connection, handle: bytes, asked: Range, buffer: memoryview, path: bytes) -> int:
+    """A server may send less than it was asked for, such as 32 KiB: the rest is asked for, and from then on no more
+    than it sends."""
+    data, done = connection.data(asked.request, path), 0
+    while data:
+        if len(data) > asked.length - done:
+            raise StorageError(f"the server sent more of '{display_path(path)}' than it was asked for")
+        buffer[done : done + len(data)] = data
+        done += len(data)
+        if done == asked.length:
+            break
+        sent = done
+        data = connection.data(ask_range(connection, handle, asked.offset + done, asked.length - done).request, path)
+        if data:
+            connection.read_bytes = min(connection.read_bytes, max(LEAST_BYTES, sent))
+    return done
 
 
 class SftpFile(OpenFile):
@@ -81,7 +95,7 @@ class SftpFile(OpenFile):
         self.info = describe(path, _regular(path, look(connection, folders, path)))
         self._handle = connection.handle(connection.ask_open(folders.full(path), FLAG_READ), path)
         self._ahead: deque[Range] = deque()
-        self._next = 0
+        self._ahead_bytes = self._next = 0
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
         wanted = max(0, min(len(buffer), self.info.size - offset))
@@ -91,13 +105,15 @@ class SftpFile(OpenFile):
         done = 0
         while done < wanted:
             self._ask_ahead(offset + wanted)
-            part = self._ahead.popleft()
-            data = take_read(self._connection, part.number, self._path)
-            if len(data) != part.length or part.length > wanted - done:
+            asked = self._ahead.popleft()
+            self._ahead_bytes -= asked.length
+            if asked.length > wanted - done:
                 self._forget_ahead()
                 return done + self._rest(offset + done, buffer[done:wanted])
-            buffer[done : done + len(data)] = data
-            done += len(data)
+            count = _take_whole(self._connection, self._handle, asked, buffer[done:], self._path)
+            done += count
+            if count < asked.length:
+                break
         return done
 
     def is_unchanged(self) -> bool:
@@ -114,20 +130,25 @@ class SftpFile(OpenFile):
             self._handle = b""
 
     def _ask_ahead(self, until: int) -> None:
-        """Requests never cross `until`, where the caller's buffer ends, so that each is taken whole."""
-        while self._next < self.info.size and sum(part.length for part in self._ahead) < AHEAD_BYTES:
+        """Requests never cross `until`, where the caller's buffer ends, so that each is taken whole. Many are sent
+        together: when half of what was asked for is taken."""
+        if self._ahead and self._ahead_bytes > AHEAD_BYTES // 2:
+            return
+        while self._next < self.info.size and self._ahead_bytes < AHEAD_BYTES:
             end = until if self._next < until else self.info.size
-            length = min(REQUEST_BYTES, end - self._next)
-            number = ask_read(self._connection, self._handle, self._next, length)
-            self._ahead.append(Range(self._next, length, number))
+            length = min(self._connection.read_bytes, end - self._next)
+            self._ahead.append(ask_range(self._connection, self._handle, self._next, length))
+            self._ahead_bytes += length
             self._next += length
+        self._connection.flush()
 
     def _rest(self, offset: int, buffer: memoryview) -> int:
-        return read_all(self._connection, self._handle, offset, buffer, self._path)
+        asked = ask_all(self._connection, self._handle, offset, len(buffer))
+        return take_all(self._connection, self._handle, asked, buffer, self._path)
 
     def _forget_ahead(self) -> None:
-        while self._ahead:
-            take_read(self._connection, self._ahead.popleft().number, self._path)
+        self._ahead.clear()
+        self._ahead_bytes = 0
 
 
 class SmallFiles:
@@ -166,19 +187,18 @@ class SmallFiles:
                 infos[path] = self._look(path, max_bytes)
         asked = {path: self._connection.ask_open(self._folders.full(path), FLAG_READ) for path in infos}
         handles: dict[bytes, bytes] = {}
-        for path, number in asked.items():
+        for path, request in asked.items():
             with self._noting(path):
-                handles[path] = self._connection.handle(number, path)
+                handles[path] = self._connection.handle(request, path)
         data = self._contents(infos, handles)
         stats = {path: self._connection.ask(protocol.CMD_FSTAT, handles[path]) for path in data}
-        for path, number in stats.items():
+        for path, request in stats.items():
             with self._noting(path):
-                info = describe(path, attributes_of(self._connection.answer(number, path)[1]))
+                info = describe(path, attributes_of(self._connection.answer(request, path)))
                 if info.version != infos[path].version or len(data[path]) != info.size:
                     raise VersionChanged(f"'{display_path(path)}' changed while it was read")
                 self._found[path] = (info, data[path])
-        for handle in handles.values():
-            self._connection.tell(protocol.CMD_CLOSE, handle)
+        self._connection.tell(protocol.CMD_CLOSE, *handles.values())
 
     def _look(self, path: bytes, max_bytes: int) -> FileInfo:
         info = describe(path, _regular(path, look(self._connection, self._folders, path)))
@@ -187,16 +207,13 @@ class SmallFiles:
         return info
 
     def _contents(self, infos: dict[bytes, FileInfo], handles: dict[bytes, bytes]) -> dict[bytes, bytes]:
-        sizes = {path: infos[path].size for path in handles}
-        asked = {
-            path: [ask_read(self._connection, handles[path], at, size - at) for at in range(0, size, REQUEST_BYTES)]
-            for path, size in sizes.items()
-        }
+        asked = {path: ask_all(self._connection, handle, 0, infos[path].size) for path, handle in handles.items()}
         found = {}
-        for path, requests in asked.items():
+        for path, ranges in asked.items():
             with self._noting(path):
-                pieces = [take_read(self._connection, number, path) for number in requests]
-                found[path] = b"".join(pieces)
+                data = bytearray(infos[path].size)
+                count = take_all(self._connection, handles[path], ranges, memoryview(data), path)
+                found[path] = bytes(data[:count])
         return found
 
     def _noting(self, path: bytes) -> _Noting:

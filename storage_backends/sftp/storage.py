@@ -35,8 +35,10 @@ from storage_backends.sftp.reading import SftpFile, SmallFiles, look
 from storage_backends.url import StorageUrl
 
 CAPABILITIES = Capabilities(
-    preferred_part_bytes=4 << 20,
+    preferred_part_bytes=2 << 20,
     batch_files=256,
+    may_write_parts_in_any_order=True,
+    parts_in_flight=3,
     reads_back_before_commit=True,
     has_directories=True,
     has_symlinks=True,

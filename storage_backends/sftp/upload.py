@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 from paramiko import sftp as protocol
@@ -11,10 +13,11 @@ from storage_backends.base import AlreadyCommitted, FileInfo, Kind, PartialId, U
 from storage_backends.errors import KindConflict, NoSpace, NotFound, PreconditionFailed, StorageError, UploadGone
 from storage_backends.names import display_path
 from storage_backends.sftp import partials
-from storage_backends.sftp.connection import REQUEST_BYTES, Connection, attributes_of
+from storage_backends.sftp.connection import Connection, attributes_of
 from storage_backends.sftp.describing import describe, kind_of, wanted
 from storage_backends.sftp.folders import Folders
-from storage_backends.sftp.reading import read_all
+from storage_backends.sftp.packets import Request
+from storage_backends.sftp.reading import ask_all, take_all
 
 NEW_FILE = 0o644
 
@@ -75,6 +78,7 @@ class SftpUpload(UploadSession):
         self, connection: Connection, folders: Folders, handle: bytes, token: UploadToken, partial: PartialId
     ) -> None:
         self._connection, self._handle = connection, handle
+        self._resizing = threading.Lock()
         self._folder, self._full = folders.split(token.path)
         self._own = folders.full(self._folder).rstrip(b"/") + b"/" + partial.name
         self.token = token._replace(state={"begun": "1"})
@@ -85,17 +89,15 @@ class SftpUpload(UploadSession):
         if len(data) != self.token.part_length(number):
             raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
         start = number * self.token.part_bytes
-        asked = [
-            self._ask(protocol.CMD_WRITE, protocol.int64(start + at), bytes(data[at : at + REQUEST_BYTES]))
-            for at in range(0, len(data), REQUEST_BYTES)
-        ]
-        self._finish(asked)
-        self._resized(max(self._size, start + len(data)))
+        self._finish(self._connection.ask_writes(self._handle, start, data))
+        with self._resizing:
+            self._resized(max(self._size, start + len(data)))
 
     def read_part(self, number: int, buffer: memoryview) -> int:
         length = min(len(buffer), self.token.part_length(number))
         offset = number * self.token.part_bytes
-        return read_all(self._connection, self._handle, offset, buffer[:length], self.token.path)
+        asked = ask_all(self._connection, self._handle, offset, length)
+        return take_all(self._connection, self._handle, asked, buffer[:length], self.token.path)
 
     def sync(self) -> None:
         self._connection.fsync(self._handle, self.token.path)
@@ -104,7 +106,7 @@ class SftpUpload(UploadSession):
         size = min(parts * self.token.part_bytes, self.token.size)
         if size < self._size:
             shorter = SFTPAttributes()
-            shorter._flags, shorter.st_size = SFTPAttributes.FLAG_SIZE, size  # type: ignore[attr-defined]
+            shorter.st_size = size
             self._finish([self._ask(protocol.CMD_FSETSTAT, shorter)])
             self._resized(size)
 
@@ -147,23 +149,20 @@ class SftpUpload(UploadSession):
             self._connection.tell(protocol.CMD_CLOSE, self._handle)
             self._handle = b""
 
-    def _ask(self, kind: int, *arguments: Any) -> int:
+    def _ask(self, kind: int, *arguments: Any) -> Request:
         return self._connection.ask(kind, self._handle, *arguments)
 
-    def _finish(self, asked: list[int]) -> None:
-        """Every answer is taken, also after one that is an error."""
-        failed: StorageError | None = None
-        for number in asked:
-            try:
-                self._connection.answer(number, self.token.path)
-            except StorageError as error:
-                failed = failed or error
-        if failed is not None:
-            raise explained(self._connection, self._full, failed) from failed
+    def _finish(self, asked: Sequence[Request]) -> None:
+        """Everything is answered, also where one of the answers is an error."""
+        try:
+            self._connection.settle(asked)
+            for request in asked:
+                self._connection.answer(request, self.token.path)
+        except StorageError as error:
+            raise explained(self._connection, self._full, error) from error
 
     def _status(self) -> SFTPAttributes:
-        number = self._ask(protocol.CMD_FSTAT)
-        return attributes_of(self._connection.answer(number, self.token.path)[1])
+        return attributes_of(self._connection.answer(self._ask(protocol.CMD_FSTAT), self.token.path))
 
     def _resized(self, size: int) -> None:
         self._size = size

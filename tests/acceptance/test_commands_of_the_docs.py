@@ -9,8 +9,10 @@ import re
 import shutil
 import signal
 import subprocess
+from argparse import _SubParsersAction
 
 import pytest
+from django.core.management import get_commands, load_command_class
 
 from tests.acceptance.checkout import OURS, make_checkout
 from tests.acceptance.processes import ROOT, eventually
@@ -157,3 +159,86 @@ def test_what_counts_as_a_command(text, found):
 
 def test_the_checkout_is_complete():
     assert {"Makefile", "manage.py", ".env.example"} <= set(OURS)
+
+
+# ── what is only named, or left out above ─────────────────────────────────────────────────────────────────────
+
+#: In running text.
+NAMED = re.compile(r"`((?:manage\.py|make) [^`\n]+)`")
+MAKE_TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.M))
+DJANGOS_OWN = {"createsuperuser", "migrate", "check", "collectstatic", "shell", "changepassword", "dumpdata", "flush"}
+
+
+def named(page):
+    """Commands that stand in the text, and those that are left out above."""
+    text = (ROOT / page).read_text()
+    yield from NAMED.findall(text)
+    for lines, is_run in blocks(text):
+        yield from (line for line in lines if not is_run)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_command_that_is_only_named_exists_and_so_do_its_options(page):
+    for line in named(page):
+        for tool, rest in re.findall(r"\b(make|manage\.py) +((?:[^\s&|;#]|[ ](?!\s*[&|;#]))*)", line):
+            words = rest.replace('"', " ").replace("`", " ").split()
+            assert is_known(tool, words), f"{page}: {line}"
+
+
+def is_known(tool, words):
+    if tool == "make":
+        targets = [word for word in words if re.fullmatch(r"[a-z][a-z-]*", word)]
+        return set(targets[:1]) <= MAKE_TARGETS
+    name = words[0] if words else ""
+    if name in DJANGOS_OWN or not re.fullmatch(r"[a-z]+", name):
+        return True
+    options = {word.partition("=")[0] for word in words if word.startswith("--")}
+    return name in get_commands() and options <= options_of(name, words[1:])
+
+
+def options_of(name, words):
+    """Those of the command and of its verb, if it has any and one is named."""
+    parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+    known = set(parser._option_string_actions)
+    for action in parser._actions:
+        for verb, inner in (action.choices or {}).items() if isinstance(action, _SubParsersAction) else ():
+            known |= set(inner._option_string_actions) if verb in words else set()
+    return known
+
+
+@pytest.mark.parametrize(
+    ("tool", "words", "known"),
+    [
+        ("make", ["sync", "SOURCE=a"], True),
+        ("make", ["no-such"], False),
+        ("manage.py", ["jobs", "list", "--status", "x"], True),
+        ("manage.py", ["jobs", "list", "--yes"], False),
+        ("manage.py", ["nosuch"], False),
+        ("manage.py", ["doctor", "--jsonn"], False),
+    ],
+)
+def test_what_counts_as_known(tool, words, known):
+    assert is_known(tool, words) is known
+
+
+def test_the_commands_that_need_jobs_of_ones_own_work(product):
+    text = (ROOT / "docs/commands.md").read_text()
+    lines = [line for lines, is_run in blocks(text) if not is_run for line in lines if " jobs " in line]
+    assert len(lines) == 7
+    product.start_scheduler()
+    product.start_slave()
+    ids = {}
+    for name in ("3f2a", "77b0"):
+        (product.base / name).mkdir()
+        (product.base / name / "file").write_text(name)
+        ids[name] = product.create_job(name, f"sink/{name}", interval=3600)
+    scans = "SELECT count(*) FROM jobs_scan WHERE finished_at IS NOT NULL"
+    eventually(lambda: product.value(scans) == len(ids), 30, "the first scans")
+    for line in lines:
+        words = [str(ids.get(word, word)) for word in line.partition("manage.py ")[2].split()]
+        process = product.processes.manage(*words, environment=product.environment)
+        if "watch" in words:
+            eventually(lambda: process.out, 30, "the first look")  # noqa: B023
+            process.kill(signal.SIGINT)
+        assert process.wait(30) == (130 if "watch" in words else 0), f"{line}\n{process.out}{process.err}"
+    assert product.job(ids["3f2a"])["status"] == "killed" and product.job(ids["77b0"])["status"] == "running"

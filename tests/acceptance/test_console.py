@@ -63,7 +63,7 @@ def press(page, name: str) -> None:
 
 def picture(visitor, name: str) -> None:
     if PICTURES:
-        visitor.page.screenshot(path=f"{PICTURES}/{name}.png", full_page=name != "running")
+        visitor.page.screenshot(path=f"{PICTURES}/{name}.png", full_page=not name.startswith(("running", "docs")))
 
 
 def test_a_job_from_the_form_to_its_end(system, visitor):
@@ -168,19 +168,29 @@ def addresses(system):
         "slaves": "/admin/jobs/slave/",
         "slave": f"/admin/jobs/slave/{system.value('SELECT id FROM jobs_slave')}/change/",
         "scans": "/admin/jobs/scan/",
+        "scan": f"/admin/jobs/scan/{system.value('SELECT max(id) FROM jobs_scan')}/change/",
+        "events": "/admin/jobs/jobevent/",
+        "docs": "/api/docs",
+        "api": "/api/",
+        "api_jobs": "/api/jobs",
+        "api_job": f"/api/jobs/{job}",
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["overview", "jobs", "job", "add", "tasks", "task", "slaves", "slave", "scans"], ids=lambda name: name
-)
+PAGES = ("overview", "jobs", "job", "add", "tasks", "task", "slaves", "slave", "scans", "scan", "events")
+#: Nothing of these is shown at one width alone, so each width is looked at in one of the two colour schemes.
+PLAIN_PAGES = ("docs", "api", "api_jobs", "api_job")
+LOOKS = [("wide", "light"), ("narrow", "dark"), ("wide", "dark"), ("narrow", "light")]
+SIZES = {"wide": WIDE, "narrow": NARROW}
+
+
+@pytest.mark.parametrize("name", [*PAGES, *PLAIN_PAGES])
 def test_everybody_can_read_a_page_on_a_desk_and_on_a_telephone_by_day_and_by_night(visitor, addresses, name):
     visitor.go(addresses[name])
-    for width, size in (("wide", WIDE), ("narrow", NARROW)):
-        for scheme in ("light", "dark"):
-            visitor.look(size, scheme)
-            picture(visitor, f"{name}-{width}-{scheme}")
-            assert visitor.hurdles() == [], f"{width}, {scheme}"
+    for width, scheme in LOOKS[:2] if name in PLAIN_PAGES else LOOKS:
+        visitor.look(SIZES[width], scheme)
+        picture(visitor, f"{name}-{width}-{scheme}")
+        assert visitor.hurdles() == [], f"{width}, {scheme}"
         assert visitor.sticks_out() <= 0, width
     visitor.look(WIDE, "light")
     assert visitor.complaints == []

@@ -67,10 +67,11 @@ def test_a_full_disk_under_the_database_is_waited_out(product_on_a_small_disk):
             while True:
                 file.write(bytes(4096))
         os.fsync(file.fileno())
-        eventually(lambda: any("full" in process.err for process in running), 30, "somebody to meet it")
+        eventually(lambda: all("full" in process.err for process in running), 30, "both to meet it")
     balloon.unlink()
     product.steer("update_options", job, bytes_per_second=None)
     product.wait_for_job(job, seconds=90)
     assert [process.code for process in running] == [None, None]
+    assert product.value("SELECT count(*) FROM jobs_slave") == 1, "the slave gave up instead of waiting"
     assert_same_files(product.base / "source", product.base / "sink")
     assert_no_upload_is_remembered(product)

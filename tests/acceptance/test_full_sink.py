@@ -17,6 +17,7 @@ from tests.acceptance.faults import (
     one_stack_is_enough,
 )
 from tests.acceptance.processes import eventually
+from tests.acceptance.syncing import json_of
 from tests.acceptance.test_roots import may_mount
 
 pytestmark = [one_stack_is_enough, pytest.mark.skipif(not may_mount(), reason="mounting needs root")]
@@ -143,3 +144,44 @@ def test_a_one_shot_sync_ends_and_says_so(oneshot, tmp_path):
         assert_same_files(source, where / "sink")
     finally:
         subprocess.run(["umount", str(where)], check=True)
+
+
+def test_a_one_shot_sync_copies_what_fits_and_names_what_does_not(oneshot, tmp_path, ext4):
+    source, sink = tmp_path / "source", ext4 / "sink"
+    fill(source / "a-big", 2 * DISK)
+    fill(source / "b-bigger", 3 * DISK)
+    fill(source / "c", 2 * MIB)
+    fill_many(source / "many", 50, 5_000)
+    ended = oneshot.run(source, sink, "--json")
+    assert ended.code == 1
+    assert sorted(path.name for path in sink.iterdir()) == ["c", "many"], "a file that can't fit was begun"
+    (source / "a-big").rename(tmp_path / "a-big")
+    (source / "b-bigger").rename(tmp_path / "b-bigger")
+    assert_same_files(source, sink)
+    numbers = json_of(ended)
+    assert (numbers["copied"], numbers["failed"]) == (51, 2)
+    refused = [line for line in ended.err.splitlines() if "not copied" in line]
+    assert any(f"{3 * DISK:,} bytes" in line for line in refused), ended.err
+    assert all("SINK_NO_SPACE" in line and "are free" in line for line in refused) and len(refused) == 2
+    either = (f"a-big needs {2 * DISK:,} bytes", f"b-bigger needs {3 * DISK:,} bytes")  # whichever was refused last
+    assert any(named in ended.err for named in either) and "Make room" in ended.err
+
+
+def test_files_that_fit_are_copied_though_a_big_one_does_not_and_it_is_not_tried_all_the_time(product, small_disk):
+    source, (sink, _) = product.base / "source", small_disk
+    fill(source / "a-big", 2 * DISK)
+    fill_many(source / "many", 50, 5_000)
+    job = product.create_job("source", "disk/sink")
+    start(product)
+    eventually(lambda: product.statuses(job).get("completed", 0) >= 50, 30, "the small ones to arrive")
+    eventually(lambda: product.job(job)["parked_code"] == "SINK_NO_SPACE", 30, "the job to be parked")
+    before, end = claims(product), time.monotonic() + 3
+    while time.monotonic() < end:
+        time.sleep(0.2)
+    assert claims(product) == before, "it was tried again on a sink without room"
+    assert product.value("SELECT max(attempts) FROM jobs_task WHERE status <> 'completed'") == 0
+
+    fill(source / "later", 3_000)
+    product.steer("run_now", job)
+    eventually(lambda: (sink / "later").exists(), 30, "a small file that came later to arrive")
+    eventually(lambda: product.job(job)["parked_code"] == "SINK_NO_SPACE", 30, "the job to be parked again")

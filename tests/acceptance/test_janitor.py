@@ -77,4 +77,4 @@ def test_uploads_at_a_service_that_no_row_knows_are_strangers(product, janitor, 
 
 
 def test_a_storage_that_is_not_configured_is_told(janitor):
-    janitor("nowhere", code=1)
+    janitor("nowhere", code=2)

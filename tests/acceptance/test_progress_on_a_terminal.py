@@ -16,7 +16,7 @@ from tests.acceptance.planting import plant
 from tests.acceptance.processes import ROOT, eventually
 
 #: Everything that is ever sent besides text: to the line's start, wrapping off and on, clear line, clear below, go up.
-CONTROL = re.compile(r"\r|\x1b\[\?7[lh]|\x1b\[K|\x1b\[J|\x1b\[\d+A")
+CONTROL = re.compile(r"\r|\x1b\[\?7[lh]|\x1b\[K|\x1b\[J|\x1b\[\d+A|\x1b\[(\d+;1)?H")
 HOSTILE = b"red\x1b[31m\x1b]0;title\x07\nline\xe2\x80\xae\xff"
 
 
@@ -92,6 +92,8 @@ def test_the_display_of_a_sync_from_its_scan_to_ctrl_c(sync):
     sync.resize(22)
     narrow = eventually(lambda: [f for f in sync.frames()[-2:] if max(map(len, f)) < 22], 10, "a narrow drawing")
     assert narrow[-1][1].startswith("0/1 files") and narrow[-1][-1].endswith(r"\u202E\xFF")
+
+    assert sync.seen.count("\x1b[24;1H" + 24 * "\n" + "\x1b[H") == 1, "what was wrapped is scrolled away, once"
 
     code, out = sync.end(signal.SIGINT)
     assert code == 130 and out.startswith("{") and out.count("\n") == 1

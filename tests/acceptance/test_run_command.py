@@ -42,7 +42,7 @@ def test_idle_connections_keep_nobody_waiting_and_ctrl_c_ends_everything(running
     idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
     begun = time.monotonic()
     assert api.is_up() and time.monotonic() - begun < 5
-    process.stop(signal.SIGINT, seconds=STOP_SECONDS)
+    assert process.stop(signal.SIGINT, seconds=STOP_SECONDS) == 0
     for connection in idle:
         with closing(connection):
             pass

@@ -5,20 +5,11 @@ import ast
 from tests.architecture.source import modules
 
 MODULE_LINES, FUNCTION_LINES = 400, 70
-#: Longer, for a reason.
-ALLOWED = {
-    "storage_backends/base.py": "the whole contract between engine, scan and storages, most of it docstrings",
-}
 
 
 def test_modules_are_small():
     long = {module.path: count for module in modules() if (count := module.text.count("\n")) > MODULE_LINES}
-    assert long.keys() - ALLOWED.keys() == set(), long
-
-
-def test_what_is_allowed_to_be_long_still_is():
-    lengths = {module.path: module.text.count("\n") for module in modules()}
-    assert all(lengths.get(path, 0) > MODULE_LINES for path in ALLOWED)
+    assert long == {}
 
 
 def test_functions_are_short():

@@ -10,26 +10,26 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks import contenders, disk, report, trees, workloads
+from tests.benchmarks import contenders, disk, report, stores, trees, workloads
 from tests.benchmarks.measure import ROOT
 from tests.benchmarks.results import Results
-from tests.benchmarks.stores import stores
 from tests.benchmarks.workloads import Bench
 
 ROUNDS = {"a": 5, "b": 2, "c": 3, "d": 3, "i": 3, "s": 3}
 QUICK_ROUNDS = {"a": 2, "b": 1, "c": 1, "d": 1, "i": 1, "s": 1}
-WORKLOADS = {**workloads.WORKLOADS, "s": stores}
+WORKLOADS = {**workloads.WORKLOADS, **stores.WORKLOADS}
 
 
 def main() -> None:
     """Everything, or what `--only` names. Only a whole run replaces docs/performance.md."""
     parser = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small trees, one round: three minutes")
-    parser.add_argument("--only", default="", help=f"some of {','.join(WORKLOADS)}")
+    parser.add_argument("--only", default="", help=f"some of {','.join(WORKLOADS)}; s: all s-…")
     parser.add_argument("--rounds", type=int, default=0, help="instead of those each workload has")
     parser.add_argument("--where", type=Path, help="directory for sinks and databases; needs 30 GB")
     options = parser.parse_args()
-    wanted = [name for name in WORKLOADS if not options.only or name in options.only.split(",")]
+    only = options.only.split(",") if options.only else list(WORKLOADS)
+    wanted = [name for name in WORKLOADS if name in only or name.partition("-")[0] in only]
     where = Path(tempfile.mkdtemp(prefix="syncf-bench-", dir=options.where))
     try:
         results, taking_part = _run(wanted, options, where)
@@ -54,6 +54,7 @@ def _run(wanted: list[str], options: argparse.Namespace, where: Path) -> tuple[R
     results = Results()
     count = options.rounds
     bench = Bench(forest, where, taking_part, results, say, lambda name: count or rounds.get(name, 1), options.quick)
+    workloads.warm_up(bench)
     for number, name in enumerate(wanted, 1):
         say(f"{name} ({number} of {len(wanted)})")
         try:

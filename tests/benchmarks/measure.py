@@ -27,7 +27,7 @@ class Run(NamedTuple):
 
 
 def run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
-    """Run to the end, from the project's directory."""
+    """Run to the end, from the project's directory. Raises InterruptedError if somebody ends what measures it."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.NamedTemporaryFile("r") as report:
         busy = machine_seconds()
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), report.name, *argv]
@@ -35,7 +35,10 @@ def run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
             launcher, env={**os.environ, **(env or {})}, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=err
         )
         busy = machine_seconds() - busy
-        wall, cpu, peak, code = map(float, report.read().split())
+        figures = report.read().split()
+        if not figures:
+            raise InterruptedError(f"{argv[0]} was ended from outside")
+        wall, cpu, peak, code = map(float, figures)
         return Run(wall, cpu, peak / 1024, busy, int(code), _text(out), _text(err))
 
 

@@ -15,7 +15,8 @@ import time
 
 import django
 
-from transfers.management.memory import keep_what_is_loaded
+from tests.support.queues import delete_queues
+from transfers.engine.memory import keep_what_is_loaded
 
 
 def main(files: int) -> None:
@@ -30,6 +31,7 @@ def main(files: int) -> None:
     run.discover()
     run.work()
     print((time.perf_counter() - begun) / files * 1e6)
+    run.tidy()
 
 
 class Rows:
@@ -85,6 +87,15 @@ class Rows:
             for batch in batches:
                 left -= self._settle(batch)
         self.broker.close()
+
+    def tidy(self) -> None:
+        """The server of the queues outlives this run."""
+        from django.conf import settings
+
+        from jobs.services import installation
+
+        if settings.BROKER_URL.startswith("amqp"):
+            delete_queues(settings.BROKER_URL, f"syncf.{installation().identifier}")
 
     def _settle(self, batch: object) -> int:
         from jobs import transitions, uploads

@@ -47,7 +47,8 @@ def main() -> int:
         results = [_perform(name, crew, counts, "long" if options.long else "fast") for name in names]
     if options.ordinary_user:
         _as_ordinary_user(seed)
-    print(table(results, seed))
+    plan = ("--long " if options.long else "") + (f"--share {options.share} " if options.share != 1 else "")
+    print(table(results, seed, plan))
     print(f"{time.monotonic() - begun:.0f} s")
     return int(any(not result.is_good for result in results))
 

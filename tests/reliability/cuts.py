@@ -1,74 +1,25 @@
 """Power cuts: the sink lies on an ext4 image, and what its backing file holds at some call is all that is left.
 
 `kill -9` says nothing about durability: the kernel keeps what was written. The database lies elsewhere, as it would on
-another machine. Needs root, for the loop device.
+another machine.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from tests.reliability.experiments import Experiment, Lab, Verdict, recover
-from tests.reliability.lab import plant_sink
+from tests.reliability.disk import Disk
+from tests.reliability.experiments import Experiment, Lab, Verdict, measure, recover
+from tests.reliability.oracle import Oracle
 from tests.reliability.shim import Action, Strike
 
-IMAGE_BYTES = 24 << 20
 
-
-class Disk:
-    """An ext4 image in memory, mounted; every mount is of a fresh copy."""
-
-    def __init__(self, home: Path) -> None:
-        """`home`: where the images are kept; the mount point is `home/mount`."""
-        self.mount, self._blank, self._image = home / "mount", home / "blank", home / "image"
-        self._cut = home / "cut"
-        self.mount.mkdir()
-        with self._blank.open("wb") as file:
-            file.truncate(IMAGE_BYTES)
-        _run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(self._blank))
-        with self._mounted(self._blank):
-            (self.mount / "sink").mkdir()
-            plant_sink(self.mount / "sink")
-
-    @contextmanager
-    def fresh(self) -> Iterator[None]:
-        """As it was planted."""
-        shutil.copyfile(self._blank, self._image)
-        with self._mounted(self._image):
-            yield
-
-    @contextmanager
-    def after_the_cut(self) -> Iterator[None]:
-        """What had reached the disk when `cut` was called."""
-        with self._mounted(self._cut):
-            yield
-
-    def cut(self) -> None:
-        """The power fails now. Call it before anything is unmounted, which would write."""
-        shutil.copyfile(self._image, self._cut)
-
-    @contextmanager
-    def _mounted(self, image: Path) -> Iterator[None]:
-        _run("mount", "-o", "loop", str(image), str(self.mount))
-        try:
-            yield
-        finally:
-            _run("umount", str(self.mount))
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-
-def cut(target: int, disk: Disk) -> Experiment:
+def cut(target: int) -> Experiment:
     """A sync, a power cut at its `target`-th call at the sink, then syncs over what the disk still has."""
     strike = Strike(target, Action.KILL)
 
     def experiment(lab: Lab) -> Verdict:
+        lab, disk = _at_disk(lab)
         lab.world.reset()
         with disk.fresh():
             lab.oracle.begin()
@@ -85,7 +36,20 @@ def cut(target: int, disk: Disk) -> Experiment:
     return experiment
 
 
-def plan(count: int, calls: int, disk: Disk) -> Iterator[Experiment]:
+def calls(lab: Lab) -> int:
+    """Of an undisturbed sync at such a sink."""
+    lab, disk = _at_disk(lab)
+    with disk.fresh():
+        return measure(lab, lab.world.sink)
+
+
+def plan(count: int, calls: int) -> Iterator[Experiment]:
     """`count` cuts, evenly over the calls of a sync at its sink and a little beyond its end."""
     for number in range(count):
-        yield cut(1 + number * (calls + 2) // count, disk)
+        yield cut(1 + number * (calls + 2) // count)
+
+
+def _at_disk(lab: Lab) -> tuple[Lab, Disk]:
+    if lab.disk is None:
+        raise RuntimeError("this laboratory has no disk")
+    return lab._replace(world=lab.disk.world, oracle=Oracle(lab.disk.world)), lab.disk

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.reliability.lab import DID_NOT_END, Nursery, World
+from tests.reliability.disk import Disk
+from tests.reliability.lab import World
+from tests.reliability.nursery import DID_NOT_END, Nursery
 from tests.reliability.oracle import PARTIAL, Oracle
 from tests.reliability.shim import Action, Strike
 
@@ -22,6 +24,8 @@ class Lab(NamedTuple):
     world: World
     oracle: Oracle
     mutant: str = ""
+    disk: Disk | None = None
+    """With a world of its own."""
 
 
 class Verdict(NamedTuple):

@@ -9,7 +9,6 @@ import hashlib
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -68,22 +67,15 @@ class Oracle:
 
     def after_fault(self, *, is_kill: bool = False) -> list[str]:
         """I3 to I7 and I10: they hold at every moment."""
-        wrong = self._untouched()
         now = facts(self.world.sink)
-        for name, found in now.items():
-            if PARTIAL not in name:
-                wrong += self._is_old_or_new(name, found)
-        wrong += [f"{name} vanished" for name in self._old if name not in now and PARTIAL not in name]
-        for row in self._rows():
-            wrong += self._row(row, now)
-        return wrong + (self._checkpoints(now) if is_kill else [])
+        return self._at_any_moment(now) + (self._checkpoints(now) if is_kill else [])
 
     def after_recovery(self, code: int) -> list[str]:
         """I1 besides: all arrived, and nothing is left over."""
-        wrong = self.after_fault()
+        now = facts(self.world.sink)
+        wrong = self._at_any_moment(now)
         if code != 0:
             wrong.append(f"the sync after it ended with {code}")
-        now = facts(self.world.sink)
         odd = sorted(name for name in {*now, *self._new} if not self._is_same(now.get(name), self._new.get(name)))
         if odd:
             wrong.append(f"the sink is not like the source: {odd}")
@@ -110,7 +102,17 @@ class Oracle:
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _untouched(self) -> Iterator[str] | list[str]:
+    def _at_any_moment(self, now: dict[str, Facts]) -> list[str]:
+        wrong = self._untouched()
+        for name, found in now.items():
+            if PARTIAL not in name:
+                wrong += self._is_old_or_new(name, found)
+        wrong += [f"{name} vanished" for name in self._old if name not in now and PARTIAL not in name]
+        for row in self._rows():
+            wrong += self._row(row, now)
+        return wrong
+
+    def _untouched(self) -> list[str]:
         wrong = []
         if facts(self.world.source, with_ctime=True) != self._source:
             wrong.append("the source was written")

@@ -75,8 +75,8 @@ def _commit() -> str:
         return ""
 
 
-def table(results: Sequence[Result], seed: int) -> str:
-    """For people; a violation comes with the command that repeats it."""
+def table(results: Sequence[Result], seed: int, plan: str) -> str:
+    """For people; a violation comes with the command that repeats it. `plan`: the options that the counts came from."""
     lines = []
     for result in results:
         lines.append(f"{result.stage:17} {result.done:7,} {result.what}: {result.struck:,} struck,")
@@ -87,7 +87,6 @@ def table(results: Sequence[Result], seed: int) -> str:
             lines.append(f"  {verdict.name}")
             lines += [f"    {text}" for text in verdict.violations]
             number = verdict.name.partition(":")[0]
-            lines.append(
-                f"    again: python -m tests.reliability --only {result.stage} --seed {seed} --number {number}"
-            )
+            again = f"{plan}--only {result.stage} --seed {seed}" + (f" --number {number}" if number.isdigit() else "")
+            lines.append(f"    again: python -m tests.reliability {again}")
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tests.acceptance.processes import Processes
+from tests.acceptance.processes import Processes, eventually
 from tests.acceptance.product import Product
 from tests.reliability.experiments import Verdict
 from tests.servers import private_postgres, private_rabbitmq
@@ -31,6 +31,7 @@ ROUND_SECONDS = 8
 """How long a job takes while it is held back to that rate."""
 END_SECONDS = 180.0
 SHOWN = 400
+SLAVES = ("slave-001", "slave-002")
 Strike = Callable[[], object]
 
 
@@ -131,13 +132,21 @@ def running(home: Path, database: str, broker: str, strike: Strike, pause_second
     with (home / "log").open("w") as log, redirect_stdout(log), Processes(home / "logs") as processes:
         product = Product(processes, database_url=database, base=home / "base", BROKER_URL=broker)
         product.start_scheduler()
-        for name in ("slave-001", "slave-002"):
+        for name in SLAVES:
             product.start_slave(name)
         try:
+            eventually(lambda: is_at_work(product), END_SECONDS, "scheduler and slaves to be at work")
             yield Site(product, strike, pause_seconds)
         finally:
             with suppress(AssertionError):
                 product.close()
+
+
+def is_at_work(product: Product) -> bool:
+    """Whether all have found their servers: without those they would rightly refuse to start."""
+    slaves = product.value("SELECT count(*) FROM jobs_slave WHERE state = 'online'")
+    leaders = product.value("SELECT count(*) FROM jobs_lease WHERE name = 'scheduler'")
+    return bool(slaves == len(SLAVES) and leaders)
 
 
 def broker_cuts(home: Path, count: int) -> list[Verdict]:
@@ -174,4 +183,3 @@ def _rounds(site: Site, count: int, at_once: int) -> list[Verdict]:
     while (left := count - sum(verdict.count for verdict in verdicts)) > 0:
         verdicts.append(site.round(len(verdicts), min(at_once, left)))
     return verdicts
-

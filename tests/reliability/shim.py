@@ -94,8 +94,8 @@ class Page:
         self._page.is_armed = 1
 
     def disarm(self) -> None:
-        """Strike no more."""
-        self._page.is_armed = 0
+        """Strike no more; nobody is left."""
+        self._page.is_armed = self._page.processes = 0
 
     @property
     def counter(self) -> int:

@@ -10,17 +10,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.reliability import cuts, mutants, servers, sweep, zombies
+from tests.reliability import cuts, hunts, servers, sweep, zombies
+from tests.reliability.disk import Disk
 from tests.reliability.experiments import Experiment, Lab, Verdict, measure
-from tests.reliability.lab import Nursery, World
+from tests.reliability.lab import World
 from tests.reliability.moves import walks
+from tests.reliability.nursery import Nursery
 from tests.reliability.oracle import Oracle
 from tests.reliability.results import Result
 
 LABS = 4
-ZOMBIE_LABS = 6
+ZOMBIE_LABS = 8
 """They mostly wait."""
-Numbered = tuple[int, Experiment]
 
 
 class Counts(NamedTuple):
@@ -47,26 +48,35 @@ class Crew:
         self.home, self.seed = home, seed
         self._library, self._number, self._stack = library, number, stack
         self._labs: list[Lab] = []
-        self._disks: list[tuple[Lab, cuts.Disk]] = []
 
-    def labs(self, count: int) -> list[Lab]:
-        """So many, with a sink in memory."""
+    def labs(self, count: int, *, disks: bool = False) -> list[Lab]:
+        """So many, with a sink in memory; `disks`: each also with one on a disk whose power can be cut."""
         while len(self._labs) < count:
-            home = self._new_home(f"lab{len(self._labs)}")
-            self._labs.append(self._lab(home, World(home / "world")))
+            self._labs.append(self._lab(self.home / f"lab{len(self._labs)}"))
+        for number, lab in enumerate(self._labs[:count]):
+            if disks and lab.disk is None:
+                self._labs[number] = lab._replace(disk=self._disk(self.home / f"lab{number}" / "disk"))
         return self._labs[:count]
 
-    def labs_with_disks(self, count: int) -> list[tuple[Lab, cuts.Disk]]:
-        """So many, with a sink on a disk whose power can be cut."""
-        while len(self._disks) < count:
-            home = self._new_home(f"disk{len(self._disks)}")
-            disk = cuts.Disk(home)
-            self._disks.append((self._lab(home, World(home / "world", sink=disk.mount / "sink")), disk))
-        return self._disks[:count]
+    def _lab(self, home: Path) -> Lab:
+        (home / "world").mkdir(parents=True)
+        nursery = self._stack.enter_context(Nursery(home, self._library))
+        if not self._template.exists():
+            nursery.prepare(self._template)
+        world = World(home / "world", self._template)
+        return Lab(nursery, world, Oracle(world))
 
-    def perform(self, plan: Sequence[Experiment], labs: Sequence[Lab], *, until_caught: bool = False) -> list[Verdict]:
-        """All of the plan (or the one that was asked for), side by side; `until_caught`: up to the first violation."""
-        waiting: queue.SimpleQueue[Numbered] = queue.SimpleQueue()
+    def _disk(self, home: Path) -> Disk:
+        (home / "world").mkdir(parents=True)
+        return Disk(home, self._template)
+
+    @property
+    def _template(self) -> Path:
+        return self.home / "template.sqlite3"
+
+    def perform(self, plan: Sequence[Experiment], labs: Sequence[Lab]) -> list[Verdict]:
+        """All of the plan (or the one that was asked for), side by side."""
+        waiting: queue.SimpleQueue[tuple[int, Experiment]] = queue.SimpleQueue()
         for number, experiment in enumerate(plan):
             if self._number is None or number == self._number:
                 waiting.put((number, experiment))
@@ -75,7 +85,7 @@ class Crew:
 
         def work(lab: Lab) -> None:
             try:
-                while not failures and not (until_caught and any(each.violations for each in verdicts)):
+                while not failures:
                     number, experiment = waiting.get_nowait()
                     verdict = experiment(lab)
                     verdicts.append(verdict._replace(name=f"{number}: {verdict.name}"))
@@ -93,14 +103,6 @@ class Crew:
         if failures:
             raise failures[0]
         return verdicts
-
-    def _new_home(self, name: str) -> Path:
-        home = self.home / name
-        (home / "world").mkdir(parents=True)
-        return home
-
-    def _lab(self, home: Path, world: World) -> Lab:
-        return Lab(self._stack.enter_context(Nursery(home, self._library)), world, Oracle(world))
 
 
 def _show(done: int, total: int, last: Verdict) -> None:
@@ -124,26 +126,8 @@ def _sweep(crew: Crew, counts: Counts) -> Result:
 
 
 def _cuts(crew: Crew, counts: Counts) -> Result:
-    pairs = crew.labs_with_disks(LABS)
-    sink_calls = _sink_calls(pairs[0])
-    verdicts: list[Verdict] = []
-    plans = [list(cuts.plan(counts.cuts, sink_calls, disk)) for _, disk in pairs]
-    shares = [[plan[number] for number in range(index, counts.cuts, len(pairs))] for index, plan in enumerate(plans)]
-    threads = [
-        threading.Thread(target=lambda lab=lab, share=share: verdicts.extend(crew.perform(share, [lab])))
-        for (lab, _), share in zip(pairs, shares, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return Result("cuts", "power cuts", verdicts)
-
-
-def _sink_calls(pair: tuple[Lab, cuts.Disk]) -> int:
-    lab, disk = pair
-    with disk.fresh():
-        return measure(lab, lab.world.sink)
+    labs = crew.labs(LABS, disks=True)
+    return Result("cuts", "power cuts", crew.perform(list(cuts.plan(counts.cuts, cuts.calls(labs[0]))), labs))
 
 
 def _zombies(crew: Crew, counts: Counts) -> Result:
@@ -154,29 +138,10 @@ def _zombies(crew: Crew, counts: Counts) -> Result:
 
 def _mutants(crew: Crew, counts: Counts) -> Result:
     """Each safety taken out: at least one experiment has to notice."""
-    verdicts = []
-    for name in mutants.MUTANTS:
-        caught = next((each for each in _hunt(crew, name) if each.violations), None)
-        missed = () if caught else (f"nothing noticed that {name} holds",)
-        how = f"{caught.name}: {caught.violations[0]}" if caught else "not caught"
-        verdicts.append(Verdict(f"{name}: {how[:150]}", missed, was_struck=True))
-    return Result("mutants", "safeties taken out, all noticed", verdicts)
-
-
-def _hunt(crew: Crew, mutant: str) -> list[Verdict]:
-    if mutant in ("no-fsync", "no-directory-fsync"):
-        lab, disk = crew.labs_with_disks(1)[0]
-        plan = [cuts.cut(target, disk) for target in (10_000, *range(115, 50, -6))]
-        return crew.perform(plan, [lab._replace(mutant=mutant)], until_caught=True)
-    if mutant in ("no-epoch-check", "no-flock"):
-        labs = crew.labs(LABS)
-        plan = list(zombies.plan(12, 120))
-        return crew.perform(plan, [lab._replace(mutant=mutant) for lab in labs], until_caught=True)
-    labs = crew.labs(LABS)
-    plan = [sweep.garbled(number) for number in range(1, 10)]
-    if mutant == "no-digest-check":
-        plan = [sweep.altered(number) for number in range(60, 100, 4)]
-    return crew.perform(plan, [lab._replace(mutant=mutant) for lab in labs], until_caught=True)
+    labs = crew.labs(ZOMBIE_LABS, disks=True)
+    hunt = hunts.Hunt(labs[0])
+    crew.perform(hunt.plan(), labs)
+    return Result("mutants", "safeties taken out, all noticed", hunt.verdicts())
 
 
 def _moves(crew: Crew, counts: Counts) -> Result:

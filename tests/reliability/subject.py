@@ -1,13 +1,16 @@
-"""The processes of an experiment: the real one-shot sync (scheduler, slave, workers), in a child of a nursery.
+"""The processes of an experiment: the real one-shot sync (listers, scheduler, slave, workers), in a child of a nursery.
 
-A nursery has loaded Django once and forks a child for every experiment, so that one takes a fifth of a second. Only the
-scale is another: a checkpoint every MiB, leases of a second and a half, retries after a twentieth of a second.
+A nursery has loaded everything once and forks a child for every experiment, which begins with the product's own head
+start. A new interpreter for each process would be most of an experiment's work. Only the scale is another: a checkpoint
+every MiB, leases of a second and a half, retries after a twentieth of a second.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -19,15 +22,22 @@ from typing import Any, NoReturn
 import django
 
 LEASE_SECONDS = 1.5
+CLEAR_SECONDS = 20.0
+LOADED_LATE = ("django.db.models.sql.compiler", "tests.reliability.mutants", "transfers.engine.worker")
+"""Besides the command: what each child would import anew."""
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> None:
     """Answer the lines on stdin."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "syncf_site.settings_oneshot"
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     django.setup()
     import transfers.management.commands.sync  # noqa: F401 (loaded for all children)
-    from transfers.management.memory import keep_what_is_loaded
+    from transfers.engine.memory import keep_what_is_loaded
 
+    for name in LOADED_LATE:
+        import_module(name)
     keep_what_is_loaded()
     print("ready", flush=True)
     for line in sys.stdin:
@@ -36,10 +46,12 @@ def main() -> None:
 
 def _answer(order: dict[str, Any]) -> Any:
     match order["do"]:
-        case "start":
-            return _start(order)
         case "wait":
             return _wait(order["pid"], order["seconds"])
+        case "clear":
+            return _clear()
+        case _:
+            return _start(order)
 
 
 def _start(order: dict[str, Any]) -> int:
@@ -51,14 +63,25 @@ def _start(order: dict[str, Any]) -> int:
 
 def _wait(pid: int, seconds: float) -> int | None:
     """The exit code, negative for a signal; None if it has not ended."""
-    end = time.monotonic() + seconds
-    while True:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > end:
+    fd = os.pidfd_open(pid)
+    try:
+        if not select.select([fd], [], [], seconds)[0]:
             return None
-        time.sleep(0.002)
+    finally:
+        os.close(fd)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _clear() -> bool:
+    """Wait until nothing is left of what was killed or ends by itself, orphans included; false: something is."""
+    end = time.monotonic() + CLEAR_SECONDS
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.001)
+        except ChildProcessError:
+            return True
+    return False
 
 
 def _run(order: dict[str, Any]) -> NoReturn:
@@ -67,11 +90,8 @@ def _run(order: dict[str, Any]) -> NoReturn:
         log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        _scale(order["mutant"])
-        _freeze_before(order["freeze_before"])
         _use(order["database"])
-        command = import_module(f"transfers.management.commands.{order['argv'][0]}").Command()
-        command.run_from_argv(["manage.py", *order["argv"]])
+        {"sync": _sync, "prepare": _prepare}[order["do"]](order)
         code = 0
     except SystemExit as ended:
         code = int(ended.code or 0)
@@ -89,22 +109,42 @@ def _use(database: str) -> None:
     connections["default"].settings_dict["NAME"] = database
 
 
+def _prepare(order: dict[str, Any]) -> None:
+    """The database as the first sync makes it."""
+    from django.db import connections
+
+    from transfers.oneshot.schema import bring_up_to_date
+
+    bring_up_to_date()
+    connections.close_all()
+
+
+def _sync(order: dict[str, Any]) -> None:
+    from transfers.management.commands.sync import Command
+    from transfers.oneshot.headstart import HeadStart
+
+    _scale(order["mutant"])
+    _freeze_before(order["freeze_before"])
+    command = Command()
+    command.head_start = HeadStart([Path(tree) for tree in order["arguments"][-2:]], expects_work=True)
+    command.run_from_argv(["manage.py", "sync", *order["arguments"]])
+
+
 def _scale(mutant: str) -> None:
-    """Time and sizes for the processes that know the database; see `worker` for those that copy."""
+    """Time and sizes, for all that are forked afterwards."""
     from jobs import leases, scans, slaves
     from tests.reliability import mutants
-    from transfers.engine import pool
-    from transfers.oneshot import session
+    from transfers.engine import large
+    from transfers.oneshot import headstart, session
     from transfers.scheduler import scheduler
     from transfers.slave import settling
 
     slaves.LEASE_SECONDS, slaves.HEARTBEAT_SECONDS, slaves.FENCE_SECONDS = LEASE_SECONDS, 0.3, 0.5  # type: ignore
     scans.SCAN_LEASE_SECONDS, leases.LEADER_LEASE_SECONDS = LEASE_SECONDS, 1  # type: ignore
     settling.RETRY_BASE_SECONDS, settling.PATIENCE_SECONDS, settling.BUSY_PATIENCE_SECONDS = 0.05, 0.1, 0.1
-    scheduler.LOOK_SECONDS, scheduler.TURN_SECONDS = 0.05, 0.3
-    session.LOOK_SECONDS, session.CHECK_SECONDS, session.UNREACHABLE_SECONDS = 0.03, 0.04, 1.0
-    pool.WORKER_MODULE = "tests.reliability.worker"
-    os.environ["SYNCF_MUTANT"] = mutant
+    scheduler.TURN_SECONDS, session.UNREACHABLE_SECONDS = 0.3, 1.0
+    headstart.FRESH_SECONDS = LEASE_SECONDS
+    large.CHECKPOINT_BYTES, large.UNSAVED_BYTES = 1 << 20, 2 << 20
     mutants.apply(mutant)
 
 

@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator
 
 from tests.reliability.experiments import Experiment, Lab, Verdict, recover
-from tests.reliability.lab import FROZEN, LONG_AGO_NS, SYNC_SECONDS, state_of
+from tests.reliability.lab import FROZEN, LONG_AGO_NS, state_of
+from tests.reliability.nursery import SYNC_SECONDS
 from tests.reliability.oracle import Oracle
 from tests.reliability.shim import Action, Strike
 from tests.reliability.subject import LEASE_SECONDS
@@ -48,9 +49,8 @@ def zombie(strike: Strike | None, freeze_before: str = "", *, changes_source: bo
             if was_struck:
                 wrong = _overtake(lab, first, changes_source)
         finally:
-            lab.nursery.kill()
+            lab.nursery.clear()
             _restore(lab)
-        lab.nursery.page.disarm()
         return Verdict(name, tuple(dict.fromkeys(wrong)), was_struck)
 
     return experiment
@@ -94,13 +94,13 @@ def _overtake(lab: Lab, first: int, changes_source: bool) -> list[str]:
         wrong.append(f"the zombie changed what the second sync had left: {odd}")
     if code is None or first_code is None:
         wrong.append(f"a sync did not end: {code}, {first_code}")
-    lab.nursery.page.disarm()
-    return wrong + recover(Lab(lab.nursery, lab.world, oracle, lab.mutant))
+    lab.nursery.clear()
+    return wrong + recover(lab._replace(oracle=oracle))
 
 
 def _change_source(lab: Lab) -> None:
     """Other bytes of the same number, other times: as an editor leaves a file."""
-    for name in ("big", "small", "folder/again", "folder/deep/one"):
+    for name in ("big", "smäll", "folder/again", "folder/deep/one"):
         path = lab.world.source / name
         path.write_bytes(random.Random(f"{name} again").randbytes(path.stat().st_size))
         os.utime(path, ns=(LONG_AGO_NS + 10**9, LONG_AGO_NS + 10**9))
@@ -112,13 +112,18 @@ def _restore(lab: Lab) -> None:
     lab.oracle.learn_source()
 
 
+def at_parts(count: int) -> Iterator[Experiment]:
+    """Frozen right before a write to the big file, of which nothing changes."""
+    for number in range(count):
+        part = SMALL_FILES + 1 + number % BIG_PARTS
+        yield zombie(Strike(part, Action.FREEZE, only="pwrite64"), changes_source=False)
+
+
 def plan(count: int, calls: int) -> Iterator[Experiment]:
     """`count` zombies: one before each thing that a slave tells, the others at calls to the sink."""
     for freeze_before in BOUNDARIES[:count]:
         yield zombie(None, freeze_before)
     rest = max(0, count - len(BOUNDARIES))
-    for number in range(rest // 3):
-        part = SMALL_FILES + 1 + number % BIG_PARTS
-        yield zombie(Strike(part, Action.FREEZE, only="pwrite64"), changes_source=False)
+    yield from at_parts(rest // 3)
     for number in range(rest - rest // 3):
         yield zombie(Strike(1 + number * calls // (rest - rest // 3), Action.FREEZE))

@@ -31,6 +31,15 @@ class PrivateMoto(PrivateServer):
         return answers_http(f"{self.url}/moto-api/")
 
 
+#: It answers one request at a time and lets five wait; the next ones were reset, or stood for twenty seconds.
+LONGER_QUEUE = """
+import socketserver
+socketserver.TCPServer.request_queue_size = 128
+from gcp_storage_emulator.__main__ import main
+main()
+"""
+
+
 class PrivateGcs(PrivateServer):
     """Google Cloud Storage in memory (its directories are 15 times slower). It takes anybody."""
 
@@ -41,8 +50,9 @@ class PrivateGcs(PrivateServer):
         return f"http://127.0.0.1:{self.ports[0]}"
 
     def commands(self) -> Sequence[Sequence[str]]:
-        program = installed.python_packages("cloud") / "gcp-storage-emulator"
-        return [[str(program), "start", "--host", "127.0.0.1", "--port", str(self.ports[0]), "-q", "--in-memory"]]
+        python = str(installed.python_packages("cloud") / "python")
+        where = ["--host", "127.0.0.1", "--port", str(self.ports[0])]
+        return [[python, "-c", LONGER_QUEUE, "start", *where, "-q", "--in-memory"]]
 
     def is_up(self) -> bool:
         return answers_http(self.url)

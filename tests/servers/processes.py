@@ -59,9 +59,16 @@ def start(
             user=user,
             group=user,
             extra_groups=None if user is None else [],
+            preexec_fn=_hear_signals,
         )
     _children[process.pid] = process
     return ProcessId.of(process.pid)
+
+
+def _hear_signals() -> None:
+    """A shell starts what it puts in the background deaf to these two, and a server would inherit that."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def end(process: ProcessId, signal_number: int) -> None:

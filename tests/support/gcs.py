@@ -21,5 +21,5 @@ def new_bucket(endpoint: str) -> str:
     request = urllib.request.Request(
         f"{endpoint}/storage/v1/b?project=test", body, {"Content-Type": "application/json"}, method="POST"
     )
-    urllib.request.urlopen(request, timeout=20).close()
+    urllib.request.urlopen(request, timeout=60).close()
     return f"gs://{name}?endpoint_url={endpoint}"

@@ -10,12 +10,13 @@ from collections.abc import MutableMapping
 
 from tests.servers import ensure_postgres, ensure_rabbitmq
 
+STACK = "SYNCF_TEST_STACK"
 PRODUCT_VARIABLES = re.compile(
     r"SECRET_KEY|DEBUG|ALLOWED_HOSTS|CSRF_TRUSTED_ORIGINS|SECURE|DATABASE_URL|BROKER_URL|BASE_PATH|ALLOW_WHOLE_MACHINE"
     r"|TRUSTED_PROXIES|API_\w+|LOG_\w+"
     r"|METRICS_TOKEN|WEBHOOK\w*|EMAIL_\w+|NOTIFY_EMAILS|STORAGE_\w+|SYNCF_ENV_FILE"
     # Of the `make test` above us: the make that a test runs is not to take its variables over.
-    r"|MAKEFLAGS|MAKEOVERRIDES|MFLAGS"
+    r"|MAKEFLAGS|MAKEOVERRIDES|MFLAGS|ARGS"
 )
 #: Directories (and files) whose tests do not depend on the stack's database and broker: one pass is enough.
 ONE_STACK_DIRECTORIES = (
@@ -44,12 +45,32 @@ ONE_STACK_DIRECTORIES = (
     "tests/acceptance/test_add_a_storage.py",
     "tests/acceptance/test_cloud_kill.py",
     "tests/acceptance/test_cloud_names.py",
+    "tests/acceptance/test_kinds.py",
     # What the pages are made of is tested on both; a browser looks at them once.
     "tests/acceptance/test_console.py",
     "tests/acceptance/test_deployed_commands.py",
     "tests/unit/deploy/",
+    # What a process ends with does not depend on where the rows are, nor does what brings up servers for tests.
+    "tests/acceptance/test_exit_codes.py",
+    "tests/servers/",
     "tests/acceptance/test_cloud_trouble.py",
+    # Much the same way on either stack; small trees are synced on both.
+    "tests/acceptance/test_trees.py",
 )
+#: Those that `make test` leaves to the second pass, so that both take as long.
+SECOND_PASS = (
+    "tests/conformance/storage/",
+    "tests/integration/storage_backends/",
+    "tests/acceptance/test_exit_codes.py",
+    "tests/acceptance/test_trees.py",
+    "tests/servers/",
+)
+
+
+def leaves_out(path: str) -> bool:
+    """Whether a test of this file, which one pass is enough for, is left to the other pass. A run that is no pass
+    (SYNCF_TEST_STACK is not set) leaves out nothing."""
+    return STACK in os.environ and path.startswith(SECOND_PASS) is not is_postgres()
 
 
 def is_postgres() -> bool:
@@ -59,7 +80,7 @@ def is_postgres() -> bool:
 
 def name() -> str:
     """`sqlite` or `postgres`."""
-    chosen = os.environ.get("SYNCF_TEST_STACK", "sqlite")
+    chosen = os.environ.get(STACK, "sqlite")
     if chosen not in ("sqlite", "postgres"):
         raise SystemExit(f"SYNCF_TEST_STACK must be sqlite or postgres, not {chosen!r}.")
     return chosen

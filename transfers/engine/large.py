@@ -143,8 +143,7 @@ class LargeCopy:
             self.upload.open()
         self.parts_found = len(self.upload.session.held_parts)
         self._keep_what_is_proven()
-        with self._writer() as writer:
-            self._copy_parts(writer)
+        self._write_parts()
         self._check_source()
         self._verify_from_disk()
         sink = self.upload.publish(self.digest.digest())
@@ -167,11 +166,19 @@ class LargeCopy:
         if self.offset:
             log.info("%s: resumes at byte %d of %d", display_path(self.work.path), self.offset, self.source.info.size)
 
+    def _write_parts(self) -> None:
+        writer = self._writer()
+        try:
+            with writer:
+                self._copy_parts(writer)
+        finally:
+            self.parts_done = writer.written(self.parts_done)
+
     def _writer(self) -> Writer:
-        in_flight = self.context.sink.capabilities.parts_in_flight
+        in_flight, compares = self.context.sink.capabilities.parts_in_flight, self._compares_while_writing
         if in_flight:
-            return ThreadedWriter(self.upload.session, in_flight=in_flight)
-        return InlineWriter(self.upload.session, compares=self._compares_while_writing)
+            return ThreadedWriter(self.upload.session, in_flight=in_flight, compares=compares)
+        return InlineWriter(self.upload.session, compares=compares)
 
     def _copy_parts(self, writer: Writer) -> None:
         token, pace = self.upload.session.token, CheckpointPace(self.offset)

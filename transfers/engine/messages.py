@@ -63,7 +63,7 @@ class FenceAsked(NamedTuple):
     """See `Journal.fence`. To be answered."""
 
     keys: tuple[tuple[int, int], ...]
-    """Plain `TaskKey`s: there may be a thousand of them."""
+    """Plain `TaskKey`s: there may be thousands of them."""
 
 
 class ProgressMade(NamedTuple):
@@ -88,7 +88,7 @@ class Outcomes(NamedTuple):
         others, copied = [], []
         for outcome in outcomes:
             source, sink = outcome.source, outcome.sink
-            if source is None or sink is None or outcome != _plain_outcome(outcome, source, sink):
+            if source is None or sink is None or not _is_plain(outcome, source.size):
                 others.append(outcome)
             else:
                 copied.append((outcome.task_id, outcome.epoch, outcome.sha256, *source, *sink))
@@ -102,12 +102,14 @@ class Outcomes(NamedTuple):
 Plain = tuple[int, int, bytes, int, int | None, str, int, int | None, str]
 """Task id, epoch, SHA-256; size, mtime_ns and version of the source, and of the sink."""
 
+_SIZE = Outcome._fields.index("size")
+_REST = Outcome(0, 0, Result.COMPLETED)[_SIZE + 2 :]
+"""What is behind the sizes where nothing particular happened."""
 
-def _plain_outcome(outcome: Outcome, source: Identity, sink: Identity) -> Outcome:
-    """What `unpack` would make of it."""
-    return Outcome(
-        outcome.task_id, outcome.epoch, Result.COMPLETED, outcome.sha256, source, sink, source.size, source.size
-    )
+
+def _is_plain(outcome: Outcome, size: int) -> bool:
+    """Whether `unpack` would make the same of it."""
+    return outcome.result is Result.COMPLETED and outcome[_SIZE:] == (size, size, *_REST)
 
 
 def unpack(plain: Plain) -> Outcome:

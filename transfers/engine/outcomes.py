@@ -8,11 +8,13 @@ from transfers.engine import failures
 from transfers.engine.contracts import Identity, Outcome, Result, Stop, Work
 
 SET_ID_BITS = 0o6000
+_make = tuple.__new__
+_COMPLETED = Result.COMPLETED
 
 
 def identity_of(info: FileInfo) -> Identity:
     """What to remember of a file to see later that it changed."""
-    return Identity(info.size, info.mtime_ns, info.version)
+    return _make(Identity, (info.size, info.mtime_ns, info.version))
 
 
 def dropped_bits(source: FileInfo, sink: FileInfo) -> bool:
@@ -24,17 +26,13 @@ def dropped_bits(source: FileInfo, sink: FileInfo) -> bool:
 
 def completed(work: Work, source: FileInfo, sink: FileInfo, sha256: bytes, *, bytes_copied: int = 0) -> Outcome:
     """The sink holds exactly the content of `source`; `sha256` was proved by reading the sink back."""
-    return Outcome(
-        work.task_id,
-        work.epoch,
-        Result.COMPLETED,
-        sha256=sha256,
-        source=identity_of(source),
-        sink=identity_of(sink),
-        size=source.size,
-        bytes_copied=bytes_copied,
-        dropped_bits=dropped_bits(source, sink),
-    )
+    return _make(  # as Outcome(...) does, with one call less: made for every file
+        Outcome,
+        (
+            work.task_id, work.epoch, _COMPLETED, sha256, identity_of(source), identity_of(sink), source.size,
+            bytes_copied, 0, False, dropped_bits(source, sink), "", "", True, None,
+        ),
+    )  # fmt: skip
 
 
 def adopted(work: Work, source: FileInfo, sink: FileInfo, sha256: bytes) -> Outcome:

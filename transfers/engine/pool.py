@@ -12,10 +12,10 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from transfers.engine.contracts import Assignment, Stop
 from transfers.engine.control import ControlPage
@@ -35,16 +35,50 @@ class WorkerDied(Exception):
         self.exit_code = exit_code
 
 
+class Process(Protocol):
+    """As much of a `subprocess.Popen` as is needed here."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises subprocess.TimeoutExpired."""
+
+    def kill(self) -> None:
+        """End it, if it has not."""
+
+
+Start = Callable[[int, int], Process]
+"""Starts a worker at the other ends of a socket and a control page."""
+
+
+def execute(socket_fd: int, control_fd: int) -> Process:
+    """In an interpreter of its own."""
+    numbers = (socket_fd, control_fd, os.getpid(), logging.getLogger().getEffectiveLevel())
+    command = [sys.executable, "-m", WORKER_MODULE, *map(str, numbers)]
+    paths = os.pathsep.join(path or os.curdir for path in sys.path)  # it imports from where we do
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": paths},
+        pass_fds=(socket_fd, control_fd),
+        process_group=0,  # a Ctrl-C at the terminal is for the parent; it decides
+    )
+
+
 class WorkerProcess:
     """One worker. Start, assign, and close it from the same thread: the kernel kills the worker when the thread that
     started it ends. A context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Start = execute) -> None:
         ours, theirs = socket.socketpair()
         self._page = ControlPage()
         self._number = 0
         with theirs:
-            self._process = _start(theirs.fileno(), self._page.fd)
+            self._process = start(theirs.fileno(), self._page.fd)
         timeout = struct.pack("ll", IO_TIMEOUT_SECONDS, 0)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
@@ -126,17 +160,3 @@ class WorkerProcess:
     def _died(self) -> WorkerDied:
         self._process.kill()
         return WorkerDied(self._process.pid, self._process.wait())
-
-
-def _start(socket_fd: int, control_fd: int) -> subprocess.Popen[bytes]:
-    numbers = (socket_fd, control_fd, os.getpid(), logging.getLogger().getEffectiveLevel())
-    command = [sys.executable, "-m", WORKER_MODULE, *map(str, numbers)]
-    paths = os.pathsep.join(path or os.curdir for path in sys.path)  # it imports from where we do
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": paths},
-        pass_fds=(socket_fd, control_fd),
-        process_group=0,  # a Ctrl-C at the terminal is for the parent; it decides
-    )

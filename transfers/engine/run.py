@@ -51,9 +51,18 @@ class Storages:
 
 def _open(place: Place) -> Storage:
     """The device is looked at before anything is made: an unmounted disk's empty mount point is not to be written."""
-    storage = open_storage(place.url, place.path, create=place.create and not place.device)
     if not place.device:
+        return open_storage(place.url, place.path, create=place.create)
+    storage, is_there = _open_on_device(place, create=False)
+    if is_there or not place.create:
         return storage
+    storage.close()
+    return _open_on_device(place, create=True)[0]
+
+
+def _open_on_device(place: Place, *, create: bool) -> tuple[Storage, bool]:
+    """And whether there is anything. Raises RootChanged."""
+    storage = open_storage(place.url, place.path, create=create)
     try:
         root = storage.root_identity()
         if root.device != place.device:
@@ -61,10 +70,7 @@ def _open(place: Place) -> Storage:
     except BaseException:
         storage.close()
         raise
-    if root.exists or not place.create:
-        return storage
-    storage.close()
-    return open_storage(place.url, place.path, create=True)
+    return storage, root.exists
 
 
 def run(assignment: Assignment, storages: Storages, journal: Journal, control: Control) -> Iterator[Outcome]:

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
+from time import monotonic
 from typing import NamedTuple
 
 from storage_backends.base import Attributes, FileInfo, Kind
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 GROUP_BYTES = 64 << 20
 """Staged before a group commit: some storages hold it in memory, and it is lost when the worker dies."""
+GROUP_SECONDS = 10.0
+"""For so long at most files are staged where a disk is slow: nobody sees them arrive before they are published."""
 
 
 def copy_small(context: Context, works: Sequence[Work]) -> Generator[list[Outcome], None, list[Work]]:
@@ -87,13 +90,18 @@ class Group:
         self._context.source.prefetch(files, self._context.sink.capabilities.batch_file_bytes)
 
     def _stage_until_full(self, waiting: deque[Work]) -> Stop:
-        while waiting and self._staged_bytes < GROUP_BYTES and len(self._staged) < self._most_files:
+        end = monotonic() + GROUP_SECONDS
+        while waiting and not self._is_full(end):
             stop = self._context.control.stop()
             if stop is not Stop.NONE:
                 return stop
             self._stage(waiting[0])
             waiting.popleft()
         return Stop.NONE
+
+    def _is_full(self, end: float) -> bool:
+        is_large = self._staged_bytes >= GROUP_BYTES or len(self._staged) >= self._most_files
+        return is_large or monotonic() > end
 
     def _stage(self, work: Work) -> None:
         try:

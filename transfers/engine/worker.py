@@ -6,8 +6,6 @@ and only the parent decides when it ends, so it ignores SIGINT and SIGTERM.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import os
 import resource
@@ -23,6 +21,8 @@ from storage_backends import CHATTY_LOGGERS
 from storage_backends.logs import OneLine
 from transfers.engine.contracts import LeaseLost, Work
 from transfers.engine.control import ControlPage, PageControl
+from transfers.engine.lifeline import die_with_parent
+from transfers.engine.memory import keep_what_is_loaded
 from transfers.engine.messages import (
     CheckpointMade,
     FenceAsked,
@@ -39,7 +39,6 @@ from transfers.engine.messages import (
 from transfers.engine.run import Storages, run_in_groups
 
 PROGRESS_SECONDS = 0.5
-_PR_SET_PDEATHSIG = 1
 
 
 class ParentGone(Exception):
@@ -115,13 +114,6 @@ def serve(connection: Connection[Any, Any], page: ControlPage) -> None:
         connection.send(Finished(assignment.number))
 
 
-def die_with_parent(parent_pid: int) -> None:
-    """Let the kernel kill this process when its parent dies; exits if that has happened already."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent_pid:
-        sys.exit(0)
-
-
 def main(arguments: list[str]) -> None:
     """Set the process up and serve."""
     socket_fd, control_fd, parent_pid, log_level = map(int, arguments)
@@ -135,7 +127,7 @@ def main(arguments: list[str]) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine(f"%(asctime)s %(levelname)s worker[{os.getpid()}] %(message)s"))
     logging.basicConfig(level=log_level, handlers=[handler])
-    gc.freeze()  # what was imported stays: the collector need not look at it again and again
+    keep_what_is_loaded()
     serve(Connection(socket_fd), ControlPage(control_fd))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
@@ -36,6 +37,10 @@ class Writer(ABC):
     def close(self) -> None:  # noqa: B027
         """End the threads; parts that were not begun are not sent."""
 
+    def written(self, parts: int) -> int:
+        """How many of `parts` parts, from the first on, the storage has taken. Known once the writer is closed."""
+        return parts
+
     def __enter__(self) -> Self:
         return self
 
@@ -50,33 +55,36 @@ class InlineWriter(Writer):
 
     def __init__(self, session: UploadSession, *, compares: bool) -> None:
         self._session = session
-        self._read_back = memoryview(bytearray(session.token.part_bytes)) if compares else None
+        self._compares = compares
+        self._room = memoryview(bytearray(session.token.part_bytes if compares else 0))
 
     def write(self, pipeline: Pipeline, number: int, buffer: bytearray, length: int) -> None:
         pipeline.feed(buffer, length)
         with at_sink:
             self._session.write_part(number, memoryview(buffer)[:length])
-            if self._read_back is not None:
-                count = self._session.read_part(number, self._read_back[:length])
-                if not same_bytes(buffer, length, self._read_back[:count]):
-                    offset = number * self._session.token.part_bytes
-                    raise ChecksumMismatch(f"bytes from {offset:,} on were read back wrong")
+            if self._compares:
+                _read_back(self._session, number, buffer, length, self._room)
 
 
 class ThreadedWriter(Writer):
-    """Sends several parts at once; the source is read meanwhile."""
+    """Sends several parts at once and, if asked, reads each back and compares; the source is read meanwhile."""
 
-    def __init__(self, session: UploadSession, *, in_flight: int) -> None:
+    def __init__(self, session: UploadSession, *, in_flight: int, compares: bool) -> None:
         self._session = session
-        count = max(1, min(in_flight, IN_FLIGHT_BYTES // session.token.part_bytes))
+        self._compares = compares
+        count = max(1, min(in_flight, session.token.part_count, IN_FLIGHT_BYTES // session.token.part_bytes))
         self.buffers = count + 2
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="syncf-sender")
         self._under_way: dict[int, Future[None]] = {}
+        self._rooms: SimpleQueue[memoryview] = SimpleQueue()
+        for _ in range(count if compares else 0):
+            self._rooms.put(memoryview(bytearray(session.token.part_bytes)))
 
     def write(self, pipeline: Pipeline, number: int, buffer: bytearray, length: int) -> None:
         pipeline.feed(buffer, length, is_shared=True)
         for done in [each for each, future in self._under_way.items() if future.done()]:
-            self._under_way.pop(done).result()
+            self._under_way[done].result()
+            del self._under_way[done]
         self._under_way[number] = self._threads.submit(self._send, pipeline, number, buffer, length)
 
     def wait(self, parts: int) -> None:
@@ -87,9 +95,32 @@ class ThreadedWriter(Writer):
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
 
+    def written(self, parts: int) -> int:
+        return min((number for number, each in self._under_way.items() if not _went_well(each)), default=parts)
+
     def _send(self, pipeline: Pipeline, number: int, buffer: bytearray, length: int) -> None:
         try:
             with at_sink:
                 self._session.write_part(number, memoryview(buffer)[:length])
+                if self._compares:
+                    self._compare(number, buffer, length)
         finally:
             pipeline.release(buffer)
+
+    def _compare(self, number: int, buffer: bytearray, length: int) -> None:
+        room = self._rooms.get()
+        try:
+            _read_back(self._session, number, buffer, length, room)
+        finally:
+            self._rooms.put(room)
+
+
+def _read_back(session: UploadSession, number: int, buffer: bytearray, length: int, room: memoryview) -> None:
+    """Into `room`. Raises ChecksumMismatch where it is not what was written."""
+    count = session.read_part(number, room[:length])
+    if not same_bytes(buffer, length, room[:count]):
+        raise ChecksumMismatch(f"bytes from {number * session.token.part_bytes:,} on were read back wrong")
+
+
+def _went_well(future: Future[None]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None

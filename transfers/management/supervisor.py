@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from transfers.engine.worker import die_with_parent
+from transfers.engine.lifeline import die_with_parent
 
 #: A process that ends by itself is started again after this, and after twice as long each time it ends soon again.
 RESTART_SECONDS, MOST_RESTART_SECONDS = 2.0, 60.0

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from jobs.errors import Refusal
 from jobs.storages import configured
+from storage_backends.names import display_path
 
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _ALIAS = re.compile(r"[a-z][a-z0-9_]*")
@@ -31,7 +32,18 @@ def parse_place(text: str, *, field: str) -> tuple[str, str]:
     if not real.is_relative_to(base):
         hint = "Set BASE_PATH to a directory above it, or configure a storage for it as STORAGE_<ALIAS>=file:///…"
         raise Refusal("OUTSIDE_BASE_PATH", f"{text!r} is not below BASE_PATH ({base}).", field=field, hint=hint)
+    if not real.is_dir() and (field == "source" or os.path.lexists(real)):
+        raise _no_directory(real, field)
     return "local", "/" + "/".join(real.relative_to(base).parts)
+
+
+def _no_directory(path: Path, field: str) -> Refusal:
+    shown = display_path(os.fsencode(path))
+    if os.path.lexists(path):
+        hint = "Name the directory it is in, and leave the others out by --exclude."
+        return Refusal("NOT_A_DIRECTORY", f"{field.upper()}: {shown} is not a directory.", field=field, hint=hint)
+    hint = "It is the directory to copy from: look for a typing error, or mount the disk it is on."
+    return Refusal("SOURCE_NOT_FOUND", f"SOURCE: there is no directory {shown}.", field=field, hint=hint)
 
 
 def parse_rate(text: str) -> int:

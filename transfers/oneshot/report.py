@@ -8,7 +8,7 @@ from typing import TextIO
 
 from jobs import counters
 from jobs.models import Finding, Task, TaskKind, Verify
-from jobs.terminal.words import human_bytes
+from jobs.words import human_bytes
 from transfers.oneshot.session import Session, failed_tasks, unfinished_tasks
 
 NAMED = 20
@@ -40,8 +40,8 @@ class Report:
         """`files` = regular files = copied + unchanged + failed."""
         scan = self._session.scan
         copied = self._delta.get("copied", 0)
-        unchanged = scan.unchanged + self._delta.get("adopted", 0)
         failed = sum(task.kind == TaskKind.FILE for task in self._wrong)
+        unchanged = self._unchanged(besides=copied + failed)
         return {
             "files": copied + unchanged + failed,
             "copied": copied,
@@ -59,6 +59,13 @@ class Report:
             "job_id": str(self._session.job.pk),
             "failures": [_facts(task) for task in self._wrong[:NAMED]],
         }
+
+    def _unchanged(self, *, besides: int) -> int:
+        """What an earlier run had left and this one did before the scan came to it is unchanged for the scan, too; so
+        never more than the scan has seen `besides` the others."""
+        scan = self._session.scan
+        unchanged = int(scan.unchanged + self._delta.get("adopted", 0))
+        return unchanged if scan.finished_at is None else max(0, min(unchanged, scan.files_seen - besides))
 
     def plan(self) -> dict[str, object]:
         """Of a dry run: what would be done."""

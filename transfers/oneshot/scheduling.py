@@ -15,20 +15,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from django.conf import settings
 from django.db import connections
 
-from transfers.engine.worker import die_with_parent
+from jobs import upkeep
+from transfers.oneshot.headstart import HeadStart
 from transfers.queue import open_queue
-from transfers.scheduler.scheduler import Scheduler
+from transfers.scan.listing import Ahead
+from transfers.scheduler.scheduler import TURN_SECONDS, Scheduler
 from transfers.signals import StopFlag
 
 log = logging.getLogger(__name__)
 
 
+_ALONE, _WITH_LISTINGS = b"!", b"+"
+
+
 class SchedulerProcess:
     """Lives from its making until `stop`, and no longer than its parent; works from `begin`."""
 
-    def __init__(self) -> None:
+    def __init__(self, head_start: HeadStart | None = None) -> None:
+        """`head_start`: whose listings it may take over; afterwards they are its own."""
         if len(list(Path("/proc/self/task").iterdir())) > 1:
             raise RuntimeError("a process with threads can't be forked")
         connections.close_all()
@@ -37,13 +44,18 @@ class SchedulerProcess:
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self._go)
-            _run(parent, theirs)
+            if head_start:
+                head_start.drop_mother()
+            _run(parent, theirs, head_start.listings if head_start else {})
         os.close(theirs)
+        if head_start:
+            head_start.drop_listings()
 
-    def begin(self) -> None:
-        """Let it work: there is a job."""
+    def begin(self, *, takes_listings: bool = False) -> None:
+        """Let it work: there is a job. `takes_listings`: nothing that a listing tells can be older than what the
+        catalogue says of it."""
         with suppress(BrokenPipeError):  # it died; `is_alive` tells
-            os.write(self._go, b"!")
+            os.write(self._go, _WITH_LISTINGS if takes_listings else _ALONE)
 
     def is_alive(self) -> bool:
         """Whether it runs. Once it does not, it has been waited for."""
@@ -62,15 +74,25 @@ class SchedulerProcess:
             self._pid = 0
 
 
-def _run(parent: int, go: int) -> NoReturn:
+def _is_anybody_told() -> bool:
+    return bool(settings.WEBHOOKS or settings.WEBHOOK_ORIGINS or settings.SENDS_EMAIL)
+
+
+def _run(parent: int, go: int, listings: Ahead) -> NoReturn:
     code = 1
     try:
+        from transfers.engine.lifeline import die_with_parent  # ctypes, which the parent need not wait for
+
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the parent, which decides
         die_with_parent(parent)
         stop = StopFlag([signal.SIGTERM])
-        if os.read(go, 1):
+        if word := os.read(go, 1):
             with open_queue() as broker:
-                Scheduler(broker).run(stop.wait)
+                ahead = listings if word == _WITH_LISTINGS else None
+                # Its first look finds the scan; nobody waits for the others, and they take time from the scan.
+                scheduler = Scheduler(broker, ahead=ahead, tells=_is_anybody_told(), look_seconds=TURN_SECONDS)
+                scheduler.run(stop.wait)
+            upkeep.complete_finished()  # its last turn may have come before the last task ended
         connections.close_all()
         code = 0
     except BaseException:

@@ -5,25 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from django.db.models import QuerySet
 
 from jobs import counters, parking, services, upkeep
 from jobs.changes import Changes
+from jobs.compiled import Compiled
 from jobs.models import Job, Scan, Task
 from jobs.paths import parse_path
 from jobs.services import Options
 from jobs.states import JobStatus, TaskStatus
 from jobs.storages import configured, job_root
-from jobs.waiting import tasks_in_hand, waiting_directories, waiting_files
+from jobs.waiting import by_kind, in_status, tasks_in_hand, waiting_directories, waiting_files
 from storage_backends import registry
+from transfers.engine.pool import execute
+from transfers.oneshot.headstart import HeadStart
 from transfers.oneshot.scheduling import SchedulerProcess
 from transfers.slave.process import draw_name, run_slave
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.01
 CHECK_SECONDS = 0.05
+#: While it only waits for the scan, and learns for next to nothing that nothing was written.
+WAIT_SECONDS = 0.005
 #: So often it asks whether it is over though nothing was written.
 PATIENCE_SECONDS = 1.0
+#: While something is under way it is not over, and the scan is looked at for the display alone.
+BUSY_SECONDS = 0.5
 #: Nothing but files whose storage does not answer: so long a one-shot sync waits for it.
 UNREACHABLE_SECONDS = 300.0
 UNREACHABLE = tuple(f"{side}_{code}" for side in ("SOURCE", "SINK") for code in ("UNREACHABLE", "ROOT_CHANGED"))
@@ -49,12 +57,16 @@ class Session:
     check: Callable[[Session], None]
     warn: Callable[[str], None]
     """What the sink will not keep is told before anything is copied."""
+    head_start: HeadStart | None = None
     job: Job = field(init=False)
     scan: Scan = field(init=False)
     losses: list[str] = field(init=False, default_factory=list)
     before: dict[str, int] = field(init=False)
     _scheduler: SchedulerProcess = field(init=False)
+    _in_hand: Compiled[Task] = field(init=False)
     _next_check: float = 0.0
+    _next_look: float = 0.0
+    _pause: float = CHECK_SECONDS
     _changes: Changes = field(init=False, default_factory=lambda: Changes(PATIENCE_SECONDS))
     _is_finished: bool = False
     _has_retried: bool = False
@@ -66,18 +78,27 @@ class Session:
         """To the end, or until interrupted (checkpoints saved, work released)."""
         for alias, _ in (self.request.source, self.request.sink):
             registry.load(configured()[alias])  # once for both processes
-        self._scheduler = SchedulerProcess()
+        self._scheduler = SchedulerProcess(self.head_start)
+        mother = self.head_start.mother() if self.head_start else None
         try:
             self._prepare()
-            self._scheduler.begin()
+            is_work_left = self._is_work_left()
+            is_fresh = self.head_start is None or self.head_start.is_fresh()
+            self._scheduler.begin(takes_listings=is_fresh and not is_work_left)
             if self.request.is_dry_run:
-                self._wait_for_scan()
-            else:
-                name, size = draw_name(), self.request.concurrency
-                run_slave(name, concurrency=size, should_stop=self._should_stop, look_seconds=LOOK_SECONDS)
+                self._wait_for(lambda: False)
+            elif is_work_left or not self.before or self._wait_for(self._is_work_left):
+                run_slave(
+                    draw_name(),
+                    concurrency=self.request.concurrency,
+                    should_stop=self._should_stop,
+                    look_seconds=LOOK_SECONDS,
+                    start_worker=mother.start if mother else execute,
+                )
         finally:
             self._scheduler.stop()
-        upkeep.complete_finished()  # its last turn may have come before the last task ended
+            if mother:
+                mother.close()
         self.job.refresh_from_db()
         self.scan.refresh_from_db()
 
@@ -88,6 +109,14 @@ class Session:
             self.warn(sentence)
         self.before = counters.totals(self.job.pk)
         self.scan = self._ask_for_scan()
+        self._in_hand = Compiled(tasks_in_hand().filter(job=self.job)[:1])
+
+    def _is_work_left(self) -> bool:
+        """Whether a slave has anything to do.
+
+        What is left of an earlier run is begun at once, so a row may be settled between an early look at the sink and
+        the scan's look at the row: that file would seem to be missing. No listing may be older than that."""
+        return any(rows().filter(job=self.job).exists() for rows in (tasks_in_hand, waiting_files, waiting_directories))
 
     def _ask_for_scan(self) -> Scan:
         unfinished = Scan.objects.filter(job=self.job, finished_at=None).first()
@@ -98,18 +127,28 @@ class Session:
         Job.objects.filter(pk=self.job.pk).update(next_scan_at=None)
         return services.run_now(self.job, actor="sync")
 
-    def _wait_for_scan(self) -> None:
-        while not self._should_stop():
-            time.sleep(CHECK_SECONDS)
+    def _wait_for(self, is_there: Callable[[], bool]) -> bool:
+        """Until it is there, or all is over: False. Where nobody wrote there is nothing new."""
+        changes = Changes(PATIENCE_SECONDS)
+        upkeep.tidy()  # the scheduler of so short a run does not come to it
+        found = False
+        while not (found or self._should_stop()):
+            found = changes.are_possible() and is_there()
+            self._pause = WAIT_SECONDS if changes.can_tell and not found else CHECK_SECONDS
+            if not found:
+                time.sleep(self._pause)
+        return found
 
     def _should_stop(self) -> bool:
         if self._is_finished or self.is_interrupted() or not self._scheduler.is_alive():
             return True
-        if time.monotonic() < self._next_check:
+        now = time.monotonic()
+        if now < self._next_check:
             return False
-        self._next_check = time.monotonic() + CHECK_SECONDS
-        is_worth_it = self._changes.are_possible()
+        self._next_check = now + self._pause
+        is_worth_it = self._changes.are_possible() and (now >= self._next_look or not self._in_hand.rows())
         if is_worth_it:
+            self._next_look = now + BUSY_SECONDS
             self.scan.refresh_from_db()
         self.check(self)
         self._is_finished = is_worth_it and self._is_over()
@@ -128,16 +167,17 @@ class Session:
         return self._is_nothing_left()
 
     def _is_nothing_left(self) -> bool:
-        """A full sink parks the job until somebody acts, which is not waited for. Directories come last: while files
-        are stuck, they are not waited for either."""
+        """A full sink is not waited for: what fits is copied, the job parked until somebody acts. Directories come
+        last: while files are stuck, they are not waited for either."""
         if tasks_in_hand().filter(job=self.job).exists():
             return False
         files = waiting_files().filter(job=self.job)
         waiting = files if files.exists() else waiting_directories().filter(job=self.job)
-        return not waiting.exists() or self._is_parked() or self._is_given_up(waiting)
+        return not waiting.exists() or self._is_full() or self._is_given_up(waiting)
 
-    def _is_parked(self) -> bool:
-        return Job.objects.filter(pk=self.job.pk, parked_code__in=parking.FULL).exists()
+    def _is_full(self) -> bool:
+        is_parked = Job.objects.filter(pk=self.job.pk, parked_code__in=parking.FULL).exists()
+        return is_parked or parking.park_if_full(self.job, actor="sync")
 
     def _is_given_up(self, waiting: QuerySet[Task]) -> bool:
         """Whether a storage has not answered for so long that whoever sits at the shell is better told."""
@@ -177,11 +217,13 @@ def _find_or_create(request: Request) -> Job:
 
 def failed_tasks(job: Job) -> list[Task]:
     """What did not arrive and is still at the source, in the order of the catalogue."""
-    wrong = Task.objects.filter(job=job, gone_at=None, status__in=[TaskStatus.FAILED, TaskStatus.RETRYING])
-    return list(wrong.order_by("id"))
+    here = Task.objects.filter(job=job, gone_at=None)
+    wrong = [task for status in (TaskStatus.FAILED, TaskStatus.RETRYING) for task in here.filter(in_status(status))]
+    return sorted(wrong, key=attrgetter("id"))
 
 
 def unfinished_tasks(job: Job) -> int:
     """How many were not even tried to their end: the job was paused or killed, or the sync interrupted."""
-    unfinished = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.CANCELLED)
-    return Task.objects.filter(job=job, status__in=unfinished).count()
+    tasks = Task.objects.filter(job=job)
+    stopped = (tasks.filter(in_status(status)) for status in (TaskStatus.IN_PROGRESS, TaskStatus.CANCELLED))
+    return sum(found.count() for found in (*by_kind(tasks.filter(in_status(TaskStatus.PENDING))), *stopped))

@@ -1,8 +1,11 @@
-"""A listing in a process of its own: ``python -m transfers.scan.lister <socket fd>``.
+"""A listing in a process of its own: ``python -m transfers.scan.lister <socket fd>``, or a fork (`serve_ahead`).
 
 It knows no Django and no database. In come the storage's URL (whose backend is loaded while the parent is still busy)
 and a `Request`; out go the storage's location, chunks, and None at the end, or the StorageError that ended it. When
 the other end of the socket is closed, it ends as well.
+
+One that lists ahead guesses the request and begins before there is a scan. What it finds goes nowhere until it is
+asked; asked for something else, it forgets what it found and lists that.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import chain
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
 from storage_backends import registry
@@ -25,6 +30,10 @@ Columns = tuple[tuple[bytes, ...], tuple[Kind, ...], tuple[int, ...], tuple[int 
 Message = Columns | ListError | StorageError | None
 
 
+#: So much of a listing is kept until somebody asks: about 200,000 files.
+AHEAD_BYTES = 16 << 20
+
+
 class Request(NamedTuple):
     """What to list."""
 
@@ -33,18 +42,53 @@ class Request(NamedTuple):
     exclude: str
     stop_at: tuple[str, ...]
 
+    def is_answered_by(self, ahead: Request) -> bool:
+        """Whether what was listed for `ahead` is what this asks for. What `stop_at` names may have been made since:
+        then it was not in what was listed."""
+        return ahead in (self, self._replace(stop_at=()))
+
 
 def serve(connection: Connection[Any, Any]) -> None:
     """Answer one request."""
     url: str = connection.recv()
     with suppress(ConfigurationError):  # told when it is opened
         registry.load(url)
+    for message in _all_answers(url, connection.recv()):
+        connection.send(message)
+
+
+def guess(url: str, path: bytes, others: Sequence[bytes]) -> Request:
+    """What a scan of a job without rules will ask for; `others`: the other side's directory, in the same storage."""
+    stop_at: list[str] = []
+    for other in others:
+        try:
+            with closing(registry.open_storage(url, other)) as storage:
+                root = storage.root_identity()
+        except StorageError:
+            return Request(path, "", ("unknown",))  # so nobody will take it for what they asked for
+        stop_at += root.chain[:1] if root.exists else ()
+    return Request(path, "", tuple(stop_at))
+
+
+def serve_ahead(connection: Connection[Any, Any], url: str, guess: Request) -> None:
+    """Answer one request, which will probably be `guess`."""
+    ahead: list[memoryview] = []
+    size, answers = 0, map(ForkingPickler.dumps, _all_answers(url, guess))
+    while size < AHEAD_BYTES and not connection.poll() and (answer := next(answers, None)):
+        ahead.append(answer)
+        size += len(answer)
     request: Request = connection.recv()
+    if not request.is_answered_by(guess):
+        ahead, answers = [], map(ForkingPickler.dumps, _all_answers(url, request))
+    for answer in chain(ahead, answers):
+        connection.send_bytes(answer)
+
+
+def _all_answers(url: str, request: Request) -> Iterator[Message | tuple[str, ...]]:
     try:
-        for message in _answers(url, request):
-            connection.send(message)
+        yield from _answers(url, request)
     except StorageError as error:
-        connection.send(error)
+        yield error
 
 
 def _answers(url: str, request: Request) -> Iterator[Message | tuple[str, ...]]:
@@ -74,7 +118,7 @@ def _columns(chunk: list[FileInfo | ListError]) -> Columns:
     return paths, kinds, sizes, times, versions
 
 
-def main(socket_fd: int) -> None:
+def main(socket_fd: int, serve: Callable[[Connection[Any, Any]], None] = serve) -> None:
     """Serve until done, or until nobody listens any more."""
     gc.disable()  # it makes no cycles
     with suppress(EOFError, BrokenPipeError, ConnectionResetError), Connection(socket_fd) as connection:

@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -29,17 +29,27 @@ LARGE_FILES = 20_000
 MODULE = "transfers.scan.lister"
 
 Listers = dict[Side, "Lister"]
+Ahead = MutableMapping[tuple[str, bytes], socket.socket]
+"""A storage's URL and a directory in it → the socket of a process that has begun to list it (`lister.serve_ahead`)."""
 
 
 class Lister:
-    """A process that lists one storage, once. A context manager; leaving it ends the process, whatever it does."""
+    """A process that lists one storage, once. A context manager: it ends when that is left, whatever it does."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, ours: socket.socket, process: subprocess.Popen[bytes] | None = None) -> None:
+        """`ours`: the end of the socket that is not the process's. `process`: to be ended here; without it, it ends
+        because nobody listens, and somebody else waits for that."""
+        self._connection: Connection[Any, Any] = Connection(ours.detach())
+        self._process = process
+
+    @classmethod
+    def start(cls, url: str) -> Self:
+        """A new process, for the storage at `url`."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = _start(theirs.fileno())
-        self._connection: Connection[Any, Any] = Connection(ours.detach())
-        self._send(url)
+            lister = cls(ours, _start(theirs.fileno()))
+        lister._send(url)
+        return lister
 
     def __enter__(self) -> Self:
         return self
@@ -48,12 +58,14 @@ class Lister:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
-        self._process.kill()
-        self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """The process id of one that was started."""
+        assert self._process is not None
         return self._process.pid
 
     def list_chunks(self, request: Request, location: Sequence[str]) -> Iterator[list[Entry]]:
@@ -82,10 +94,17 @@ class Lister:
         return message
 
 
-def start_for(job: Job, storages: Mapping[Side, Storage], stack: ExitStack) -> Listers:
-    """A process for each side where that pays; `stack` ends them."""
-    sides = worth_a_process(job.pk, storages)
-    return {side: stack.enter_context(Lister(job_root(job, side).url)) for side in sides}
+def start_for(job: Job, storages: Mapping[Side, Storage], ahead: Ahead, stack: ExitStack) -> Listers:
+    """Processes that have begun already, and others where they pay; `stack` ends them."""
+    listers: Listers = {}
+    for side in storages:
+        root = job_root(job, side)
+        if begun := ahead.pop((root.url, root.path), None):
+            listers[side] = stack.enter_context(Lister(begun))
+    if len(listers) < len(storages):
+        for side in set(worth_a_process(job.pk, storages)) - set(listers):
+            listers[side] = stack.enter_context(Lister.start(job_root(job, side).url))
+    return listers
 
 
 def worth_a_process(job_id: JobId, storages: Mapping[Side, Storage]) -> list[Side]:

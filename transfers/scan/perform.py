@@ -13,7 +13,7 @@ from jobs.overlaps import refuse_clash, refuse_overlap
 from jobs.storages import Side, blaming, job_root, opened
 from storage_backends.base import RootIdentity, Storage
 from storage_backends.errors import StorageError
-from transfers.scan.listing import start_for
+from transfers.scan.listing import Ahead, start_for
 from transfers.scan.merge import OutOfOrder
 from transfers.scan.run import ScanLost, ScanRun
 
@@ -28,10 +28,12 @@ class Parked(Exception):
         self.code = code
 
 
-def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool]) -> None:
-    """Perform `scan`, claimed by this process. Never raises for what belongs to the job: that is written to its row."""
+def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool], ahead: Ahead | None = None) -> None:
+    """Perform `scan`, claimed by this process. Never raises for what belongs to the job: that is written to its row.
+
+    `ahead`: listings that were begun before; those of this job are taken out."""
     try:
-        must_look_again = _scan(scan, machine, should_stop)
+        must_look_again = _scan(scan, machine, should_stop, {} if ahead is None else ahead)
     except ScanLost as lost:
         log.info("scan %s of job %s given up: %s", scan.pk, scan.job_id, lost)
         scans.give_back(scan)
@@ -46,18 +48,19 @@ def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool]) -> Non
         scans.finish(scan, must_look_again=must_look_again)
 
 
-def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool]) -> bool:
+def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool], ahead: Ahead) -> bool:
     """Scan to the end; returns whether another scan has to come soon."""
     job = scan.job
     with ExitStack() as stack:
         source, source_root = _open(stack, job, "source")
         sink, sink_root = _open(stack, job, "sink")
-        listers = start_for(job, {"source": source, "sink": sink}, stack)
+        listers = start_for(job, {"source": source, "sink": sink}, ahead, stack)
         _check_roots(job, source_root, sink_root)
         if not scan.is_preview:
-            sink, _ = _open(stack, job, "sink", create=True)
+            sink, sink_root = _open(stack, job, "sink", create=True)
+            _check_device("sink", job.sink_path, sink_root, job.sink_device)
             parking.roots_are_in_order(job)
-            _bind(job, machine, source, sink)
+            _bind(job, machine, source, sink, source_root.device, sink_root.device)
         with blaming("source"):
             source.probe()
         # A storage's root itself belongs to the operator; a directory below it to the job.
@@ -93,11 +96,7 @@ def _check_device(side: str, path: str, found: RootIdentity, recorded: str) -> N
         )
 
 
-def _bind(job: Job, machine: str, source: Storage, sink: Storage) -> None:
+def _bind(job: Job, machine: str, source: Storage, sink: Storage, source_device: str, sink_device: str) -> None:
+    """To the devices that were looked at, whatever is mounted there by now."""
     is_bound = source.capabilities.is_per_machine or sink.capabilities.is_per_machine
-    scans.bind(
-        job,
-        machine=machine if is_bound else "",
-        source_device=source.root_identity().device,
-        sink_device=sink.root_identity().device,
-    )
+    scans.bind(job, machine=machine if is_bound else "", source_device=source_device, sink_device=sink_device)

@@ -55,8 +55,7 @@ class Publisher:
         waiting = self._broker.pending()
         if waiting is None:
             return 0
-        workers = sum(slave.concurrency for slave in selectors.live_slaves())
-        room = max(1, workers) * HINTS_PER_WORKER - waiting
+        room = max(1, selectors.live_workers()) * HINTS_PER_WORKER - waiting
         if room <= 0:
             return 0
         patience = STALE_SECONDS if waiting == 0 else 10 * STALE_SECONDS

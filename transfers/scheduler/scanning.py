@@ -8,7 +8,9 @@ import threading
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from jobs import scans
+from jobs.hanging_up import hang_up
 from jobs.models import Scan
+from transfers.scan.listing import Ahead
 from transfers.scan.perform import perform
 
 log = logging.getLogger(__name__)
@@ -17,10 +19,10 @@ log = logging.getLogger(__name__)
 class ScanThread(threading.Thread):
     """One scan. Ends by itself; `stop` makes it give the scan back at the next batch."""
 
-    def __init__(self, scan: Scan, machine: str) -> None:
+    def __init__(self, scan: Scan, machine: str, ahead: Ahead | None = None) -> None:
         super().__init__(name=f"scan-{scan.pk}", daemon=True)
         self.scan = scan
-        self._machine = machine
+        self._machine, self._ahead = machine, ahead
         self._stop_asked = threading.Event()
         self.was_interrupted = False
         """The database went away; the scan is still this scheduler's, and unfinished."""
@@ -32,7 +34,7 @@ class ScanThread(threading.Thread):
     def run(self) -> None:
         """Perform the scan; one whose database goes away is to be repeated."""
         try:
-            perform(self.scan, self._machine, should_stop=self._stop_asked.is_set)
+            perform(self.scan, self._machine, should_stop=self._stop_asked.is_set, ahead=self._ahead)
         except (OperationalError, InterfaceError) as error:
             self.was_interrupted = True
             log.warning("scan %s was interrupted and will be repeated: %s", self.scan.pk, str(error).strip())
@@ -41,6 +43,8 @@ class ScanThread(threading.Thread):
             self._fail()
         finally:
             connection.close()
+        if self.was_interrupted:
+            hang_up()
 
     def _fail(self) -> None:
         text = "SyncF made a mistake during the scan; the scheduler's log has the details."
@@ -53,8 +57,8 @@ class ScanThread(threading.Thread):
 class ScanPool:
     """At most `limit` scans at a time."""
 
-    def __init__(self, owner: str, machine: str, *, limit: int) -> None:
-        self._owner, self._machine, self._limit = owner, machine, limit
+    def __init__(self, owner: str, machine: str, *, limit: int, ahead: Ahead | None = None) -> None:
+        self._owner, self._machine, self._limit, self._ahead = owner, machine, limit, ahead
         self._threads: list[ScanThread] = []
 
     def turn(self) -> None:
@@ -63,7 +67,7 @@ class ScanPool:
         if self._threads:
             scans.renew(self._owner, [thread.scan.pk for thread in self._threads])
         while len(self._threads) < self._limit and (scan := scans.claim(self._owner, self._machine)):
-            thread = ScanThread(scan, self._machine)
+            thread = ScanThread(scan, self._machine, self._ahead)
             self._threads.append(thread)
             thread.start()
 

@@ -12,8 +12,11 @@ from collections.abc import Callable
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from jobs import leases, scans, slaves, troubles, upkeep
+from jobs.changes import Changes
+from jobs.hanging_up import hang_up
 from jobs.machine import machine_id, process_identity
 from transfers.broker.base import Broker
+from transfers.scan.listing import Ahead
 from transfers.scheduler.notifying import Notifier
 from transfers.scheduler.publisher import Publisher
 from transfers.scheduler.rooms import RoomWatcher
@@ -33,16 +36,22 @@ LEADERSHIP = "scheduler"
 
 
 class Scheduler:
-    """One scheduler process (or, in the one-shot command, thread)."""
+    """One scheduler process."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(
+        self, broker: Broker, *, ahead: Ahead | None = None, tells: bool = True, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        """`ahead`: listings that were begun before there was a scan. `tells`: of jobs that fail and recover.
+        `look_seconds`: between two looks for new work."""
         self.identity = process_identity()
         self._publisher = Publisher(broker)
         self._machine = machine_id()
-        self._scans = ScanPool(self.identity, self._machine, limit=SCANS_AT_ONCE)
+        self._scans = ScanPool(self.identity, self._machine, limit=SCANS_AT_ONCE, ahead=ahead)
         self._rooms = RoomWatcher(self._machine)
-        self._notifier = Notifier()
-        self._next_watch = self._next_tidy = 0.0
+        self._notifier, self._tells, self._look_seconds = Notifier(), tells, look_seconds
+        self._changes = Changes(TURN_SECONDS)
+        self._next_watch = 0.0
+        self._next_tidy = time.monotonic() + TURN_SECONDS  # what waits to be begun comes first
         self._is_leader = False
         self._next_turn = 0.0
 
@@ -71,15 +80,18 @@ class Scheduler:
         """Do it and return the pause until the next; a database that is away is waited for, longer each time."""
         try:
             action()
+            return self._look_seconds
         except (OperationalError, InterfaceError) as error:
             log.warning("the database does not answer, trying again: %s", str(error).strip())
-            connection.close()
-            return min(5.0, max(TURN_SECONDS, pause * 2))
-        return LOOK_SECONDS
+        hang_up()
+        return min(5.0, max(TURN_SECONDS, pause * 2))
 
     def _look(self) -> None:
-        """A turn when it is time or a scan waits; else only what somebody waits for."""
-        if time.monotonic() >= self._next_turn or self._scans.has_work():
+        """A turn when it is time or a scan waits; else only what somebody waits for, if anything was written since."""
+        is_time = time.monotonic() >= self._next_turn
+        if not (self._changes.are_possible() or is_time):
+            return
+        if is_time or self._scans.has_work():
             self.turn()
         elif self._is_leader:
             self._publisher.publish()
@@ -99,8 +111,9 @@ class Scheduler:
             upkeep.cancel_killed()
             self._publisher.publish()
             upkeep.complete_finished()
-            self._watch()
-            self._notifier.turn()
+            if self._tells:
+                self._watch()
+                self._notifier.turn()
             self._tidy()
 
     def _lead(self) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from jobs import slaves
+from jobs.hanging_up import hang_up
 from jobs.models import Slave
 from transfers.engine.control import boottime
 
@@ -59,13 +60,19 @@ class Heartbeat:
     def _beat(self) -> float:
         close_old_connections()
         sent_at = boottime()
-        try:
-            self.is_lost = not slaves.heartbeat(self._slave, bytes_per_second=self._throughput())
-        except (DatabaseError, InterfaceError) as error:
-            log.warning("the lease could not be renewed: %s", error)
-            connection.close()
+        if not self._renew():
+            hang_up()
             return RETRY_SECONDS
         if not self.is_lost:
             self.deadline = self._from(sent_at)
             self._on_renewed(self.deadline)
         return slaves.HEARTBEAT_SECONDS
+
+    def _renew(self) -> bool:
+        """Whether the database answered; `is_lost` says what."""
+        try:
+            self.is_lost = not slaves.heartbeat(self._slave, bytes_per_second=self._throughput())
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("the lease could not be renewed: %s", error)
+            return False
+        return True

@@ -18,9 +18,11 @@ from jobs.models import Slave
 from jobs.storages import Root, configured, opened
 from storage_backends.errors import StorageError
 from transfers.engine.control import boottime
+from transfers.engine.pool import Start, execute
 from transfers.queue import open_queue
 from transfers.slave.heartbeat import Heartbeat
-from transfers.slave.slave import IncarnationOver, SlaveLoop
+from transfers.slave.patience import IncarnationOver
+from transfers.slave.slave import SlaveLoop
 from transfers.slave.throughput import Throughput
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,12 @@ def draw_name() -> str:
 
 
 def run_slave(
-    name: str, *, concurrency: int, should_stop: Callable[[], bool], look_seconds: float = LOOK_SECONDS
+    name: str,
+    *,
+    concurrency: int,
+    should_stop: Callable[[], bool],
+    look_seconds: float = LOOK_SECONDS,
+    start_worker: Start = execute,
 ) -> None:
     """Work as `name` until `should_stop`, or until it was drained. Raises Conflict if another live process has the
     name at the start."""
@@ -44,7 +51,7 @@ def run_slave(
         try:
             slave, signed_on_at = _sign_on(name, concurrency)
             is_first = False
-            if _work(slave, signed_on_at, should_stop, look_seconds):
+            if _work(slave, signed_on_at, should_stop, look_seconds, start_worker):
                 return
         except IncarnationOver as over:
             log.warning("this incarnation of %s is over: %s; a new one signs on", name, over)
@@ -91,13 +98,17 @@ def probe_aliases() -> tuple[list[str], dict[str, str]]:
     return reachable, unreachable
 
 
-def _work(slave: Slave, signed_on_at: float, should_stop: Callable[[], bool], look_seconds: float) -> bool:
+def _work(
+    slave: Slave, signed_on_at: float, should_stop: Callable[[], bool], look_seconds: float, start_worker: Start
+) -> bool:
     """One incarnation; true if somebody asked it to drain."""
     throughput = Throughput()
     heartbeat = Heartbeat(slave, signed_on_at=signed_on_at, throughput=throughput)
     with open_queue() as broker:
         broker.start_consuming()
-        loop = SlaveLoop(slave, broker, heartbeat, throughput=throughput, look_seconds=look_seconds)
+        loop = SlaveLoop(
+            slave, broker, heartbeat, throughput=throughput, look_seconds=look_seconds, start_worker=start_worker
+        )
         loop.run(should_stop)
     slaves.sign_off(slave)
     slaves.reap_dead()

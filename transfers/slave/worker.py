@@ -6,7 +6,7 @@ import time
 
 from jobs.transitions import Claimed
 from transfers.engine.contracts import Assignment, Stop
-from transfers.engine.pool import WorkerProcess
+from transfers.engine.pool import Start, WorkerProcess, execute
 from transfers.slave.claims import Batch
 
 
@@ -14,7 +14,7 @@ class Worker:
     """A worker process together with the claimed tasks it has not answered for yet. The process starts with its first
     assignment: a sync that finds nothing to do never needs one."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, start: Start = execute) -> None:
         self.batch: Batch | None = None
         self.number = 0
         """Of its latest assignment."""
@@ -23,14 +23,14 @@ class Worker:
         self.uploads: set[int] = set()
         """Ids of tasks that have an unfinished upload in the database."""
         self.stop_asked = Stop.NONE
-        self._deadline = deadline
+        self._deadline, self._start = deadline, start
         self._process: WorkerProcess | None = None
 
     @property
     def process(self) -> WorkerProcess:
         """The process; started if it was not."""
         if self._process is None:
-            process = WorkerProcess()
+            process = WorkerProcess(self._start)
             self._process = process
             process.set_lease_deadline(self._deadline)  # the latest: the heartbeat's thread may have come in between
         return self._process

@@ -118,7 +118,9 @@ class TestRabbitmqOutages:
             for each in (broker, opened_during_the_outage):
                 eventually(lambda each=each: publishes(each, 5))
                 self.await_hint(each, 5)
-        assert caplog.text.count("we keep trying") == caplog.text.count("works again") == 3  # one for each link
+        # One for each link. (On a busy machine this node also closes a channel that did not ack within two seconds.)
+        outages = [line for line in caplog.messages if "we keep trying" in line and "PRECONDITION_FAILED" not in line]
+        assert len(outages) == 3 <= caplog.text.count("works again")
 
     def await_hint(self, broker, task_id):
         """Receive until that task is named."""

@@ -12,6 +12,7 @@ from knox.models import AuthToken
 from jobs.admin.base import CappedPaginator
 from jobs.counters import Tally
 from jobs.models import Job, JobEvent, Scan, Slave, Task
+from tests.unit.jobs import builders
 
 LIST = "/admin/jobs/job/"
 MODELS: tuple[type[Model], ...] = (Job, Task, Scan, JobEvent, Slave)
@@ -180,3 +181,43 @@ def test_api_tokens_can_be_revoked_but_not_made_by_form(admin_client, admin_user
     assert token.token_key in page
     admin_client.post(f"/admin/knox/authtoken/{token.pk}/delete/", {"post": "yes"})
     assert not AuthToken.objects.exists()
+
+
+@pytest.mark.parametrize(("page", "shown"), [(1, 100), (2, 100), (3, 50)])
+def test_what_is_pending_is_listed_files_first_each_on_one_page(browser, make_job, page, shown):
+    job = make_job()
+    for number in range(130):
+        builders.put(job, "pending", b"file-%03d" % number)
+    for number in range(120):
+        builders.put(job, "pending", b"directory-%03d/" % number, kind="directory")
+    chosen = {"job__exact": job.pk, "status__exact": "pending", "p": page}
+    text = browser.get("/admin/jobs/task/", chosen).content.decode()
+    everything = [f"file-{n:03}" for n in range(129, -1, -1)] + [f"directory-{n:03}" for n in range(119, -1, -1)]
+    assert re.findall(r"<bdi>(\w+-\d+)", text) == everything[100 * page - 100 :][:shown]
+    assert "250 tasks" in text
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("file", 3), ("symlink", 0), ("directory", 2)])
+def test_what_is_pending_can_be_told_apart_by_kind(browser, make_job, kind, shown):
+    job = make_job()
+    for number in range(5):
+        builders.put(job, "pending", b"%d" % number, kind="file" if number < 3 else "directory")
+    chosen = {"job__exact": job.pk, "status__exact": "pending", "kind__exact": kind}
+    assert len(re.findall("<bdi>", browser.get("/admin/jobs/task/", chosen).content.decode())) == shown
+
+
+@pytest.mark.parametrize(
+    ("phase", "shown"), [("under way", {1}), ("failed", {2}), ("finished", {3}), ("odd", {1, 2, 3})]
+)
+def test_scans_are_found_by_their_phase(browser, make_job, phase, shown):
+    job, other, third = make_job(), make_job(), make_job()
+    made = [job.scans.create(), other.scans.create(finished_at=timezone.now(), error_code="ROOT_MISSING")]
+    made.append(third.scans.create(finished_at=timezone.now()))
+    page = browser.get("/admin/jobs/scan/", {"phase": phase}).content.decode()
+    assert {number for number, scan in enumerate(made, 1) if f"#{scan.pk}<" in page} == shown
+
+
+@pytest.mark.parametrize("name", ["job", "task", "scan", "jobevent", "slave"])
+def test_a_list_offers_to_show_all_only_where_something_is_left_out(browser, one_of_each, name):
+    assert "Show all" not in browser.get(f"/admin/jobs/{name}/").content.decode()
+    assert "Show all" in browser.get(f"/admin/jobs/{name}/", {"q": "nothing of that name"}).content.decode()

@@ -65,6 +65,13 @@ def test_every_button_does_what_it_says(browser, make_job, user):
     ]
 
 
+def test_a_job_that_was_only_looked_at_is_started_not_resumed(browser, make_job):
+    draft, held = make_job(status="paused"), make_job(status="paused")
+    held.scans.create(finished_at=timezone.now())
+    assert said(choose(browser, "resume", draft, held)) == ["1 job started.", "1 job resumed."]
+    assert {status(draft), status(held)} == {"running"}
+
+
 def test_the_list_names_each_job_that_refused_up_to_a_screenful(browser, make_job, monkeypatch):
     monkeypatch.setattr(verbs, "NAMED", 1)
     names = {"a": "killed", "b": "completed", "c": "killed", "d": "completed", "e": "running"}
@@ -85,7 +92,7 @@ def test_every_move_stands_in_djangos_log_too_and_a_refused_one_does_not(browser
     press(browser, "pause", killed)
     entries = LogEntry.objects.order_by("id")
     assert [(entry.object_id, entry.change_message, entry.user) for entry in entries] == [
-        (str(job.pk), words, user) for words in ("Pause", "Resume", "Run now")
+        (str(job.pk), words, user) for words in ("Pause", "Start", "Run now")
     ]
 
 

@@ -30,8 +30,8 @@ def test_tracking_tells_phase_speed_and_time_left(api, job):
         ("reason=SINK_NO_SPACE", ["full.bin"]),
         ("slave=slave-1", ["done.txt"]),
         ("min_size=100", ["full.bin"]),
-        ("max_size=10", ["done.txt", "denied.txt"]),
-        ("path=.txt", ["done.txt", "denied.txt"]),
+        ("max_size=10", ["denied.txt", "done.txt"]),
+        ("path=.txt", ["denied.txt", "done.txt"]),
         ("path=%25", []),
         ("status=failed&path=txt&max_size=10", ["denied.txt"]),
     ],
@@ -97,3 +97,48 @@ def test_a_task_of_another_job_is_not_there(api, job, make_job):
     for number in (task.pk, 987654321, "9" * 30, "x"):
         answer = api.get(f"/api/jobs/{job.pk}/tasks/{number}")
         assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+def pages(api, job, query: str) -> list[str]:
+    """The names on all pages, each page reached from the one before."""
+    names, url = [], f"/api/jobs/{job.pk}/tracking?{query}"
+    while url:
+        answer = api.get(url).json()
+        names += [task["source_file"].removeprefix("/in/") for task in answer["tasks"]]
+        url = answer["next"]
+    return names
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 500])
+def test_the_pages_of_tracking_hold_every_file_once_in_the_order_of_paths(api, job, page_size):
+    alike = b"x" * 1024
+    paths = [b"b", b"a/z", b"a-", b"c", alike + b"1", alike + b"2", alike, b"\xff", b"a/b", b"0"]
+    for path in paths:
+        builders.put(job, "completed", path)
+    builders.put(job, "completed", b"a/", kind="directory")
+    builders.put(builders.new_job(), "completed", b"not mine")
+    found = pages(api, job, f"page_size={page_size}")
+    assert found[:6] == ["0", "a-", "a/b", "a/z", "b", "c"] and found[-1] == "\\xFF"
+    assert {name.lstrip("x") for name in found[6:-1]} == {"", "1", "2"} and len(found) == len(paths)
+
+
+@pytest.mark.parametrize("status", ["pending", "retrying", "failed", "skipped", "cancelled"])
+def test_the_pages_of_one_status_hold_each_of_its_files_once(api, job, status):
+    names = [f"{number:02}" for number in range(10)]
+    for name in names:
+        builders.put(job, status, name.encode(), reason_code="SINK_NO_SPACE")
+        builders.put(job, "completed", b"not" + name.encode())
+    assert [name[-2:] for name in pages(api, job, f"status={status}&page_size=3")] == names
+
+
+def test_a_page_goes_on_behind_a_file_that_has_changed_meanwhile(api, job):
+    first, second = builders.put(job, "completed", b"a"), builders.put(job, "completed", b"b")
+    Task.objects.filter(pk=first.pk).update(status="pending")
+    answer = api.get(f"/api/jobs/{job.pk}/tracking?status=completed&cursor={first.pk}").json()
+    assert [task["id"] for task in answer["tasks"]] == [str(second.pk)]
+
+
+def test_a_cursor_of_another_job_is_refused(api, job):
+    foreign = builders.put(builders.new_job(), "completed", b"a")
+    answer = api.get(f"/api/jobs/{job.pk}/tracking?cursor={foreign.pk}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "BAD_CURSOR")

@@ -6,6 +6,7 @@ import pytest
 
 from jobs import scans
 from jobs.models import Job, JobEvent, Scan, Task
+from storage_backends.local.storage import LocalStorage
 from tests.integration.scan.tree import MACHINE, counts, locked
 from tests.unit.jobs import builders
 
@@ -45,6 +46,41 @@ def test_an_empty_or_missing_root_on_another_device_is_an_unmounted_disk_and_par
     assert not Task.objects.filter(gone_at__isnull=False).exists()
     assert builders.claim(builders.new_slave(), tree.job) == []
     assert root.exists() != is_missing, "nothing was made where the disk belongs"
+
+
+def test_a_source_that_is_taken_away_after_it_was_looked_at_is_not_an_emptied_one(tree, monkeypatch):
+    """What the scan looked at is open, and that is what it lists, and where it says that the root lies."""
+    tree.write("a")
+    tree.settle_scan()
+    device = Job.objects.get().source_device
+
+    def take_away(job):
+        tree.source.rename(tree.source.with_name("away"))
+        tree.source.mkdir()
+        monkeypatch.setattr(LocalStorage, "root_identity", elsewhere)
+
+    real = LocalStorage.root_identity
+
+    def elsewhere(storage):
+        return real(storage)._replace(device="the mount point's")
+
+    monkeypatch.setattr("transfers.scan.perform.parking.roots_are_in_order", take_away)
+    assert ended(tree.scan()) == ("finished", "")
+    assert not Task.objects.filter(gone_at__isnull=False).exists()
+    assert Job.objects.get().source_device == device
+
+
+@pytest.mark.parametrize("looks", [2, 3])
+def test_a_sink_on_another_device_than_when_it_was_looked_at_parks_the_job(tree, monkeypatch, looks):
+    tree.settle_scan()
+    looked, real = [], LocalStorage.root_identity
+
+    def look(storage):
+        looked.append(storage)
+        return real(storage)._replace(device="the mount point's" if len(looked) == looks else real(storage).device)
+
+    monkeypatch.setattr(LocalStorage, "root_identity", look)
+    assert ended(tree.scan()) == ("failed", "ROOT_CHANGED") and state() == ("running", "ROOT_CHANGED")
 
 
 def test_a_parked_job_goes_on_when_the_disk_is_back(tree):

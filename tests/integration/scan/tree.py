@@ -40,14 +40,14 @@ class Tree:
         os.utime(file, (mtime, mtime))
         return file
 
-    def scan(self, *, is_preview: bool = False, should_stop=lambda: False) -> Scan:
+    def scan(self, *, is_preview: bool = False, should_stop=lambda: False, ahead=None) -> Scan:
         """Request, claim and perform a scan."""
         Scan.objects.create(job=self.job, is_preview=is_preview)
-        return self.perform(scans.claim("test", MACHINE), should_stop=should_stop)
+        return self.perform(scans.claim("test", MACHINE), should_stop=should_stop, ahead=ahead)
 
     @staticmethod
-    def perform(scan: Scan, *, should_stop=lambda: False) -> Scan:
-        perform(scan, MACHINE, should_stop=should_stop)
+    def perform(scan: Scan, *, should_stop=lambda: False, ahead=None) -> Scan:
+        perform(scan, MACHINE, should_stop=should_stop, ahead=ahead)
         scan.refresh_from_db()
         return scan
 

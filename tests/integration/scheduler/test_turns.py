@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
 from jobs import leases, scans, services
 from jobs.models import Job, JobEvent, Lease, Scan, Slave, Task
@@ -118,3 +120,16 @@ def test_it_turns_until_it_is_told_to_stop(tree, scheduler):
 
     scheduler.run(should_stop)
     assert 0 < max(pauses) <= 1.0 and Lease.objects.get().holder == ""
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite tells whether anything was written")
+def test_between_two_turns_an_idle_scheduler_asks_nothing_but_whether_something_was_written(broker, monkeypatch):
+    monkeypatch.setattr("transfers.scheduler.scheduler.TURN_SECONDS", 1000.0)
+
+    def questions(looks: int) -> int:
+        stop = iter([False] * looks + [True])
+        with CaptureQueriesContext(connection) as asked:
+            Scheduler(broker).run(lambda seconds: next(stop))
+        return sum("data_version" not in query["sql"] for query in asked)
+
+    assert 0 < questions(100) < questions(5) + 95  # one look and more that were not worth it

@@ -12,6 +12,37 @@ from tests.support.azure import azurite_port, container_client, new_container, s
 from tests.support.gcs import emulator_url, new_bucket
 from tests.support.http_proxy import HttpProxy
 from tests.support.strict_gcs import StrictGcs
+from tests.unit.engine.doubles import Bench, pattern
+from transfers.engine.contracts import Place
+
+# ── the engine ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def bench(tmp_path, request):
+    """Copies to the service that the test's module names in SERVICE."""
+    bench = Bench(tmp_path)
+    bench.sink = Place(request.getfixturevalue(f"{request.module.SERVICE}_url"), b"prefix")
+    yield bench
+    bench.storages.close()
+
+
+@pytest.fixture
+def sink(bench):
+    """Where it copies to."""
+    sink = open_storage(bench.sink.url, bench.sink.path)
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def big(request, bench):
+    """Work for a file of as many bytes as the module says in BIG."""
+    bench.write("big", pattern(request.module.BIG))
+    return bench.work(1, "big")
+
+
+# ── services ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture

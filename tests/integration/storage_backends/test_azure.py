@@ -8,6 +8,8 @@ import logging
 import random
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -222,7 +224,7 @@ def test_a_listing_has_metadata_and_asks_nothing_else(azure, azure_proxy):
 
 
 def test_a_listing_has_pages(azure, azure_proxy, monkeypatch):
-    monkeypatch.setattr(azure.client, "_listed", bound(azure.client._listed, results_per_page=3))
+    monkeypatch.setattr(azure.client, "_listed", bound(azure.client._listed, most=3))
     paths = [b"f%d" % number for number in range(10)]
     for path in paths:
         put(azure, path)
@@ -323,6 +325,34 @@ def test_a_file_that_is_too_large_is_not_fetched(azure, azure_proxy, monkeypatch
     with pytest.raises(errors.VersionChanged):
         azure.read_whole(b"f", 1000)
     assert sum(len(answer.body) for answer in fetched) <= 1000 + (4 << 20)
+
+
+SCRIPT = """
+import sys
+from storage_backends.base import Attributes, PartialId
+from storage_backends.registry import open_storage
+storage, partial = open_storage(sys.argv[1]), PartialId("0123abcd", "0" * 20, 1)
+assert storage.root_identity().is_empty and not list(storage.list_files())
+storage.write_file(b"f", b"data", Attributes(mtime_ns=7), partial)
+token = storage.begin_upload(b"g", size=4, attributes=Attributes(), source_version="v", partial=partial)
+upload = storage.resume_upload(token, partial)
+upload.write_part(0, memoryview(b"more"))
+upload.prepare(b"s" * 32)
+upload.commit()
+assert storage.read_whole(b"f", 10)[1] == b"data" and b"".join(storage.read_file(b"g")) == b"more"
+assert [(info.path, info.size, info.kept_mtime_ns == 7) for info in storage.list_files()] == [
+    (b"f", 4, True), (b"g", 4, False)]
+storage.close()
+print(sorted({"azure", "requests"} & sys.modules.keys()))
+"""
+
+
+@pytest.mark.parametrize("credential", ["AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"])
+def test_what_goes_well_needs_no_sdk(azure_url, sas, credential):
+    secret = {"AZURE_STORAGE_KEY": AZURITE_KEY, "AZURE_STORAGE_SAS_TOKEN": sas}[credential]
+    environment = {credential: secret, "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", SCRIPT, azure_url], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_a_small_file_whose_place_is_known_costs_one_request(azure, azure_proxy):

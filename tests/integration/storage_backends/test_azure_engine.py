@@ -2,33 +2,12 @@
 
 import pytest
 
-from storage_backends.registry import open_storage
-from tests.unit.engine.doubles import PART, Bench, pattern, sha256
+from tests.unit.engine.doubles import PART, pattern, sha256
 from tests.unit.engine.test_large import Crash, crash_after_commit, stop_after_parts
 from transfers.engine.contracts import Place, Result, Stop, Verify
 
 BIG = 9 * PART + PART // 2
-
-
-@pytest.fixture
-def bench(tmp_path, azure_url):
-    bench = Bench(tmp_path)
-    bench.sink = Place(azure_url, b"prefix")
-    yield bench
-    bench.storages.close()
-
-
-@pytest.fixture
-def sink(bench):
-    sink = open_storage(bench.sink.url, bench.sink.path)
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
-def big(bench):
-    bench.write("big", pattern(BIG))
-    return bench.work(1, "big")
+SERVICE = "azure"
 
 
 def downloads(proxy):

@@ -4,17 +4,22 @@ import itertools
 import json
 import logging
 import random
+import subprocess
+import sys
 import traceback
 import urllib.request
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 import pytest
+from google.oauth2.credentials import Credentials
 
 from storage_backends import errors
 from storage_backends.base import Attributes, UploadToken
+from storage_backends.gcs.client import GcsClient
 from storage_backends.gcs.failures import RETRY
 from storage_backends.registry import open_storage
 from tests.conformance.storage.places import MTIME_NS, PLAIN, begin, content, part, partial, put, saved, send
+from tests.support.http_proxy import HttpProxy
 from tests.support.strict_gcs import Answer
 
 DATA = random.Random(1).randbytes((20 << 20) + 12345)
@@ -175,7 +180,7 @@ def test_a_token_with_a_session_is_a_secret_and_shown_nowhere(strict_gcs, upload
 
 
 def test_an_upload_to_a_service_that_is_gone_shows_no_secret_either(strict_gcs, upload, caplog, monkeypatch):
-    monkeypatch.setattr("storage_backends.gcs.storage.RETRY", RETRY.with_timeout(0.5))
+    monkeypatch.setattr("storage_backends.gcs.upload.RETRY", RETRY.with_timeout(0.5))
     secret = upload.token.state["uri"].partition("upload_id=")[2]
     for name in ("", "google", "urllib3"):  # as if an operator had them say everything
         caplog.set_level(logging.DEBUG, logger=name)
@@ -273,3 +278,49 @@ def test_the_probe_of_a_bucket_that_is_there_succeeds(gcs):
 
 def test_parts_are_cut_from_the_data(upload):
     assert part(upload.token, DATA, 2) == DATA[16 << 20 :]
+
+
+SCRIPT = """
+import sys
+from storage_backends.base import Attributes, PartialId
+from storage_backends.registry import open_storage
+storage = open_storage(sys.argv[1])
+assert storage.root_identity().is_empty and not list(storage.list_files())
+storage.write_file(b"d/f", b"data", Attributes(mtime_ns=7), PartialId("0123abcd", "0" * 20, 1))
+assert storage.read_whole(b"d/f", 10)[1] == b"data" and storage.get_file_info(b"d/f").sha256
+assert b"".join(storage.read_file(b"d/f", 1, 2)) == b"at"
+assert [(info.path, info.size, info.kept_mtime_ns) for info in storage.list_files()] == [(b"d/f", 4, 7)]
+storage.close()
+print(sorted({"google.auth", "google.cloud.storage", "requests"} & sys.modules.keys()))
+"""
+
+
+def test_small_objects_need_no_sdk_while_all_goes_well(gcs_url):
+    done = subprocess.run([sys.executable, "-c", SCRIPT, gcs_url], env={"PATH": ""}, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_requests_without_the_sdk_are_signed_too(strict_gcs, gcs_url):
+    with HttpProxy(urlsplit(strict_gcs.url).port) as proxy:
+        client = GcsClient(urlsplit(gcs_url).netloc, f"http://127.0.0.1:{proxy.port}", Credentials("secret-token"))
+        client.put("f", b"data", {}, "")
+        assert client.get("f", 10)[1] == b"data" and [each.key for each in client.listed("")] == ["f"]
+        assert client._made is None
+        client.close()
+    assert [asked.headers["authorization"] for asked in proxy.asked] == ["Bearer secret-token"] * 4
+
+
+def test_small_objects_that_lie_together_are_looked_at_together(strict_gcs, gcs, gcs_url):
+    strict_gcs.page_items = 1000
+    keys = [f"d/f{number:02}" for number in range(12)]
+    for key in keys:
+        gcs.write_file(key.encode(), key.encode(), Attributes(mtime_ns=7), partial())
+    with HttpProxy(urlsplit(strict_gcs.url).port) as proxy:
+        client = GcsClient(urlsplit(gcs_url).netloc, f"http://127.0.0.1:{proxy.port}", None)
+        client.expect(keys)
+        gcs.write_file(keys[-1].encode(), b"changed meanwhile", Attributes(mtime_ns=8), partial())
+        found = [client.get(key, 100) for key in keys]
+        client.close()
+    assert [data for _, data in found] == [*(key.encode() for key in keys[:-1]), b"changed meanwhile"]
+    assert [stored.metadata["syncf-mtime-ns"] for stored, _ in found] == ["7"] * 11 + ["8"]
+    assert len(proxy.asked) == 1 + 11 + 3  # the last one is looked at and fetched again

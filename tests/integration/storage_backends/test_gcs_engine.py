@@ -2,34 +2,13 @@
 
 import pytest
 
-from storage_backends.registry import open_storage
-from tests.unit.engine.doubles import Bench, pattern, sha256
+from tests.unit.engine.doubles import pattern, sha256
 from tests.unit.engine.test_large import Crash, crash_after_commit, stop_after_parts
 from transfers.engine.contracts import Place, Result, Stop, Verify
 
 PART = 256 << 10
 BIG = 5 * PART + PART // 2
-
-
-@pytest.fixture
-def bench(tmp_path, gcs_url):
-    bench = Bench(tmp_path)
-    bench.sink = Place(gcs_url, b"prefix")
-    yield bench
-    bench.storages.close()
-
-
-@pytest.fixture
-def sink(bench):
-    sink = open_storage(bench.sink.url, bench.sink.path)
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
-def big(bench):
-    bench.write("big", pattern(BIG))
-    return bench.work(1, "big")
+SERVICE = "gcs"
 
 
 def downloads(strict):

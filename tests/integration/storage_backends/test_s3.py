@@ -54,6 +54,13 @@ def test_an_altered_small_object_is_refused(storage, altered, name):
         storage.get_file_info(name)
 
 
+def test_what_we_sign_ourselves_is_accepted(storage, monkeypatch):
+    data = bytes(range(256)) * (40 << 10)
+    storage.write_file(b"plain", data, Attributes(), WHO)
+    monkeypatch.setattr(storage.client.api, "get_object", None)
+    assert b"".join(storage.read_file(b"plain")) == data
+
+
 def test_what_is_not_altered_arrives_through_the_same_proxy(storage, proxy):
     storage.write_file(b"plain", MARK, Attributes(), WHO)
     assert b"".join(storage.read_file(b"plain")) == MARK

@@ -2,35 +2,14 @@
 
 import pytest
 
-from storage_backends.registry import open_storage
-from tests.unit.engine.doubles import Bench, pattern, sha256
+from tests.unit.engine.doubles import pattern, sha256
 from tests.unit.engine.test_large import Crash, crash_after_commit, stop_after_parts
-from transfers.engine.contracts import Place, Result, Stop, Verify
+from transfers.engine.contracts import Result, Stop, Verify
 
 PART = 5 << 20
 """The smallest that S3 takes."""
 BIG = 2 * PART + 12_345
-
-
-@pytest.fixture
-def bench(tmp_path, s3_url):
-    bench = Bench(tmp_path)
-    bench.sink = Place(s3_url, b"prefix")
-    yield bench
-    bench.storages.close()
-
-
-@pytest.fixture
-def sink(bench):
-    sink = open_storage(bench.sink.url, bench.sink.path)
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
-def big(bench):
-    bench.write("big", pattern(BIG))
-    return bench.work(1, "big")
+SERVICE = "s3"
 
 
 def parts_sent(proxy):

@@ -122,6 +122,30 @@ def test_a_small_file_whose_place_is_known_costs_one_request(storage, s3_proxy):
     assert [asked.method for asked in s3_proxy.asked] == ["PUT"]
 
 
+def stands_there(storage, name):
+    session = uploaded(storage, name)
+    session.commit()
+    session.close()
+
+
+@pytest.mark.parametrize(("name", "by_boto3"), [(b"plain", False), (b"not plain", True)])
+def test_a_large_object_is_read_in_ranges_of_one_version(storage, s3_proxy, name, by_boto3):
+    stands_there(storage, name)
+    s3_proxy.asked.clear()
+    assert b"".join(storage.read_file(name)) == DATA
+    ranges = [asked for asked in s3_proxy.asked if asked.headers.get("range")]
+    assert len(ranges) == 3
+    assert all(asked.headers["if-match"] for asked in ranges)
+    assert {"boto" in asked.headers["user-agent"].lower() for asked in ranges} == {by_boto3}
+
+
+def test_a_range_that_does_not_come_is_asked_for_through_boto3(storage, s3_proxy):
+    stands_there(storage, b"plain")
+    is_first = once(lambda asked: asked.headers.get("range"))
+    s3_proxy.answers = lambda asked: Answer(500, {}, b"") if is_first(asked) else None
+    assert b"".join(storage.read_file(b"plain")) == DATA
+
+
 SCRIPT = """
 import json, sys
 from storage_backends.base import Attributes, PartialId

@@ -1,7 +1,9 @@
 """SFTP beyond the conformance suite: who is let in, what no path leads to, and lost connections. On OpenSSH."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from socket import SO_SNDBUF, SOL_SOCKET
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -9,9 +11,12 @@ import pytest
 from storage_backends import errors
 from storage_backends.base import Attributes, Kind, PartialId
 from storage_backends.registry import open_storage
+from storage_backends.sftp import connection, packets, reading
 from storage_backends.sftp.connection import Address
+from storage_backends.sftp.packetizer import AeadPacketizer
 from tests.acceptance.clouds import sftp_place
 from tests.conformance.storage.places import content, put
+from tests.support.counting_proxy import CountingProxy
 
 WHO = PartialId("0123abcd", "0" * 20, 1)
 
@@ -124,6 +129,65 @@ def test_a_lost_connection_is_told_and_the_next_request_connects_again(storage):
     assert content(storage, b"f") == b"data"
 
 
+def test_a_server_that_takes_nothing_any_more_is_given_up_by_who_sends(url, tmp_path, monkeypatch):
+    monkeypatch.setattr(packets, "ANSWER_SECONDS", 1.0)
+    place = urlsplit(url)
+    with ThreadPoolExecutor() as pool, CountingProxy(place.port) as proxy:
+        address, _, known = url.replace(f":{place.port}/", f":{proxy.port}/").partition("&known_hosts=")
+        (tmp_path / "known").write_text(Path(unquote(known)).read_text().replace(f":{place.port} ", f":{proxy.port} "))
+        storage = open_storage(f"{address}&known_hosts={tmp_path}/known")
+        token = storage.begin_upload(b"f", size=2 << 20, attributes=Attributes(), source_version="v", partial=WHO)
+        session = storage.resume_upload(token, WHO)
+        storage._connection._ssh.get_transport().sock.setsockopt(SOL_SOCKET, SO_SNDBUF, 64 << 10)
+        proxy.hold_from = proxy.sent_bytes + 1
+        with pytest.raises(errors.Unreachable):
+            pool.submit(session.write_part, 0, memoryview(bytes(2 << 20))).result(timeout=20)
+        storage.close()
+
+
+@pytest.fixture
+def batch(storage):
+    """Of six files, each longer than the next."""
+    batch = storage.write_batch()
+    for n in range(6):
+        partial = PartialId("0123abcd", f"{n:020}", 1)
+        batch.stage(b"f%d" % n, b"%d" % n * (9 - n), Attributes(), partial)
+    return batch
+
+
+def test_a_connection_lost_while_a_batch_is_opened_mixes_up_no_files(storage, batch, root, monkeypatch):
+    connection, first = storage._connection, storage._connection._session
+    take = connection.handle
+
+    def handle(request, path):
+        if request.session is not first or path < b"f3":
+            return take(request, path)
+        if path == b"f3":
+            connection.close()
+        raise errors.Unreachable("the answer never came")
+
+    monkeypatch.setattr(connection, "handle", handle)
+    with pytest.raises(errors.Unreachable):
+        batch.flush()
+    with pytest.raises(errors.StorageError):
+        batch.publish([b"f%d" % n for n in range(6)])
+    assert not list(root.glob("f*"))
+
+
+def test_a_partial_of_a_batch_that_is_longer_than_what_was_written_is_not_published(batch, root, monkeypatch):
+    finish = type(batch)._finish
+
+    def longer(self, each):
+        with open(each.own, "ab") as partial:
+            partial.write(b"more")
+        return finish(self, each)
+
+    monkeypatch.setattr(type(batch), "_finish", longer)
+    batch.flush()
+    answers = batch.publish([b"f%d" % n for n in range(6)])
+    assert {type(each) for each in answers.values()} == {errors.ChecksumMismatch} and not list(root.glob("f*"))
+
+
 def test_a_full_disk_is_told_as_such(storage, monkeypatch):
     monkeypatch.setattr(type(storage._connection), "is_full", lambda self, full: True)
     failed = errors.StorageError("the server says Failure")
@@ -136,3 +200,78 @@ def test_the_cipher_is_the_one_that_costs_least(storage):
     storage.probe()
     transport = storage._connection._ssh.get_transport()
     assert transport.local_cipher == transport.remote_cipher == "aes128-gcm@openssh.com"
+
+
+def test_new_keys_are_agreed_on_while_a_large_file_is_under_way(storage, monkeypatch):
+    monkeypatch.setattr(AeadPacketizer, "REKEY_BYTES", 3 << 20)
+    data = os.urandom(24 << 20)
+    token = storage.begin_upload(b"f", size=len(data), attributes=Attributes(), source_version="v", partial=WHO)
+    session = storage.resume_upload(token, WHO)
+    first = storage._connection._ssh.get_transport().packetizer._sealer
+    part = token.part_bytes
+
+    def there_and_back(number):
+        session.write_part(number, memoryview(data)[number * part : (number + 1) * part])
+        back = memoryview(bytearray(part))
+        assert session.read_part(number, back) == part
+        return back == data[number * part : (number + 1) * part]
+
+    with ThreadPoolExecutor(storage.capabilities.parts_in_flight) as threads:
+        assert all(threads.map(there_and_back, range(token.part_count)))
+    session.prepare(b"s" * 32)
+    session.commit()
+    session.close()
+    assert content(storage, b"f") == data
+    assert storage._connection._ssh.get_transport().packetizer._sealer is not first
+
+
+def test_more_is_read_than_fits_into_the_window(storage, root, monkeypatch):
+    monkeypatch.setattr(connection, "WINDOW_BYTES", 8 << 20)
+    monkeypatch.setattr(packets, "ANSWER_SECONDS", 2.0)
+    data = os.urandom(24 << 20)
+    (root / "f").write_bytes(data)
+    assert content(storage, b"f") == data
+
+
+def test_a_connection_lost_while_reading_is_no_end_of_the_file(storage):
+    put(storage, b"f", bytes(9 << 20))
+    with storage.open_file(b"f") as file:
+        file.read_into(0, memoryview(bytearray(1 << 20)))
+        storage._connection._ssh.get_transport().sock.close()
+        with pytest.raises(errors.Unreachable):
+            for number in range(1, 9):
+                assert file.read_into(number << 20, memoryview(bytearray(1 << 20))) == 1 << 20
+
+
+@pytest.mark.parametrize("most", [1000, 32 << 10])
+def test_a_server_that_sends_less_than_it_is_asked_for_is_read_all_the_same(storage, monkeypatch, most):
+    """As servers written in Go do: 32 KiB and no more."""
+    asked = []
+
+    def ask_range(connection, handle, offset, length):
+        asked.append(length)
+        return real(connection, handle, offset, min(length, most))._replace(length=length)
+
+    real = reading.ask_range
+    monkeypatch.setattr(reading, "ask_range", ask_range)
+    data = os.urandom(700_001)
+    put(storage, b"f", data)  # which reads it back
+    assert storage.read_whole(b"f", 1 << 20)[1] == data
+    assert content(storage, b"f") == data
+    assert max(asked[-20:]) <= max(most, reading.LEAST_BYTES), "it still asks for more than is sent"
+
+
+def test_a_handle_leads_to_no_other_file_on_another_connection(storage):
+    put(storage, b"f", b"the one")
+    put(storage, b"g", b"another")
+    with storage.open_file(b"f") as file:
+        storage._connection._ssh.get_transport().sock.close()
+        with pytest.raises(errors.Unreachable):
+            for _ in range(3):
+                storage.get_file_info(b"g")
+        with storage.open_file(b"g") as other:
+            assert other._handle == file._handle, "this test asks for a server that counts its handles"
+            with pytest.raises(errors.Unreachable):
+                file.read_into(0, memoryview(bytearray(7)))
+            file.close()
+            assert other.read_into(0, memoryview(buffer := bytearray(7))) == 7 and buffer == b"another"

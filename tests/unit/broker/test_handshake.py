@@ -1,5 +1,7 @@
 """A server that ends the connection before it let us in: what is wrong is said only if the server said so."""
 
+import errno
+import os
 import socket
 import struct
 import threading
@@ -73,3 +75,12 @@ def test_what_the_server_says_is_believed():
     assert text.endswith("refused user and password: correct them in BROKER_URL")
     text = told(BrokerMisconfigured, START, TUNE, close(530, b"NOT_ALLOWED - vhost photos not found"))
     assert "has no virtual host 'photos' for user 'ann'" in text
+
+
+def test_a_connection_reset_before_anything_was_said_is_an_outage_and_no_mistake_of_ours(monkeypatch, caplog):
+    def was_reset(self):
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    monkeypatch.setattr(socket.socket, "getpeername", was_reset)
+    assert "Connection reset by peer" in told(BrokerUnavailable)
+    assert not [record for record in caplog.records if record.name.startswith("transfers") and record.exc_info]

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from storage_backends import errors
-from storage_backends.base import Kind
+from storage_backends.base import Kind, RootIdentity
 from storage_backends.errors import StorageError
 from storage_backends.registry import open_storage
 from tests.unit.engine.doubles import PART, Around, pattern
@@ -95,6 +95,23 @@ def test_on_another_device_nothing_is_made(bench, monkeypatch):
         storages.open(place)
     assert not (bench.root / "new").exists() and True not in seen
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_disk_that_is_taken_away_before_its_directory_is_made_is_noticed(bench, monkeypatch):
+    device = open_storage(f"file://{bench.root}").root_identity().device
+    real = run_module.open_storage
+
+    def taken_away(url, path, create=False):
+        storage = real(url, path, create=create)
+        if create:
+            monkeypatch.setattr(
+                storage, "root_identity", lambda: RootIdentity(("1:1",), "the mount point's", True, True)
+            )
+        return storage
+
+    monkeypatch.setattr(run_module, "open_storage", taken_away)
+    with pytest.raises(errors.RootChanged):
+        Storages().open(Place(f"file://{bench.root}", b"new", True, device))
 
 
 @pytest.mark.parametrize("is_there", [True, False])

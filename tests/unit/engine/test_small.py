@@ -1,6 +1,7 @@
 """Many small files and links: one group commit, one fence, and an error that stays with its file."""
 
 import errno
+import itertools
 import os
 import shutil
 
@@ -321,6 +322,13 @@ def test_a_batch_is_committed_in_groups_of_bounded_bytes(bench, monkeypatch):
 
 def test_a_batch_is_committed_in_groups_of_as_many_files_as_the_sink_likes(bench):
     bench.around_sink = lambda storage: Around(storage, capabilities=storage.capabilities._replace(batch_files=2))
+    assert_committed_in_three_groups(bench)
+
+
+def test_a_batch_is_committed_in_groups_of_bounded_time(bench, monkeypatch):
+    seconds = itertools.count()
+    monkeypatch.setattr(small, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(small, "GROUP_SECONDS", 2)
     assert_committed_in_three_groups(bench)
 
 

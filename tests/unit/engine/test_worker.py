@@ -10,6 +10,7 @@ import time
 import pytest
 
 from storage_backends.base import Kind
+from tests.support.mothers import a_mother
 from tests.unit.engine.doubles import INSTALLATION, MemoryJournal, pattern, sha256
 from transfers.engine import pool
 from transfers.engine.contracts import Assignment, LeaseLost, Place, Result, Stop, Verify, Work
@@ -85,8 +86,15 @@ def parent(tmp_path):
 
 
 @pytest.fixture
-def worker():
-    with WorkerProcess() as made:
+def mother():
+    with a_mother() as made:
+        yield made
+
+
+@pytest.fixture(params=["executed", "forked"])
+def worker(request):
+    start = pool.execute if request.param == "executed" else request.getfixturevalue("mother").start
+    with WorkerProcess(start) as made:
         made.set_lease_deadline(boottime() + 60)
         yield made
         if made.is_alive():

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from jobs import selectors, services, transitions
-from jobs.models import Job, Task
+from jobs.models import Job, Slave, Task
 from jobs.states import TASK_MOVES, TaskStatus
 from tests.unit.jobs import builders
 
@@ -52,6 +52,21 @@ def test_nothing_of_a_paused_or_killed_job_is_claimed(job, slave, verb):
     verb(job, actor="user:ann")
     assert builders.claim(slave, job) == []
     assert Task.objects.get().status == "pending"
+
+
+def test_a_slave_that_is_not_known_claims_nothing(job, slave):
+    builders.discover(job, b"a")
+    slave_id = slave.pk
+    slave.delete()
+    slave.pk = slave_id
+    assert builders.claim(slave, job) == []
+
+
+@pytest.mark.parametrize("over", [{"state": "offline"}, {"lease_expires_at": "2001-01-01T00:00Z"}])
+def test_a_slave_whose_incarnation_is_over_claims_nothing(job, slave, over):
+    builders.discover(job, b"a")
+    assert Slave.objects.update(**over) == 1
+    assert builders.claim(slave, job) == []
 
 
 def test_nothing_of_a_parked_job_is_claimed(job, slave):

@@ -1,8 +1,12 @@
 """The database itself refuses impossible rows, whoever writes them."""
 
+import uuid
+
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 
+from jobs import transitions
 from jobs.models import Checkpoint, Job, Scan, Task
 from jobs.states import TaskStatus
 from tests.unit.jobs import builders
@@ -50,6 +54,19 @@ def test_every_status_has_a_possible_row(job, status):
 
 def test_a_completed_directory_needs_no_checksum(job):
     builders.put(job, "completed", b"d/", checksum=None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tasks_of_a_job_that_is_not_there_are_refused_by_their_totals():
+    with pytest.raises(IntegrityError, match=r"FOREIGN KEY|jobs_counter"):
+        transitions.discover(uuid.uuid4(), [builders.new_row()])
+    assert not Task.objects.exists()
+
+
+def test_a_slave_that_owns_a_task_is_not_deleted(job, slave):
+    builders.claim_one(slave, job)
+    with pytest.raises(ProtectedError):
+        slave.delete()
 
 
 def test_a_path_has_one_row_in_a_job_and_may_have_one_in_another(job):

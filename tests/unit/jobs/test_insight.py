@@ -102,7 +102,7 @@ def test_without_a_slave_nothing_is_transferred(job):
 
 
 def test_time_left_is_estimated_until_the_scan_ended_and_there_is_a_speed(job, slave):
-    scan = Scan.objects.create(job=job, started_at=timezone.now())
+    scan = Scan.objects.create(job=job, started_at=timezone.now() - timedelta(hours=1))
     builders.discover(job, b"a", b"b", size=1000)
     Sample.objects.create(job=job, at=timezone.now() - timedelta(seconds=10), files=0, bytes=1000)
     assert insight.job_insight(job).eta.is_estimating, "the scan may find more"
@@ -110,6 +110,23 @@ def test_time_left_is_estimated_until_the_scan_ended_and_there_is_a_speed(job, s
     assert insight.job_insight(job).eta.seconds == pytest.approx(20, abs=2)
     Sample.objects.all().delete()
     assert insight.job_insight(job).eta == (None, True), "nothing to judge by"
+
+
+def test_the_speed_of_a_run_that_began_just_now_is_of_what_is_over_of_it(job):
+    now = timezone.now()
+    Scan.objects.create(job=job, started_at=now - timedelta(seconds=6))
+    Sample.objects.create(job=job, at=now - timedelta(seconds=12), files=0, bytes=600)
+    assert insight.job_insight(job).speed.bytes_per_second == pytest.approx(100, rel=0.1)
+    Scan.objects.update(started_at=now - timedelta(seconds=1))  # begun after those ten seconds
+    assert insight.job_insight(job).speed.bytes_per_second == pytest.approx(50, rel=0.1)
+
+
+@pytest.mark.parametrize(("copied", "seconds"), [(2, 10), (40, 50)])
+def test_a_handful_of_files_does_not_foretell_how_long_the_others_take(job, slave, copied, seconds):
+    Scan.objects.create(job=job, started_at=timezone.now() - timedelta(hours=1), finished_at=timezone.now())
+    builders.discover(job, *(b"%d" % number for number in range(200)), size=5)
+    Sample.objects.create(job=job, at=timezone.now() - timedelta(seconds=10), files=copied, bytes=1000)
+    assert insight.job_insight(job).eta.seconds == pytest.approx(seconds, rel=0.1)
 
 
 def test_failed_bytes_are_not_waited_for(job, slave):
@@ -125,6 +142,29 @@ def test_an_empty_file_that_waits_keeps_the_bar_from_100_percent(job, slave):
     builders.discover(job, b"empty", size=0)
     transitions.settle(slave, [builders.ending(big)])
     assert insight.job_insight(job).progress.percent == 99.9
+
+
+@pytest.mark.parametrize(("path", "kind"), [(b"d/", "directory"), (b"l", "symlink")])
+def test_a_job_of_which_directories_or_links_wait_is_not_done(job, slave, path, kind):
+    Scan.objects.create(job=job, started_at=timezone.now(), finished_at=timezone.now())
+    file = builders.claim_one(slave, job, b"file", size=10)
+    transitions.settle(slave, [builders.ending(file)])
+    assert (insight.job_insight(job).phase, insight.job_insight(job).progress.percent) == (Phase.IDLE, 100.0)
+    builders.discover(job, path, kind=kind)
+    waiting = insight.job_insight(job)
+    assert (waiting.phase, waiting.progress.percent) == (Phase.TRANSFERRING, 99.9)
+    [task] = builders.claim(slave, job)
+    under_way = insight.job_insight(job)
+    assert (under_way.phase, under_way.progress.percent) == (Phase.TRANSFERRING, 99.9)
+    transitions.settle(slave, [builders.ending(task)])
+    assert (insight.job_insight(job).phase, insight.job_insight(job).progress.percent) == (Phase.IDLE, 100.0)
+
+
+def test_a_directory_that_failed_keeps_the_bar_from_100_percent(job, slave):
+    file, directory = builders.claim_one(slave, job, b"f", size=10), builders.claim_one(slave, job, b"d/", size=0)
+    transitions.settle(slave, [builders.ending(file), builders.ending(directory, "failed")])
+    found = insight.job_insight(job)
+    assert (found.phase, found.progress.percent) == (Phase.IDLE, 99.9)
 
 
 # ── freshness ─────────────────────────────────────────────────────────────────────────────────────────────────

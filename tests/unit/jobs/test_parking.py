@@ -5,10 +5,11 @@ import os
 import pytest
 from django.db.models.functions import Now
 
-from jobs import parking, services
+from jobs import parking, scans, services
 from jobs.models import Job, JobEvent
 from jobs.parking import Lack
 from storage_backends.local import LocalStorage
+from tests.unit.jobs import builders
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +86,56 @@ def test_enough_room_lets_it_go_on(full, free):
     row = Job.objects.values_list("parked_code", "parked_text", "parked_bytes", "parked_until").get()
     assert row == ("", "", None, None)
     assert events()[1:] == [("scheduler", "unpark", "")]
+
+
+def test_a_file_too_big_for_the_room_holds_nobody_up_that_fits(job, free):
+    builders.put(job, "pending", b"small", size=100)
+    parking.park_full(job, BIG, actor="slave:slave-001")
+    assert Job.objects.get().parked_code == ""
+
+
+@pytest.mark.parametrize("of_other", [{"size": 101}, {"status": "retrying", "reason_code": "SINK_NO_SPACE"}])
+def test_it_parks_once_all_that_would_fit_were_tried(job, free, of_other):
+    builders.put(job, **{"status": "pending", "path": b"other", "size": 100, **of_other})
+    parking.park_full(job, BIG, actor="slave:slave-001")
+    assert Job.objects.get().parked_code == "SINK_NO_SPACE"
+
+
+def test_a_sink_that_refuses_what_would_fit_is_not_tried_with_one_file_after_the_other(job, free):
+    """It has no inodes left, say."""
+    builders.put(job, "pending", b"small", size=1)
+    parking.park_full(job, Lack("SINK_NO_SPACE", "fits", 100), actor="slave:slave-001")
+    assert Job.objects.get().parked_code == "SINK_NO_SPACE"
+
+
+def test_while_a_scan_may_still_find_what_fits_it_is_not_parked(job, free):
+    services.run_now(job, actor="user:me")
+    scan = scans.claim("scheduler", "here")
+    parking.park_full(job, BIG, actor="slave:slave-001")
+    assert Job.objects.get().parked_code == ""
+    scans.finish(scan)
+    parking.park_full(job, BIG, actor="slave:slave-001")
+    assert Job.objects.get().parked_code == "SINK_NO_SPACE"
+
+
+def test_a_small_file_that_comes_later_is_not_held_up_either(full, free):
+    builders.put(full, "retrying", b"big", size=5000, reason_code="SINK_NO_SPACE")
+    time_passes()
+    assert parking.look_for_room("") == 0
+    builders.put(full, "pending", b"small", size=100)
+    time_passes()
+    assert parking.look_for_room("") == 1
+
+
+def test_it_is_parked_when_nothing_is_left_but_what_was_refused(job, free):
+    assert not parking.park_if_full(job, actor="sync")
+    builders.put(job, "retrying", b"big", size=5000, reason_code="SINK_NO_SPACE")
+    builders.put(job, "retrying", b"bigger", size=9000, reason_code="SINK_NO_SPACE")
+    other = builders.put(job, "pending", b"small", size=1)
+    assert not parking.park_if_full(job, actor="sync")
+    other.delete()
+    assert parking.park_if_full(job, actor="sync")
+    assert Job.objects.values_list("parked_code", "parked_bytes").get() == ("SINK_NO_SPACE", 5000)
 
 
 def test_another_machines_sink_is_left_to_its_scheduler(full, free):

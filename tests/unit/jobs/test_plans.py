@@ -4,40 +4,18 @@ import re
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
-from jobs import selectors, sql, transitions
+from jobs import selectors, sql, transitions, upkeep, uploads
 from jobs.catalogue import tasks_at
 from jobs.models import Task
-from jobs.sql import postgresql
-from jobs.sql.rows import Row
+from jobs.sql.rows import Copied, Row
+from tests.support.plans import plans_of
 from tests.unit.jobs import builders
 
 pytestmark = pytest.mark.django_db
 on_postgres = pytest.mark.skipif(connection.vendor != "postgresql", reason="the planner of PostgreSQL")
 
 ROWS = 3000
-
-
-def explain(statement: str, parameters) -> str:
-    with connection.cursor() as cursor:
-        prefix = "EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN "
-        cursor.execute(prefix + statement, parameters)
-        return "\n".join(str(row) for row in cursor.fetchall())
-
-
-def plans_of(action, begin: str) -> list[str]:
-    """The plans of the statements of `action` that begin so, each taken in the settings it was run with."""
-    plans = []
-
-    def wrapper(execute, statement, parameters, many, context):
-        if statement.strip().startswith(begin):
-            plans.append(explain(statement, parameters))
-        return execute(statement, parameters, many, context)
-
-    with connection.execute_wrapper(wrapper):
-        action()
-    return plans
 
 
 @pytest.fixture
@@ -53,35 +31,59 @@ def make_statistics_stale():
         cursor.execute("CREATE TEMP TABLE kept AS SELECT id, status, owner_id FROM jobs_task")
         cursor.execute("UPDATE jobs_task SET status = 'pending', owner_id = NULL")
         cursor.execute("ANALYZE jobs_task")
-        cursor.execute(
-            "UPDATE jobs_task t SET status = k.status, owner_id = k.owner_id FROM kept k WHERE k.id = t.id"
-        )
+        cursor.execute("UPDATE jobs_task t SET status = k.status, owner_id = k.owner_id FROM kept k WHERE k.id = t.id")
         cursor.execute("DROP TABLE kept")
 
 
+#: Each row of the batch finds its task by the key, or both are read once: never the batch once more for every task.
+BY_KEY_OR_ONCE = r"Index Cond: \(id = v\.id\)|Hash Join|Merge Join"
+
+
+def settle_copied(slave, tasks):
+    rows = [Copied(builders.DIGEST, 1, 1, "v", 1, 1, "w", 1, False, task.id, task.epoch) for task in tasks]
+    assert transitions.settle_copied(slave, tasks[0].job_id, rows, old_bytes=0)
+
+
+def settle(slave, tasks):
+    transitions.settle(slave, [builders.ending(task) for task in tasks])
+
+
 @on_postgres
-def test_settling_goes_by_an_index_although_the_statistics_are_stale(many, slave):
+@pytest.mark.parametrize("batch", [10, 500, 2000])
+@pytest.mark.parametrize(
+    ("settle", "begin"),
+    [(settle, "UPDATE jobs_task t SET status = v"), (settle_copied, "UPDATE jobs_task t SET status = 'completed'")],
+)
+def test_settling_is_never_quadratic_although_the_statistics_are_stale(many, slave, settle, begin, batch):
     make_statistics_stale()
-    rows = [builders.ending(task) for task in many[:500]]
-    [plan] = plans_of(lambda: transitions.settle(slave, rows), "UPDATE jobs_task t SET status = v.status, owner_id")
-    assert "Index Scan using jobs_task_pkey" in plan and "Seq Scan" not in plan, plan
+    [plan] = plans_of(lambda: settle(slave, many[:batch]), begin)
+    assert re.search(BY_KEY_OR_ONCE, plan) and "Join Filter" not in plan, plan
 
 
 @on_postgres
-def test_rediscovering_goes_by_the_primary_key_although_the_statistics_are_stale(job, slave, many):
+@pytest.mark.parametrize("batch", [10, 500, 2000])
+def test_rediscovering_is_never_quadratic_although_the_statistics_are_stale(job, slave, many, batch):
     transitions.settle(slave, [builders.ending(task) for task in many])
     make_statistics_stale()
-    rows = [builders.seen(task) for task in Task.objects.order_by("id")[:500]]
+    rows = [builders.seen(task) for task in Task.objects.order_by("id")[:batch]]
     [plan] = plans_of(lambda: transitions.rediscover(job.pk, rows), "UPDATE jobs_task t SET kind")
-    assert "Index Scan using jobs_task_pkey" in plan and "Seq Scan" not in plan, plan
+    assert re.search(BY_KEY_OR_ONCE, plan) and not re.search(r"Join Filter: .*id = v.id", plan), plan
 
 
 @on_postgres
-def test_the_planner_is_told_so_for_that_statement_only(many, slave):
-    with CaptureQueriesContext(connection) as queries:
-        postgresql.settle_tasks(str(slave.pk), [builders.ending(many[0]).settlement])
-    statements = [query["sql"].strip() for query in queries.captured_queries]
-    assert statements[0] == "SET LOCAL enable_seqscan = off" and statements[-1] == "SET LOCAL enable_seqscan = on"
+@pytest.mark.parametrize("batch", [10, 500, 2000])
+def test_a_batch_is_found_by_its_ids_although_the_statistics_know_nothing_of_the_job(slave, batch):
+    paths = [b"%05d" % number for number in range(ROWS)]
+    builders.discover(builders.new_job(), *paths)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_task")
+    job = builders.new_job()
+    ids = builders.discover(job, *paths)[:batch]
+    claims = plans_of(lambda: transitions.claim_named(slave, job.pk, ids), "SELECT id, kind, path, size")
+    fences = plans_of(lambda: uploads.owned(slave, [(id, 1) for id in ids]), "SELECT count(*)")
+    for plan in claims + fences:
+        assert "jobs_task_pkey" in plan and not re.search("task_path|task_waiting", plan), plan
+    assert len(claims) == len(fences) == 1 and Task.objects.filter(status="in_progress").count() == batch
 
 
 def test_files_to_claim_are_found_by_the_index_of_those_that_wait(job, slave, many):
@@ -103,6 +105,7 @@ def test_directories_to_claim_are_found_by_the_index_of_those_that_wait(job, sla
         lambda slave: selectors.jobs_to_publish(),
         lambda slave: list(selectors.expired_slaves()),
         lambda slave: transitions.let_go(slave, set()),
+        lambda slave: upkeep.cancel_killed(),
     ],
 )
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's planner knows how many rows there are")
@@ -125,10 +128,9 @@ def test_a_page_is_read_by_the_ordered_index_without_sorting_the_job(job, many, 
 
 def test_tasks_are_found_by_their_paths_by_the_same_index(job, many):
     wanted = [b"%05d" % number for number in range(0, ROWS, 30)]
-    with CaptureQueriesContext(connection) as queries:
-        assert tasks_at(job.pk, [*wanted, b"missing"]).count() == len(wanted)
-    plan = explain(queries.captured_queries[0]["sql"], ())
-    assert re.search(r"(Index Scan using|Index Scan on|USING INDEX) task_path", plan), plan
+    [plan] = plans_of(lambda: list(tasks_at(job.pk, [*wanted, b"missing"])), "SELECT")
+    assert re.search(r"Index Scan (using|on) task_path|INDEX task_path \(job_id=\? AND <expr>=\?", plan), plan
+    assert tasks_at(job.pk, [*wanted, b"missing"]).count() == len(wanted)
 
 
 def test_two_paths_that_differ_only_behind_what_the_index_holds_are_two_tasks(job):

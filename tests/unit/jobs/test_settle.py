@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from jobs import counters, slaves, transitions
 from jobs.models import Checkpoint, JobEvent, Slave, Task, Upload
+from jobs.sql.rows import Copied
 from jobs.states import FINAL, TASK_MOVES, TaskStatus
 from tests.unit.jobs import builders
 
@@ -162,3 +163,14 @@ def test_a_slave_that_was_declared_offline_still_owns_its_rows_until_they_are_re
     Slave.objects.filter(pk=slave.pk).update(lease_expires_at=timezone.now())
     slaves.reap_dead()
     assert transitions.settle(slave, [builders.ending(task)]) == set()
+
+
+@pytest.mark.parametrize("version", ["", "NULL", "None", '"', "\\", '\\"', "a,b", "{}", "'", "%s", "é\n\t", "0"])
+def test_a_version_of_any_characters_is_written_as_it_is(job, slave, version):
+    tasks = [builders.claim_one(slave, job, name) for name in (b"a", b"b")]
+    looks = (builders.DIGEST, 1, None, version, 1, 2, version[::-1], 1, True)
+    rows = [Copied(*looks, tasks[0].id, 1), Copied(*looks[:-1], False, tasks[1].id, 1)]
+    assert transitions.settle_copied(slave, job.pk, rows, old_bytes=2)
+    columns = ("checksum", "size", "source_mtime_ns", "source_version", "sink_size", "sink_mtime_ns", "sink_version")
+    found = Task.objects.order_by("id").values_list(*columns, "copied_bytes", "compare_first")
+    assert [(bytes(row[0]), *row[1:]) for row in found] == [row[:-2] for row in rows]

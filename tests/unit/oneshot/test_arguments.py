@@ -38,24 +38,24 @@ def base(tmp_path, settings, monkeypatch):
     ],
 )
 def test_a_path_is_taken_from_where_the_caller_stands(base, text, path):
-    assert parse_place(text, field="source") == ("local", path)
+    assert parse_place(text, field="sink") == ("local", path)
 
 
 def test_an_absolute_path_is_taken_as_such(base):
-    assert parse_place(str(base / "docs"), field="source") == ("local", "/docs")
-    assert parse_place(str(base), field="source") == ("local", "/")
+    assert parse_place(str(base / "docs"), field="sink") == ("local", "/docs")
+    assert parse_place(str(base), field="sink") == ("local", "/")
 
 
 def test_below_the_root_of_everything_a_path_is_itself(base, settings):
     settings.BASE_PATH = "/"
-    assert parse_place("/usr/../etc/.x", field="source") == ("local", "/etc/.x")
-    assert parse_place("/", field="source") == ("local", "/")
+    assert parse_place("/usr/../etc/.x", field="sink") == ("local", "/etc/.x")
+    assert parse_place("/", field="sink") == ("local", "/")
 
 
 def test_links_are_resolved_for_the_operator_is_trusted(base):
     (base / "real").mkdir()
     (base / "link").symlink_to("real")
-    assert parse_place("link/below", field="source") == ("local", "/real/below")
+    assert parse_place("link/below", field="sink") == ("local", "/real/below")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_links_are_resolved_for_the_operator_is_trusted(base):
     ],
 )
 def test_a_configured_alias_names_its_storage(base, text, place):
-    assert parse_place(text, field="source") == place
+    assert parse_place(text, field="sink") == place
 
 
 @pytest.mark.parametrize("text", ["..", "../base-evil", "/etc", "docs/../../x"])
@@ -83,7 +83,7 @@ def test_a_path_outside_of_base_path_is_refused(base, text):
 def test_a_link_that_leads_outside_is_refused(base):
     os.symlink("/etc", base / "link")
     with pytest.raises(Refusal):
-        parse_place("link", field="source")
+        parse_place("link", field="sink")
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,21 @@ def test_anything_else_is_refused(text):
 
 def test_what_looks_like_a_storage_nobody_configured_is_refused(base):
     with pytest.raises(Refusal) as refused:
-        parse_place("nowhere:in", field="source")
+        parse_place("nowhere:in", field="sink")
     assert refused.value.code == "UNKNOWN_STORAGE"
     assert "local" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "said"),
+    [
+        ("source", "missing", "SOURCE: there is no directory {base}/missing."),
+        ("source", "file", "SOURCE: {base}/file is not a directory."),
+        ("sink", "file", "SINK: {base}/file is not a directory."),
+    ],
+)
+def test_what_is_no_directory_is_named_as_it_was_typed_on_this_machine(base, field, name, said):
+    (base / "file").write_text("")
+    with pytest.raises(Refusal) as refused:
+        parse_place(name, field=field)
+    assert refused.value.message == said.format(base=base) and refused.value.field == field

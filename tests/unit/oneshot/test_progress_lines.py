@@ -60,7 +60,7 @@ def test_what_is_shown_of_a_scan_and_of_the_copying_after_it(session, clock):
     display(session)
     first, second = stream.getvalue().splitlines()
     assert first == "0/0 files  0 B/0 B  0 B/s  ETA estimating…  scanning: 7 seen"
-    assert second == "0/1 files  1.0 MiB/4.0 MiB  25 %  204.8 KiB/s  ETA 0:15"
+    assert second == "0/1 files  1.0 MiB/4.0 MiB  25 %  204.8 KiB/s  ETA 15 s"
 
 
 def test_a_look_takes_a_few_statements_however_many_files(session, clock, django_assert_num_queries):

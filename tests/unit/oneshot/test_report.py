@@ -42,7 +42,7 @@ def written(session: Session, failures_file) -> str:
 
 
 def test_files_are_copied_unchanged_or_failed():
-    one = session(unchanged=5, skipped=2, gone=1)
+    one = session(unchanged=5, skipped=2, gone=1, files_seen=10)
     work(one, b"copied", copied=7, resumed=3)
     work(one, b"adopted", adopted=True)
     work(one, b"failed", "failed")
@@ -58,11 +58,19 @@ def test_files_are_copied_unchanged_or_failed():
     assert all(failure["code"] and failure["text"] for failure in failures)
 
 
+def test_what_was_left_and_is_done_before_the_scan_comes_to_it_is_counted_once():
+    one = session(unchanged=5, files_seen=5)
+    work(one, b"copied", copied=10)
+    work(one, b"adopted", adopted=True)
+    found = numbers(one)
+    assert (found["copied"], found["unchanged"], found["files"]) == (1, 4, 5)
+
+
 def test_what_an_earlier_run_did_is_not_counted_again():
     one = session()
     work(one, b"before", copied=10)
     one.before = counters.totals(one.job.pk)
-    one.scan.unchanged = 1
+    one.scan.unchanged, one.scan.files_seen = 1, 2
     work(one, b"now", copied=4)
     found = numbers(one)
     assert (found["copied"], found["unchanged"], found["files"], found["bytes_copied"]) == (1, 1, 2, 4)
@@ -86,7 +94,7 @@ def test_a_run_that_left_work_is_not_clean_and_says_so(tmp_path):
 
 
 def test_people_read_the_same_numbers_and_every_failure_with_its_reason(tmp_path):
-    one = session(unchanged=1234, errors=1)
+    one = session(unchanged=1234, files_seen=1235, errors=1)
     work(one, b"bad\nname", "failed")
     Finding.objects.create(
         scan=one.scan, verdict="error", path_display="d/", reason_code="SOURCE_PERMISSION_DENIED", reason_text="no"

@@ -34,7 +34,7 @@ def storage(tmp_path):
 
 @pytest.fixture
 def lister(tmp_path):
-    with Lister(tmp_path.as_uri()) as process:
+    with Lister.start(tmp_path.as_uri()) as process:
         yield process
 
 
@@ -95,7 +95,7 @@ def test_a_process_that_dies_half_way_is_an_error_and_not_the_end_of_the_listing
 
 
 def test_leaving_it_ends_the_process_whatever_it_does(storage, tmp_path):
-    with Lister(tmp_path.as_uri()) as lister:
+    with Lister.start(tmp_path.as_uri()) as lister:
         assert os.kill(lister.pid, 0) is None
     with pytest.raises(ProcessLookupError):
         os.kill(lister.pid, 0)

@@ -267,3 +267,13 @@ def snapshot(folder):
             status = os.lstat(os.path.join(path, name))
             state[path, name] = (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return state
+
+
+def test_what_was_looked_at_is_what_is_worked_in(storage, root):
+    """A disk may be taken away, or put in its place, between the look and the work."""
+    (root / "a").write_bytes(b"1")
+    looked = storage.root_identity()
+    root.rename(root.with_name("away"))
+    root.mkdir()
+    assert [entry.path for entry in storage.list_files()] == [b"a"]
+    assert (storage.root_identity().chain[0], storage.root_identity().device) == (looked.chain[0], looked.device)

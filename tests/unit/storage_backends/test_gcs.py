@@ -87,7 +87,7 @@ def test_a_private_endpoint_is_asked_without_credentials_if_there_are_none():
 def test_the_emulator_of_the_environment_is_used_as_by_the_sdk(monkeypatch):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:2")
     storage = open_storage("gs://bucket")
-    assert storage.client._sdk.api_endpoint == "http://127.0.0.1:2"
+    assert storage.client.sdk._sdk.api_endpoint == "http://127.0.0.1:2"
     storage.close()
 
 

@@ -8,7 +8,7 @@ from storage_backends.memory import MemoryStorage
 from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
 from storage_backends.objects.pace import retry_after_seconds
-from storage_backends.objects.reading import RANGE_BYTES, ReadAhead
+from storage_backends.objects.reading import RANGE_BYTES, RANGES_AHEAD, ReadAhead
 
 WHO = PartialId("0123abcd", "0" * 20, 1)
 
@@ -49,10 +49,28 @@ def test_nothing_is_read_back_from_a_server_that_is_trusted(storage, altering):
 
 def test_a_range_that_comes_short_is_not_taken_for_the_end(storage, monkeypatch):
     storage.client.put("big", bytes(2 * RANGE_BYTES), {}, None)
-    short = lambda key, version, offset, length: memoryview(bytes(length - 1))  # noqa: E731
+    short = lambda key, version, offset, buffer: len(buffer) - 1  # noqa: E731
     monkeypatch.setattr(storage.client, "read_range", short)
     with storage.open_file(b"big") as source, pytest.raises(StorageError, match="it is read again"):
         source.read_into(0, memoryview(bytearray(100)))
+
+
+def test_a_large_object_is_read_through_the_same_few_buffers(storage, monkeypatch):
+    content = bytes(range(251)) * (RANGE_BYTES * 12 // 251)
+    storage.client.put("big", content, {}, None)
+    used, read_range = {}, storage.client.read_range
+
+    def noting(key, version, offset, buffer):
+        used[id(buffer.obj)] = buffer.obj
+        return read_range(key, version, offset, buffer)
+
+    monkeypatch.setattr(storage.client, "read_range", noting)
+    found = bytearray(len(content))
+    with storage.open_file(b"big") as source:
+        for offset in range(0, len(content), 1_000_003):
+            source.read_into(offset, memoryview(found)[offset : offset + 1_000_003])
+    assert found == content
+    assert len(used) <= RANGES_AHEAD
 
 
 def test_an_object_that_is_replaced_between_two_ranges_is_noticed(storage):

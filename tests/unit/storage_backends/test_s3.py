@@ -1,6 +1,7 @@
 """What S3 and boto3 mean, what a URL may say, and the arithmetic of parts. Needs no server."""
 
 import string
+from datetime import UTC, datetime
 
 import pytest
 from botocore import exceptions as boto
@@ -9,7 +10,9 @@ from storage_backends import errors
 from storage_backends.objects import fast
 from storage_backends.registry import open_storage
 from storage_backends.s3.failures import NotImplementedThere, translated
+from storage_backends.s3.place import Keys, Place
 from storage_backends.s3.storage import CAPABILITIES
+from storage_backends.s3.wire import address_of, signed
 
 MIB = 1 << 20
 
@@ -100,6 +103,33 @@ def test_plain_keys_take_the_short_way(key):
 )
 def test_keys_that_another_library_may_spell_otherwise_do_not(key):
     assert not fast.PLAIN_KEY.fullmatch(key)
+
+
+def test_a_range_is_signed_as_amazons_own_example_is():
+    keys = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    url, wanted = "https://examplebucket.s3.amazonaws.com/test.txt", {"range": "bytes=0-9"}
+    headers = signed("GET", url, wanted, keys, "us-east-1", datetime(2013, 5, 24, tzinfo=UTC))
+    signature = "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
+    assert headers["authorization"].endswith(f"Signature={signature}")
+
+
+def test_a_token_of_a_role_is_signed_too():
+    keys = Keys("AKIAIOSFODNN7EXAMPLE", "any", "token")
+    headers = signed("GET", "https://example.org/b/f", {}, keys, "eu-west-1", datetime(2026, 1, 1, tzinfo=UTC))
+    assert headers["x-amz-security-token"] == "token"
+    assert "x-amz-security-token" in headers["authorization"]
+
+
+@pytest.mark.parametrize(
+    ("place", "address"),
+    [
+        (Place("photos", region="eu-west-1"), "https://photos.s3.eu-west-1.amazonaws.com"),
+        (Place("my.photos", region="eu-west-1"), "https://s3.eu-west-1.amazonaws.com/my.photos"),
+        (Place("photos", "http://127.0.0.1:9/", "eu-west-1"), "http://127.0.0.1:9/photos"),
+    ],
+)
+def test_a_bucket_is_where_obstore_looks_for_it(place, address):
+    assert address_of(place) == address
 
 
 @pytest.mark.parametrize("path", [b"../x", b"a/../../x", b"/x", b"a//b"])

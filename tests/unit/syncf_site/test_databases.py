@@ -59,8 +59,9 @@ def test_another_database_is_refused(url):
 def test_the_options_have_arrived_in_the_database():
     with connection.cursor() as cursor:
         if stack.is_postgres():
-            cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
-            assert cursor.fetchone() == ("10s", "1min")
+            names = ("lock_timeout", "statement_timeout", "random_page_cost")
+            seen = [cursor.execute("SELECT current_setting(%s)", [name]).fetchone()[0] for name in names]
+            assert seen == ["10s", "1min", "1.1"]
         else:
             seen = [cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
             assert seen == ["wal", 2]

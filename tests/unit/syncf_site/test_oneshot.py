@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
 from syncf_site import databases, env, oneshot
 from transfers.management.locking import try_lock
@@ -54,7 +53,7 @@ def test_a_neighbour_of_the_tree_is_outside_it(tmp_path):
 
 
 def test_with_no_place_outside_the_operator_is_asked_for_one(tmp_path):
-    with pytest.raises(ImproperlyConfigured, match="Set XDG_STATE_HOME"):
+    with pytest.raises(oneshot.NoPlace, match="Set XDG_STATE_HOME"):
         read(tmp_path, "/var/tmp", XDG_STATE_HOME=tmp_path)
 
 
@@ -67,7 +66,7 @@ def test_a_state_directory_that_is_a_link_is_refused(tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "state/syncf").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ImproperlyConfigured, match="belongs to somebody else"):
+    with pytest.raises(oneshot.NoPlace, match="belongs to somebody else"):
         read(XDG_STATE_HOME=tmp_path / "state")
 
 
@@ -85,3 +84,32 @@ def test_a_second_sync_of_the_same_directories_is_refused(tmp_path, monkeypatch,
         oneshot.main(["--", *map(str, trees)])
     assert exit.value.code == 2
     assert "already running" in capsys.readouterr().err
+
+
+@pytest.fixture
+def begun(monkeypatch, tmp_path):
+    """`begun(*arguments)`: whether a head start is made of a sync with these."""
+
+    def begin(*arguments: str, processors=2, maker=lambda trees, urls, expects_work: (trees, urls, expects_work)):
+        monkeypatch.setattr(oneshot, "HeadStart", maker)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
+        return oneshot._head_start([*arguments, "--", "a", "archive:b"], [tmp_path], is_first=True)
+
+    return begin
+
+
+def test_a_head_start_is_made_where_it_can_help(begun, tmp_path):
+    assert begun() == begun("--json", "--bwlimit=1M") == ([tmp_path], [], True)
+    assert begun(processors=1) is begun("--exclude", "*.tmp") is begun("--inc=x") is None
+
+
+def test_it_is_told_of_the_storages_that_the_environment_names(begun, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "environ", {**os.environ, "STORAGE_ARCHIVE": "s3://bucket/"})
+    assert begun() == ([tmp_path], ["s3://bucket/"], True)
+
+
+def test_where_it_cannot_be_made_the_sync_begins_without(begun):
+    def refuse(trees, urls, expects_work):
+        raise PermissionError
+
+    assert begun(maker=refuse) is None

@@ -22,7 +22,7 @@ def picture(totals=TOTALS, *, under_way=0, **fields):
 
 
 def test_a_line_says_files_bytes_speed_and_what_is_left():
-    assert one_line(picture()) == "3/5 files  1.0 MiB/2.0 MiB  50 %  1.0 KiB/s  ETA 1:01"
+    assert one_line(picture()) == "3/5 files  1.0 MiB/2.0 MiB  50 %  1.0 KiB/s  ETA 1 min 1 s"
 
 
 def test_while_the_scan_runs_nothing_is_foretold():

@@ -84,6 +84,22 @@ def test_lines_are_cut_to_the_size_of_the_moment(terminal):
     assert visible(terminal.text()) == ["", *["a long…"] * 3]
 
 
+def test_lines_that_a_narrower_terminal_may_have_wrapped_are_scrolled_away(terminal):
+    screen = Screen(terminal.stream)
+    screen.draw(["twelve chars"])
+    terminal.resize(12, 10)
+    screen.draw(["it still fits"])
+    assert visible(terminal.text()) == ["", "twelve chars", "it still f…"]
+    terminal.resize(9, 4)
+    screen.draw(["new"])
+    assert terminal.text().startswith("\x1b[4;1H\n\n\n\n\x1b[H\r")
+    screen.draw(["new"])
+    assert terminal.text().startswith("\r")
+    terminal.resize(2, 4)
+    screen.clear()
+    assert terminal.text() == "\x1b[4;1H\n\n\n\n\x1b[H\r\x1b[J"
+
+
 def test_clearing_nothing_writes_nothing(terminal):
     Screen(terminal.stream).clear()
     assert terminal.text() == ""

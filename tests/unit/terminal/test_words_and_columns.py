@@ -4,7 +4,7 @@ import pytest
 
 from jobs.terminal.columns import cut, cut_front, fitting, pad, width
 from jobs.terminal.table import table
-from jobs.terminal.words import human_bytes, human_percent, human_seconds
+from jobs.words import human_bytes, human_percent, human_seconds
 
 
 @pytest.mark.parametrize(
@@ -18,10 +18,11 @@ def test_bytes(count, text):
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.9, "0:00"),
-        (59, "0:59"),
-        (61, "1:01"),
-        (3661, "1:01:01"),
+        (0.4, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (200, "3 min 20 s"),
+        (3661, "1 h 1 min"),
         (2 * 86400 + 3600, "2 d 1 h"),
         (1e300, "more than 100 days"),
     ],

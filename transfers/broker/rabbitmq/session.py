@@ -12,7 +12,9 @@ do some that come while a killed server still recovers its queues. Only a new ch
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -76,8 +78,9 @@ class Session:
             )
             self._loop.start()
         except Exception as error:  # a mistake in a callback must not take the thread along
-            log.exception("RabbitMQ connection ended by an unexpected error")
-            self._end_reason = error
+            if not (was_reset := _was_reset_at_once(error)):
+                log.exception("RabbitMQ connection ended by an unexpected error")
+            self._end_reason = was_reset or error
         finally:
             with self._lock:
                 self._is_over = True
@@ -148,3 +151,10 @@ class Session:
     def _on_closed(self, connection: Any, reason: BaseException) -> None:
         self._end_reason = self._end_reason or reason
         self._loop.stop()
+
+
+def _was_reset_at_once(error: Exception) -> ConnectionResetError | None:
+    """pika takes a socket that was reset between its connecting and pika's next look for a mistake of its caller."""
+    if isinstance(error, ValueError) and "getpeername() failed" in str(error):
+        return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+    return None

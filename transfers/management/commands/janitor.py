@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.checks import CHECKS
 from jobs.storages import configured
-from jobs.terminal.words import human_bytes
+from jobs.words import human_bytes
 from storage_backends.base import Storage
 from storage_backends.errors import StorageError
 from storage_backends.names import display_path
@@ -40,7 +40,8 @@ class Command(BaseCommand):
         unknown = set(options["aliases"]) - urls.keys()
         if unknown:
             known = ", ".join(sorted(urls))
-            raise CommandError(f"There is no storage called {sorted(unknown)[0]!r}. Configured are: {known}.")
+            message = f"There is no storage called {sorted(unknown)[0]!r}. Configured are: {known}."
+            raise CommandError(message, returncode=2)
         results = [self._look(alias, urls[alias], options["remove"]) for alias in options["aliases"] or sorted(urls)]
         sys.exit(0 if all(results) else 1)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from jobs.checks import CHECKS
-from transfers.management.memory import keep_what_is_loaded
+from transfers.engine.memory import keep_what_is_loaded
 from transfers.management.startup import refuse_unready
 from transfers.queue import open_queue
 from transfers.scheduler.scheduler import Scheduler

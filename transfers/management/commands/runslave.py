@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.checks import CHECKS
 from jobs.errors import Refusal
-from transfers.management.memory import keep_what_is_loaded
+from transfers.engine.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.management.startup import refuse_unready
 from transfers.signals import StopFlag

@@ -15,9 +15,10 @@ from jobs.checks import CHECKS
 from jobs.errors import Refusal
 from jobs.models import Verify
 from jobs.services import Options
-from transfers.management.memory import keep_what_is_loaded
+from transfers.engine.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.oneshot.arguments import parse_place, parse_rate
+from transfers.oneshot.headstart import HeadStart
 from transfers.oneshot.progress import ProgressDisplay
 from transfers.oneshot.report import Report
 from transfers.oneshot.schema import bring_up_to_date
@@ -37,10 +38,18 @@ class Command(BaseCommand):
 
     # Checking all of the site would import all of it: longer than many a sync takes.
     requires_system_checks = (CHECKS,)
+    #: How people call it, where that is not by its own arguments.
+    usage: str | None = None
+    #: What was begun before this was loaded.
+    head_start: HeadStart | None = None
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """See `usage`."""
+        return super().create_parser(prog_name, subcommand, usage=self.usage, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Places and options."""
-        parser.add_argument("source", help="alias:path, or a path below BASE_PATH")
+        parser.add_argument("source", help="a directory, or alias:path of a storage")
         parser.add_argument("sink", help="the same; it is made if missing")
         parser.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
         parser.add_argument("--exclude", action="append", default=[], metavar="RULE", help="gitignore rule; repeatable")
@@ -68,7 +77,7 @@ class Command(BaseCommand):
             return flag.is_set()
 
         try:
-            session = Session(_request(options), is_interrupted, progress, _warn)
+            session = Session(_request(options), is_interrupted, progress, _warn, self.head_start)
             session.run()
         except Refusal as refusal:
             progress.close()

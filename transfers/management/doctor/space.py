@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.terminal.words import human_bytes
+from jobs.words import human_bytes
 from transfers.management.doctor.findings import Finding, error, ok, warning
 
 LITTLE_BYTES, FEW_BYTES = 100 << 20, 1 << 30

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jobs.services import installation
 from jobs.storages import configured
-from jobs.terminal.words import human_bytes
+from jobs.words import human_bytes
 from storage_backends.base import Attributes, FileInfo, PartialId
 from storage_backends.errors import StorageError
 from storage_backends.registry import open_storage

@@ -1,0 +1,193 @@
+"""The few requests that make up nearly all of a sync, signed and sent without the SDK, at a tenth of its CPU time.
+
+It only ever makes a shorter way, as `FastObjects` does: what is not answered as hoped for (an error, a lost connection,
+a key that might be spelt otherwise) is None, and goes the SDK's way, whose errors are told apart and which tries again.
+Every request that carries content carries its MD5, which the service compares.
+
+https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from email.utils import formatdate, parsedate_to_datetime
+from typing import NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
+from xml.etree import ElementTree
+
+from storage_backends.azure.credentials import Key, Sas
+from storage_backends.objects.client import Stored
+from storage_backends.objects.fast import PLAIN_KEY
+from storage_backends.objects.http import Answer, Http
+
+API_VERSION = "2021-12-02"
+BLOB_NOT_FOUND = "BlobNotFound"
+_SIGNED = (
+    *("content-encoding", "content-language", "content-length", "content-md5", "content-type", "date"),
+    *("if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range"),
+)
+_BLOCKS = b'<?xml version="1.0" encoding="utf-8"?><BlockList>%s</BlockList>'
+Data = bytes | memoryview
+
+
+class Page(NamedTuple):
+    """A piece of a listing."""
+
+    blobs: list[Stored]
+    """Metadata under the service's names; etags without quotes."""
+    marker: str
+    """Where the next one begins; empty at the end."""
+
+
+class Wire:
+    """One container, used by many threads at once."""
+
+    def __init__(self, endpoint: str, container: str, credential: Key | Sas, http: Http) -> None:
+        self._base, self._credential = f"{endpoint}/{container}", credential
+        self._path = urlsplit(self._base).path
+        self._http = http
+
+    def read_range(self, key: str, etag: str, offset: int, buffer: memoryview) -> bool:
+        """Fill `buffer` with bytes of that version, quotes included."""
+        if not PLAIN_KEY.fullmatch(key):
+            return False
+        wanted = {"x-ms-range": f"bytes={offset}-{offset + len(buffer) - 1}", "If-Match": etag}
+        return self._http.fetch_into(*self._signed("GET", f"/{key}", {}, wanted), buffer)
+
+    def put(self, key: str, data: Data, metadata: Mapping[str, str], expected: str | None) -> str | None:
+        """Write a small blob (see `ObjectClient.put`); its etag."""
+        headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/octet-stream", **_kept(metadata)}
+        return self._write(key, {}, data, {**headers, **_only_if(expected)})
+
+    def is_missing(self, key: str) -> bool:
+        """Whether the service says that there is no such blob, in a container that is there."""
+        answer = self._send("HEAD", f"/{key}", {}, {}) if PLAIN_KEY.fullmatch(key) else None
+        return answer is not None and answer.headers.get("x-ms-error-code") == BLOB_NOT_FOUND
+
+    def blocks(self, key: str) -> dict[bytes, int] | None:
+        """Id → size of the blocks that were sent and are no blob yet."""
+        if not PLAIN_KEY.fullmatch(key):
+            return None
+        answer = self._send("GET", f"/{key}", {"comp": "blocklist", "blocklisttype": "uncommitted"}, {})
+        if answer is not None and answer.headers.get("x-ms-error-code") == BLOB_NOT_FOUND:
+            return {}
+        return _blocks(answer.data) if answer is not None and answer.status == 200 else None
+
+    def put_block(self, key: str, block_id: str, data: Data) -> bool:
+        """Send one block of an upload."""
+        query = {"comp": "block", "blockid": base64.b64encode(block_id.encode()).decode()}
+        return self._write(key, query, data, {}) is not None
+
+    def put_blocks(self, key: str, ids: Sequence[str], metadata: Mapping[str, str], expected: str) -> str | None:
+        """Make the blob of the blocks that were sent; its etag."""
+        encoded = [base64.b64encode(block_id.encode()) for block_id in ids]
+        data = _BLOCKS % b"".join(b"<Uncommitted>%s</Uncommitted>" % block_id for block_id in encoded)
+        headers = {"x-ms-blob-content-type": "application/octet-stream", **_kept(metadata), **_only_if(expected)}
+        return self._write(key, {"comp": "blocklist"}, data, headers)
+
+    def page(self, prefix: str, marker: str, most: int | None) -> Page | None:
+        """Blobs that begin with `prefix`, in the service's order."""
+        wanted = {"prefix": prefix, "marker": marker, "maxresults": str(most or "")}
+        query = {"restype": "container", "comp": "list", "include": "metadata"}
+        answer = self._send("GET", "", query | {name: value for name, value in wanted.items() if value}, {})
+        return _page(answer.data) if answer is not None and answer.status == 200 else None
+
+    def is_hierarchical(self) -> bool | None:
+        """Whether the account has a hierarchical namespace."""
+        answer = self._send("GET", "", {"restype": "account", "comp": "properties"}, {})
+        if answer is None or answer.status != 200:
+            return None
+        return answer.headers.get("x-ms-is-hns-enabled", "").lower() == "true"
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._http.close()
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _write(self, key: str, query: Mapping[str, str], data: Data, headers: Mapping[str, str]) -> str | None:
+        if not PLAIN_KEY.fullmatch(key):
+            return None
+        md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        answer = self._send("PUT", f"/{key}", query, {**headers, "Content-MD5": md5}, data)
+        return answer.headers.get("etag", "") if answer is not None and answer.status == 201 else None
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], data: Data = b""
+    ) -> Answer | None:
+        headers = {**headers, "Content-Length": str(len(data))} if method == "PUT" else headers
+        url, headers = self._signed(method, path, query, headers)
+        return self._http.request(method, url, headers, data)
+
+    def _signed(
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> tuple[str, dict[str, str]]:
+        """The URL, which may hold the SAS token, and the headers."""
+        headers = {**headers, "x-ms-date": formatdate(usegmt=True), "x-ms-version": API_VERSION}
+        url = f"{self._base}{path}"
+        if isinstance(self._credential, Key):
+            text = _to_sign(method, self._credential.account, self._path + path, query, headers)
+            headers["Authorization"] = f"SharedKey {self._credential.account}:{_signature(self._credential.key, text)}"
+            url += f"?{_text(query)}" if query else ""
+        else:
+            url += f"?{_text(query)}{'&' if query else ''}{self._credential.token}"
+        return url, headers
+
+
+def _text(query: Mapping[str, str]) -> str:
+    return urlencode(query, quote_via=quote, safe="")
+
+
+def _to_sign(method: str, account: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    lower = {name.lower(): value for name, value in headers.items()}
+    if lower.get("content-length") == "0":
+        lower["content-length"] = ""
+    own = [f"{name}:{lower[name]}\n" for name in sorted(lower) if name.startswith("x-ms-")]
+    asked = [f"\n{name}:{query[name]}" for name in sorted(query)]
+    signed = [lower.get(name, "") for name in _SIGNED]
+    return "\n".join([method, *signed, f"{''.join(own)}/{account}{path}{''.join(asked)}"])
+
+
+def _signature(key: str, text: str) -> str:
+    return base64.b64encode(hmac.digest(base64.b64decode(key), text.encode(), "sha256")).decode()
+
+
+def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {f"x-ms-meta-{name}": value for name, value in metadata.items()}
+
+
+def _only_if(expected: str | None) -> dict[str, str]:
+    if expected is None:
+        return {}
+    return {"If-Match": f'"{expected}"'} if expected else {"If-None-Match": "*"}
+
+
+def _blocks(document: bytes) -> dict[bytes, int] | None:
+    try:
+        blocks = ElementTree.fromstring(document).findall("UncommittedBlocks/Block")
+        return {base64.b64decode(each.findtext("Name") or ""): int(each.findtext("Size") or "") for each in blocks}
+    except (ElementTree.ParseError, ValueError):
+        return None
+
+
+def _page(document: bytes) -> Page | None:
+    """None also where a name can't be told in XML as it is."""
+    try:
+        root = ElementTree.fromstring(document)
+        blobs = root.findall("Blobs/Blob")
+        if any(blob.find("Name").attrib for blob in blobs):  # type: ignore[union-attr]  # every blob has one
+            return None
+        return Page([_blob(blob) for blob in blobs], root.findtext("NextMarker") or "")
+    except (ElementTree.ParseError, AttributeError, TypeError, ValueError):
+        return None
+
+
+def _blob(blob: ElementTree.Element) -> Stored:
+    told = {each.tag: each.text or "" for each in blob.find("Properties") or ()}
+    kept = {each.tag: each.text or "" for each in blob.find("Metadata") or ()}
+    modified_ns = int(parsedate_to_datetime(told["Last-Modified"]).timestamp()) * 1_000_000_000
+    etag = told["Etag"].strip('"')
+    return Stored(blob.findtext("Name") or "", int(told["Content-Length"]), etag, kept, modified_ns)

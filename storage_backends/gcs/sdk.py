@@ -1,0 +1,191 @@
+"""Whole objects of one bucket, through Google's SDK: whatever `Wire` has no answer to.
+
+It takes longer to import than a hundred small objects do, so only `GcsClient` does it, when it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+import requests
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud import storage
+from google.cloud.storage import Blob
+from requests.adapters import HTTPAdapter
+
+from storage_backends.errors import ConfigurationError, NotFound, PreconditionFailed, VersionChanged
+from storage_backends.gcs.failures import RETRY, TIMEOUT, asking
+from storage_backends.gcs.sessions import Sessions
+from storage_backends.gcs.wire import CONNECTIONS, CONTENT_TYPE, LISTED_FIELDS, nanoseconds, preconditions
+from storage_backends.names import display_path
+from storage_backends.objects.client import ObjectClient, Stored
+
+AnySession = TypeVar("AnySession", bound=requests.Session)
+# Else the SDK asks for the bucket's own metadata once, in a thread of its own, whether or not anybody traces.
+os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+
+
+class SdkClient(ObjectClient):
+    """One bucket. `endpoint` is empty for the public service; no credentials: nothing is signed."""
+
+    def __init__(self, bucket: str, endpoint: str, credentials: Credentials | None) -> None:
+        credentials = credentials or AnonymousCredentials()
+        http = _pooled(AuthorizedSession(credentials))
+        options = {"api_endpoint": endpoint} if endpoint else None
+        self._sdk = storage.Client(project=None, credentials=credentials, client_options=options, _http=http)
+        self._bucket = self._sdk.bucket(bucket)
+        self.sessions = Sessions(_pooled(requests.Session()))
+
+    def has_any(self, prefix: str) -> bool:
+        with self._in_bucket():
+            found = self._sdk.list_blobs(
+                self._bucket, prefix=prefix or None, max_results=1, timeout=TIMEOUT, retry=RETRY
+            )
+            return next(iter(found), None) is not None
+
+    def listed(self, prefix: str, token: str = "") -> Iterator[Stored]:
+        """From that page's token on."""
+        blobs = self._sdk.list_blobs(
+            self._bucket,
+            prefix=prefix or None,
+            page_token=token or None,
+            fields=LISTED_FIELDS,
+            timeout=TIMEOUT,
+            retry=RETRY,
+        )
+        pages = iter(blobs.pages)
+        while True:
+            with self._in_bucket():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield from map(_stored, page)
+
+    def head(self, key: str) -> Stored:
+        return _stored(self._look(key))
+
+    def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
+        stored = _stored(self._look(key))
+        if stored.size > max_bytes:
+            raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
+        return stored, self.read_whole(key, stored.version)
+
+    def read_whole(self, key: str, version: str) -> bytes:
+        """All of that version; the SDK compares the CRC32C of what arrives."""
+        return self._download(key, version, checksum="crc32c")
+
+    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
+        data = self._download(key, version, checksum=None, start=offset, end=offset + len(buffer) - 1)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
+        blob = self._new(key, metadata)
+        with self._in_bucket(key):
+            blob.upload_from_string(
+                bytes(data), CONTENT_TYPE, checksum="crc32c", timeout=TIMEOUT, retry=RETRY, **_only_if(expected)
+            )
+        return _stored(blob)
+
+    def begin_session(self, key: str, size: int, metadata: Mapping[str, str], expected: str) -> str:
+        """The URI of a new resumable upload, good for a week to whoever knows it."""
+        blob = self._new(key, metadata)
+        with self._in_bucket(key):
+            uri: str = blob.create_resumable_upload_session(
+                CONTENT_TYPE, size, checksum=None, timeout=TIMEOUT, retry=RETRY, **_only_if(expected)
+            )
+        return uri
+
+    def set_metadata(self, key: str, metadata: Mapping[str, str], expected: str) -> Stored:
+        """What is left out of `metadata` stays: the service merges."""
+        blob = self._new(key, metadata)
+        try:
+            with asking(_quoted(key)):
+                blob.patch(timeout=TIMEOUT, retry=RETRY, **_only_if(expected))
+        except PreconditionFailed as error:
+            raise VersionChanged(f"{_quoted(key)} was changed by somebody else in the meantime") from error
+        return _stored(blob)
+
+    def delete(self, key: str) -> None:
+        try:
+            with asking(_quoted(key)):
+                self._bucket.blob(key).delete(timeout=TIMEOUT, retry=RETRY)
+        except NotFound:
+            return
+
+    def close(self) -> None:
+        self._sdk.close()
+        self.sessions.close()
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look(self, key: str) -> Blob:
+        blob = self._bucket.blob(key)
+        with asking(_quoted(key)):
+            blob.reload(timeout=TIMEOUT, retry=RETRY)
+        return blob
+
+    def _new(self, key: str, metadata: Mapping[str, str]) -> Blob:
+        blob = self._bucket.blob(key)
+        blob.metadata = dict(metadata)
+        return blob
+
+    def _download(self, key: str, version: str, *, checksum: str | None, **span: int) -> bytes:
+        """Of this version, or VersionChanged."""
+        try:
+            with asking(_quoted(key)):
+                data: bytes = self._bucket.blob(key).download_as_bytes(
+                    raw_download=True,
+                    single_shot_download=True,
+                    checksum=checksum,
+                    timeout=TIMEOUT,
+                    retry=RETRY,
+                    **_only_if(version),
+                    **span,
+                )
+        except (NotFound, PreconditionFailed) as error:
+            raise VersionChanged(f"{_quoted(key)} was changed or removed while it was read") from error
+        return data
+
+    @contextmanager
+    def _in_bucket(self, key: str = "") -> Iterator[None]:
+        """Around requests to which "not found" can only mean the bucket."""
+        bucket = f"the bucket '{self._bucket.name}'"
+        try:
+            with asking(_quoted(key) if key else bucket):
+                yield
+        except NotFound as error:
+            raise ConfigurationError(f"{bucket} does not exist; create it or correct the storage's URL") from error
+
+
+def _stored(blob: Blob) -> Stored:
+    version = f"{blob.generation}.{blob.metageneration}"
+    return Stored(blob.name, int(blob.size or 0), version, blob.metadata or {}, nanoseconds(blob.updated))
+
+
+def _only_if(version: str | None) -> dict[str, int]:
+    return {f"if_{name}_match": number for name, number in preconditions(version).items()}
+
+
+def _quoted(key: str) -> str:
+    return f"'{display_path(key.encode())}'"
+
+
+def _pooled(session: AnySession) -> AnySession:
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _ClosingAdapter(pool_connections=4, pool_maxsize=CONNECTIONS))
+    return session
+
+
+class _ClosingAdapter(HTTPAdapter):
+    """Its `close` ends the connections at once, and not when the last error that came over one is forgotten."""
+
+    def close(self) -> None:
+        pools = self.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 (it can't be iterated over)
+            pools[key].close()
+        super().close()

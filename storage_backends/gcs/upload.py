@@ -1,0 +1,178 @@
+"""One upload to Google Cloud Storage.
+
+A file of more than one part goes through a resumable upload of the service, strictly in order::
+
+    begin_upload     POST …?uploadType=resumable      → the session's URI, in the token
+    resume_upload    PUT  bytes */SIZE                → 308 and how much is held; finished or gone: is it our object?
+    write_part       PUT  bytes 0-8388607/SIZE        → 308 and how much is held, perhaps less: the rest is sent again
+      last part      kept in memory
+    commit           PUT  bytes …-LAST/SIZE           → 200 and the object: its last byte is what finishes it
+
+So after a crash the last part is not held. What is held can be neither overwritten nor cut off, only given up. A file
+of at most one part never has a session: `commit` writes it with one request.
+
+**Digests.** The CRC32C of the whole object goes with the last part, and the service's own is compared in its answer. A
+process that goes on with the upload of another one does not know the digest of what that one sent: it says so
+(`is_verified_by_server`), and the object is read back.
+
+**A commit whose answer was lost** is recognised by the token's nonce in the object's metadata. The SHA-256 is in the
+metadata of files of one part only: that of larger ones is not known when their upload begins.
+"""
+
+from __future__ import annotations
+
+from google.api_core.exceptions import ServiceUnavailable
+from google_crc32c import extend, value
+
+from storage_backends.base import FileInfo, UploadSession, UploadToken
+from storage_backends.errors import ChecksumMismatch, PreconditionFailed, StorageError, UploadGone
+from storage_backends.gcs.failures import RETRY, asking
+from storage_backends.gcs.sessions import Progress, encoded
+from storage_backends.gcs.storage import GcsStorage
+from storage_backends.gcs.wire import stored_from
+from storage_backends.names import display_path
+from storage_backends.objects import metadata
+from storage_backends.objects.client import Stored
+
+
+class GcsUpload(UploadSession):
+    """One upload. `is_open` is asked first where there is a session."""
+
+    held_parts: set[int]
+
+    def __init__(self, storage: GcsStorage, token: UploadToken) -> None:
+        self.token, self.held_parts = token, set()
+        self._storage, self._uri = storage, token.state.get("uri", "")
+        self._name = f"'{display_path(token.path)}'"
+        self._progress: Progress | None = None
+        """What the service said last; None: not known, after an answer that did not come."""
+        self._last = b""
+        self._crc32c: int | None = 0
+        """Of all that the service holds; None: another process sent some of it."""
+        self._crcs: dict[int, int] = {}
+        self._sha256 = b""
+
+    def is_open(self) -> bool:
+        """Whether the service knows the session and it is not finished."""
+        try:
+            with asking(self._name):
+                progress = RETRY(self._ask)()
+        except UploadGone:
+            return False
+        self._progress = progress
+        self.held_parts.update(range(min(progress.held_bytes // self.token.part_bytes, self._last_number)))
+        self._crc32c = None if progress.held_bytes else 0
+        return progress.finished is None
+
+    def write_part(self, number: int, data: memoryview) -> None:
+        if len(data) != self.token.part_length(number):
+            raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
+        if number == self._last_number:
+            self._last = bytes(data)
+        elif number not in self.held_parts:
+            self._send(number, data)
+            self._remember(number, bytes(data))
+        elif self._crcs.get(number) != value(bytes(data)):
+            raise UploadGone(f"{self._name}: a part that is held can't be overwritten; the upload begins again")
+        self.held_parts.add(number)
+
+    def read_part(self, number: int, buffer: memoryview) -> int:
+        raise NotImplementedError("parts can't be read back before the commit")
+
+    def sync(self) -> None:
+        return None
+
+    def keep(self, parts: int) -> None:
+        if parts <= self._last_number:
+            self.held_parts.discard(self._last_number)
+            self._last = b""
+        if any(number >= parts for number in self.held_parts):
+            self.abort()
+            raise UploadGone(f"{self._name}: what is held and not proved can't be cut off; the upload begins again")
+
+    def drop_cache(self) -> None:
+        return None
+
+    def prepare(self, sha256: bytes) -> UploadToken:
+        self._sha256 = sha256
+        return self.token
+
+    def commit(self) -> FileInfo:
+        missing = set(range(self.token.part_count)) - self.held_parts
+        if missing:
+            raise UploadGone(f"{self._name} lacks part {min(missing)}; the upload begins again")
+        try:
+            stored = self._finish() if self._uri else self._put()
+        except (
+            PreconditionFailed,
+            UploadGone,
+        ):  # or the answer to our own commit was lost, and this is to its repetition
+            committed = self._storage.committed(self.token)
+            if committed is None:
+                raise
+            self.is_verified_by_server = False
+            stored = committed
+        return self._storage.describe(self.token.path, stored)
+
+    def abort(self) -> None:
+        self.held_parts.clear()
+        self.close()
+        if self._uri:
+            with asking(self._name):
+                RETRY(self._storage.client.sessions.cancel)(self._uri)
+
+    def close(self) -> None:
+        self._last = b""
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _last_number(self) -> int:
+        return self.token.part_count - 1
+
+    def _ask(self) -> Progress:
+        return self._storage.client.sessions.ask(self._uri, self.token.size)
+
+    def _send(self, number: int, data: memoryview, crc32c: int | None = None) -> Progress:
+        """Send what the service does not hold of a part, until it does."""
+        first, size = number * self.token.part_bytes, self.token.size
+        end = first + len(data)
+
+        def attempt() -> Progress:
+            progress = self._progress or self._ask()
+            while progress.held_bytes < end:
+                held, self._progress = progress.held_bytes, None
+                if held < first:
+                    raise StorageError(f"{self._name}: the storage lost what it held; the upload goes on from there")
+                progress = self._storage.client.sessions.send(self._uri, held, data[held - first :], size, crc32c)
+                if progress.held_bytes <= held:
+                    raise ServiceUnavailable("it takes no bytes")
+            self._progress = progress
+            return progress
+
+        with asking(self._name):
+            progress: Progress = RETRY(attempt)()
+        return progress
+
+    def _remember(self, number: int, data: bytes) -> None:
+        self._crcs[number] = value(data)
+        if self._crc32c is not None:
+            self._crc32c = extend(self._crc32c, data)
+
+    def _finish(self) -> Stored:
+        """Send the last part."""
+        crc32c = None if self._crc32c is None else extend(self._crc32c, self._last)
+        progress = self._send(self._last_number, memoryview(self._last), crc32c)
+        if progress.finished is None:
+            raise StorageError(f"{self._name}: the storage holds all of it and does not finish it")
+        self.is_verified_by_server = crc32c is not None
+        if crc32c is not None and progress.finished.get("crc32c") != encoded(crc32c):
+            raise ChecksumMismatch(f"{self._name}: the storage has another CRC32C than was sent")
+        return stored_from(progress.finished)
+
+    def _put(self) -> Stored:
+        """A file of one part at most."""
+        kept = metadata.encode(self.token.attributes, sha256=self._sha256, upload=self.token.nonce)
+        return self._storage.client.put(
+            self._storage.key(self.token.path), self._last, kept, self.token.state["expected"]
+        )

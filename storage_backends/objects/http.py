@@ -1,0 +1,239 @@
+"""HTTP/1.1 for requests of our own: connections to one host, kept open and used by many threads.
+
+A small object is one request of 4 KiB, for which urllib3 and http.client take three times as long as the kernel. This
+knows only what the services' plain answers need, and has no errors: whatever is not as expected is no answer (None),
+and the SDK asks again. The SDKs have connections of their own, and know of more than one kind of network.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+CONNECT_SECONDS, READ_SECONDS = 10, 60
+"""The second one is the longest silence between two bytes, and what a piece may take to be sent."""
+PIECE_BYTES = 256 << 10
+MOST_LINES, LONGEST_LINE = 200, 64 << 10
+"""Of the head of an answer."""
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+NO_BODY = (204, 304)
+Body = bytes | memoryview
+
+
+class Answer(NamedTuple):
+    """What came back, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case; one that comes twice has both values, with a comma between."""
+    data: bytes
+
+
+class _Odd(Exception):
+    """An answer, or a request, that this does not understand."""
+
+
+class Http:
+    """One host. Closed connections are opened again."""
+
+    def __init__(self, endpoint: str, connections: int) -> None:
+        """So many are kept open while nobody uses them."""
+        place = urlsplit(endpoint)
+        self._origin, self._host = f"{place.scheme}://{place.netloc}", place.netloc
+        self._address = (place.hostname or "", place.port or (443 if place.scheme == "https" else 80))
+        self._context = _context() if place.scheme == "https" else None
+        self._idle: list[_Connection] = []
+        self._most, self._lock = connections, threading.Lock()
+
+    def request(self, method: str, url: str, headers: Mapping[str, str], body: Body = b"") -> Answer | None:
+        """Ask once. None if no whole answer came."""
+        with suppress(OSError, _Odd):
+            connection = self._connected()
+            try:
+                connection.send(self._head(method, url, headers), body)
+                status, told = connection.read_head()
+                data = b"" if method == "HEAD" or status in NO_BODY else connection.read_body(told)
+            except BaseException:
+                connection.close()
+                raise
+            self._release(connection, told)
+            return Answer(status, told, data)
+        return None
+
+    def fetch_into(self, url: str, headers: Mapping[str, str], buffer: memoryview) -> bool:
+        """Ask for a range and fill `buffer` with it as it comes. False for any other answer than all of the range."""
+        with suppress(OSError, _Odd):
+            connection = self._connected()
+            try:
+                connection.send(self._head("GET", url, headers), b"")
+                status, told = connection.read_head()
+                # a range that is the whole object is answered by some as if none had been asked for
+                if status not in (200, 206) or told.get("content-length") != str(len(buffer)):
+                    raise _Odd
+                connection.read_into(buffer)
+            except BaseException:
+                connection.close()
+                raise
+            self._release(connection, told)
+            return True
+        return False
+
+    def close(self) -> None:
+        """Idempotent."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _head(self, method: str, url: str, headers: Mapping[str, str]) -> bytes:
+        if not url.startswith(f"{self._origin}/"):
+            raise _Odd
+        own = {"host": self._host, "accept-encoding": "identity", "user-agent": "syncf"}
+        all_headers = own | {name.lower(): value for name, value in headers.items()}
+        lines = [f"{method} {url[len(self._origin) :]} HTTP/1.1", *map(": ".join, all_headers.items())]
+        if not all(line.isascii() and line.isprintable() for line in lines):
+            raise _Odd
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    def _connected(self) -> _Connection:
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return _Connection(self._address, self._context)
+            if not connection.was_dropped():
+                return connection
+            connection.close()
+
+    def _release(self, connection: _Connection, told: Mapping[str, str]) -> None:
+        with self._lock:
+            stays = told.get("connection", "").lower() != "close" and len(self._idle) < self._most
+            if stays:
+                self._idle.append(connection)
+        if not stays:
+            connection.close()
+
+
+class _Connection:
+    def __init__(self, address: tuple[str, int], context: ssl.SSLContext | None) -> None:
+        plain = socket.create_connection(address, CONNECT_SECONDS)
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket = context.wrap_socket(plain, server_hostname=address[0]) if context else plain
+        except BaseException:
+            plain.close()
+            raise
+        self._socket.settimeout(READ_SECONDS)
+        self._reader = self._socket.makefile("rb")
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._reader.close()
+            self._socket.close()
+
+    def was_dropped(self) -> bool:
+        """Nobody asked, so all that can come is the end."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def send(self, head: bytes, body: Body) -> None:
+        """In pieces: a time-out holds for each."""
+        if len(body) <= PIECE_BYTES:
+            self._socket.sendall(b"".join((head, body)))
+            return
+        self._socket.sendall(head)
+        rest = memoryview(body)
+        for at in range(0, len(rest), PIECE_BYTES):
+            self._socket.sendall(rest[at : at + PIECE_BYTES])
+
+    def read_head(self) -> tuple[int, dict[str, str]]:
+        """Status and headers of the answer."""
+        version, status, *_ = [*self._line().split(None, 2), "", ""]
+        if version not in ("HTTP/1.1", "HTTP/1.0") or not status.isdecimal() or int(status) < 200:
+            raise _Odd
+        headers = {"connection": "close"} if version == "HTTP/1.0" else {}
+        for _ in range(MOST_LINES):
+            line = self._line()
+            if not line:
+                return int(status), headers
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        raise _Odd
+
+    def read_body(self, headers: Mapping[str, str]) -> bytes:
+        """All of it."""
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            return self._chunks()
+        length = headers.get("content-length", "")
+        if not length.isdecimal():
+            raise _Odd
+        return self._exactly(int(length))
+
+    def read_into(self, buffer: memoryview) -> None:
+        """All of it, without an intermediate copy."""
+        done = 0
+        while done < len(buffer):
+            count = self._reader.readinto(buffer[done:])
+            if not count:
+                raise _Odd
+            done += count
+
+    def _chunks(self) -> bytes:
+        found = []
+        while length := int(self._hexadecimal(self._line()), 16):
+            found.append(self._exactly(length))
+            if self._line():
+                raise _Odd
+        while self._line():
+            pass
+        return b"".join(found)
+
+    def _hexadecimal(self, line: str) -> str:
+        digits = line.partition(";")[0].strip()
+        if not digits or set(digits) - set("0123456789abcdefABCDEF"):
+            raise _Odd
+        return digits
+
+    def _exactly(self, length: int) -> bytes:
+        data = self._reader.read(length)
+        if len(data) != length:
+            raise _Odd
+        return data
+
+    def _line(self) -> str:
+        line = self._reader.readline(LONGEST_LINE)
+        if not line.endswith(b"\r\n"):
+            raise _Odd
+        return line[:-2].decode("latin-1")
+
+
+def pool(endpoint: str, connections: int) -> Http | None:
+    """None where a proxy stands in between or the environment names authorities of its own: both are the SDK's
+    business."""
+    place = urlsplit(endpoint)
+    is_proxied = place.scheme in getproxies() and not proxy_bypass(place.netloc)
+    has_authorities = place.scheme == "https" and any(os.environ.get(name) for name in BUNDLES)
+    if is_proxied or has_authorities or place.scheme not in ("http", "https"):
+        return None
+    return Http(endpoint, connections)
+
+
+def _context() -> ssl.SSLContext:
+    """Of the authorities that the SDKs believe."""
+    from certifi import where
+
+    context = ssl.create_default_context(cafile=where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,36 @@
+"""A question whose SQL was made once finds what is there each time it is asked."""
+
+import pytest
+from django.db.models.functions import Now
+
+from jobs import selectors
+from jobs.compiled import Compiled
+from jobs.models import Job, Slave
+from tests.unit.jobs import builders
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_is_asked_anew_each_time(django_assert_num_queries):
+    question = Compiled(Job.objects.filter(name__in=["x", "50 % é"], created_at__lte=Now()).order_by("name"))
+    assert question.rows() == []
+    for name in ("x", "50 % é", "y"):
+        builders.new_job(name=name)
+    with django_assert_num_queries(1):
+        found = question.rows()
+    assert [job.name for job in found] == ["50 % é", "x"] and found[0].status == "running"
+
+
+def test_what_can_find_nothing_is_not_asked(django_assert_num_queries):
+    question = Compiled(Job.objects.filter(name__in=[]))
+    with django_assert_num_queries(0):
+        assert question.rows() == []
+
+
+def test_jobs_with_work_are_those_that_this_slave_serves(job):
+    slave, elsewhere = builders.new_slave(), [Slave(machine_id="", aliases=aliases) for aliases in ([], ["elsewhere"])]
+    for path, look in ((b"d/", selectors.jobs_with_directories), (b"d/a", selectors.jobs_with_work)):
+        builders.put(job, "pending", path)
+        assert look(slave) == [job] and not any(map(look, elsewhere))
+    Job.objects.update(machine_id="another")
+    assert selectors.jobs_with_work(slave) == selectors.jobs_with_directories(slave) == []

@@ -1,0 +1,148 @@
+"""What is begun before Django is loaded, by a real process: it reads, holds nothing, and ends with its maker."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+
+PROGRAM = """
+import json, os, subprocess, sys
+from pathlib import Path
+from transfers.oneshot.headstart import HeadStart
+other = os.open(sys.argv[1], os.O_RDONLY)
+os.set_inheritable(other, True)
+start = HeadStart([Path(tree) for tree in sys.argv[2:4]], expects_work=False)
+places = [[url, path.decode()] for url, path in start.listings]
+print(json.dumps([start._pid, places, "django" in sys.modules]), flush=True)
+for order in map(str.strip, sys.stdin):
+    if order == "share":  # so that nobody's socket is closed when this process dies
+        fds = [each.fileno() for each in (start._orders, *start.listings.values())]
+        print(subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, pass_fds=fds).pid, flush=True)
+    if order == "drop":
+        start.drop_listings()
+    if order == "close":
+        start.drop_listings()
+        start.mother().close()
+        print("closed", flush=True)
+"""
+
+
+class Running:
+    """The process that made it, and what was forked."""
+
+    def __init__(self, process):
+        self.process = process
+        self.mother, self.listings, self.knows_django = json.loads(process.stdout.readline())
+
+    def tell(self, order):
+        self.process.stdin.write(f"{order}\n")
+        self.process.stdin.flush()
+
+    def below(self):
+        """The mother and her children."""
+        with open(f"/proc/{self.mother}/task/{self.mother}/children") as children:
+            return [self.mother, *map(int, children.read().split())]
+
+
+@contextmanager
+def running(source, sink):
+    command = [sys.executable, "-c", PROGRAM, str(source / "open"), str(source), str(sink)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Running(process)
+        process.kill()
+
+
+@pytest.fixture
+def trees(tmp_path):
+    for name in ("source", "sink"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "open").touch()
+    return tmp_path / "source", tmp_path / "sink"
+
+
+def eventually(probe):
+    end = time.monotonic() + 10
+    while not (found := probe()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return found
+
+
+def held(pid):
+    """What it has open, besides stderr; None while that changes."""
+    fds = set(os.listdir(f"/proc/{pid}/fd")) - {"2"}
+    with suppress(FileNotFoundError):
+        return sorted(os.readlink(f"/proc/{pid}/fd/{fd}").partition(":")[0] for fd in fds)
+
+
+@contextmanager
+def ending(pids):
+    """All of these processes, by what is done inside."""
+    fds = [os.pidfd_open(pid) for pid in pids]
+    yield
+    for fd in fds:
+        assert select.select([fd], [], [], 10)[0]
+        os.close(fd)
+
+
+def test_both_sides_are_listed_without_django(trees):
+    with running(*trees) as made:
+        assert made.listings == [["file:///", str(tree)[1:]] for tree in trees] and not made.knows_django
+        assert eventually(lambda: len(made.below()) == 3)
+
+
+def test_a_sink_that_is_missing_is_not_listed(trees, tmp_path):
+    with running(trees[0], tmp_path / "missing") as made:
+        assert [path for _, path in made.listings] == [str(trees[0])[1:]]
+        assert eventually(lambda: len(made.below()) == 2)
+
+
+def test_they_hold_nothing_of_their_maker_s_and_lead_groups_of_their_own(trees):
+    """Not the lock of a pair of directories, nor the other end of each other's sockets."""
+    with running(*trees) as made:
+        pids = eventually(lambda: len(found := made.below()) == 3 and found)
+        nothing = ["/dev/null", "/dev/null"]
+        wanted = [[*nothing, "socket"], *([*nothing, str(tree), "socket"] for tree in trees)]
+        eventually(lambda: [held(pid) for pid in pids] == wanted)
+        assert [os.getpgid(pid) for pid in pids] == pids
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_they_end_with_their_maker_and_only_with_it(trees, number):
+    with running(*trees) as made:
+        pids = eventually(lambda: len(found := made.below()) == 3 and found)
+        eventually(lambda: all(os.getpgid(pid) == pid for pid in pids))
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGINT)
+        time.sleep(0.2)
+        assert made.below() == pids
+        made.tell("share")
+        heir = int(made.process.stdout.readline())
+        try:
+            with ending(pids):
+                made.process.send_signal(number)
+        finally:
+            os.kill(heir, signal.SIGKILL)
+
+
+def test_what_is_not_asked_for_ends_when_it_is_dropped_and_she_waits_on(trees):
+    with running(*trees) as made:
+        mother, *listers = eventually(lambda: len(found := made.below()) == 3 and found)
+        with ending(listers):
+            made.tell("drop")
+        assert os.path.exists(f"/proc/{mother}/exe")
+
+
+def test_closed_nothing_is_left(trees):
+    with running(*trees) as made:
+        pids = eventually(lambda: len(found := made.below()) == 3 and found)
+        made.tell("close")
+        assert made.process.stdout.readline() == "closed\n"
+        assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)

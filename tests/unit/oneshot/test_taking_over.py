@@ -1,0 +1,78 @@
+"""Which listings that were begun early a one-shot sync lets its scan take over, and when it needs a slave."""
+
+import time
+
+import pytest
+from django.utils import timezone
+
+from jobs.models import Scan
+from tests.unit.jobs import builders
+from transfers.oneshot import session
+from transfers.oneshot.headstart import HeadStart
+from transfers.oneshot.session import Request, Session
+
+pytestmark = pytest.mark.django_db
+
+
+class Scheduler:
+    """Keeps what it was told; its scan is over at once."""
+
+    told = None
+
+    def __init__(self, head_start):
+        """Nothing to fork."""
+
+    def begin(self, *, takes_listings):
+        type(self).told = takes_listings
+
+    def is_alive(self):
+        return True
+
+    def stop(self):
+        """It has ended."""
+
+
+@pytest.fixture
+def run(monkeypatch, settings, tmp_path):
+    """`run(before, put)`: was the scheduler told to take listings over, and was a slave started?"""
+    settings.STORAGES_CONFIGURED = {"local": tmp_path.as_uri()}
+    monkeypatch.setattr(session, "SchedulerProcess", Scheduler)
+
+    def run(before: dict[str, int], *statuses: str, head_start: HeadStart | None = None) -> tuple[bool, bool]:
+        slaves = []
+        monkeypatch.setattr(session, "run_slave", lambda *args, **options: slaves.append(args))
+        made = Session(Request(("local", "/a"), ("local", "/b"), {}, 1), bool, lambda _: None, print, head_start)
+        made.job = builders.new_job()
+        for status in statuses:
+            builders.put(made.job, status, status.encode())
+
+        def prepare():
+            made.before, made.scan = before, Scan.objects.create(job=made.job, finished_at=timezone.now())
+
+        monkeypatch.setattr(made, "_prepare", prepare)
+        made.run()
+        return Scheduler.told, bool(slaves)
+
+    return run
+
+
+def test_where_nothing_is_left_they_are_taken_over_and_a_slave_waits_for_the_scan(run):
+    assert run({"completed": 1}, "completed") == (True, False)
+
+
+@pytest.mark.parametrize(("age", "is_taken"), [(0, True), (1, False)])
+def test_what_was_listed_long_ago_is_listed_anew(run, monkeypatch, tmp_path, age, is_taken):
+    monkeypatch.setattr("transfers.oneshot.headstart.FRESH_SECONDS", 0.5)
+    head_start = HeadStart([tmp_path, tmp_path / "missing"], expects_work=False)
+    time.sleep(age)
+    assert run({"completed": 1}, "completed", head_start=head_start) == (is_taken, False)
+    head_start.drop_listings()
+
+
+@pytest.mark.parametrize("status", ["pending", "retrying", "in_progress"])
+def test_work_of_an_earlier_run_is_begun_at_once_and_forbids_it(run, status):
+    assert run({"completed": 1}, "completed", status) == (False, True)
+
+
+def test_a_first_sync_takes_them_over_and_has_its_slave_at_once(run):
+    assert run({}) == (True, True)

@@ -1,0 +1,144 @@
+"""What a one-shot sync begins before it loads Django, while a second processor has nothing to do.
+
+::
+
+    the command ──fork──▶ mother ──fork──▶ lists the source   ┐ they guess what the scan will ask for, keep what
+         │                   │   └──fork──▶ lists the sink    ┘ they find until it asks, and end if it never does
+    loads Django       loads the engine,
+         │             waits for orders ──fork──▶ worker
+    forks the scheduler, whose scan asks the listers
+
+Listers only read directories, and the mother does nothing but wait: it is harmless to begin before it is known whether
+there will be a scan or work. All end with the command: the kernel kills a child when its parent dies.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from storage_backends import registry
+from transfers.scan import lister
+
+if TYPE_CHECKING:
+    from transfers.engine.mother import Mother
+
+#: The storage that a one-shot sync's directories lie in. If the job's is another one, nobody asks the listers.
+URL = "file:///"
+FRESH_SECONDS = 10.0
+"""So old a listing may be when its scan begins. Who was stopped meanwhile, or whose machine slept, lists anew."""
+
+
+class HeadStart:
+    """The handle on it. To be made while this process has one thread and is still small."""
+
+    def __init__(self, trees: Sequence[Path], urls: Sequence[str] = (), *, expects_work: bool) -> None:
+        """`trees`: both directories, as real paths. One that is missing is not listed. `urls`: other storages that
+        workers will need. `expects_work`: the mother loads the engine at once, and not when the first worker is asked
+        for."""
+        self._begun = _boottime()
+        registry.load(URL)  # like all that is imported above, once for this process and its children
+        paths = [b"/".join(map(os.fsencode, tree.parts[1:])) for tree in trees]
+        pairs = {path: socket.socketpair() for path, tree in zip(paths, trees, strict=True) if tree.is_dir()}
+        self._orders, orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listings = {(URL, path): ours for path, (ours, _) in pairs.items()}
+        """See `scan.listing.Ahead`."""
+        parent, self._pid = os.getpid(), os.fork()
+        if self._pid == 0:
+            listings = {path: theirs for path, (_, theirs) in pairs.items()}
+            _be_mother(parent, orders, paths, listings, urls, expects_work=expects_work)
+        for theirs in (orders, *(theirs for _, theirs in pairs.values())):
+            theirs.close()
+
+    def is_fresh(self) -> bool:
+        """Whether what is listed may be taken for what is there."""
+        return _boottime() - self._begun <= FRESH_SECONDS
+
+    def mother(self) -> Mother:
+        """Who starts workers; to be closed."""
+        from transfers.engine.mother import Mother
+
+        return Mother(self._pid, self._orders)
+
+    def drop_listings(self) -> None:
+        """Nobody in this process will ask for them."""
+        for ours in self.listings.values():
+            ours.close()
+        self.listings.clear()
+
+    def drop_mother(self) -> None:
+        """In a fork of the process that made her: she is not to live as long as it."""
+        self._orders.close()
+
+
+def _boottime() -> float:
+    """Goes on while the machine sleeps. (The engine's would load the engine.)"""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _be_mother(
+    parent: int,
+    orders: socket.socket,
+    paths: Sequence[bytes],
+    listings: dict[bytes, socket.socket],
+    urls: Sequence[str],
+    *,
+    expects_work: bool,
+) -> NoReturn:
+    code, listers = 1, []
+    try:
+        _leave_family(parent, orders, *listings.values())
+        for path, theirs in listings.items():
+            listers.append(_fork_lister(path, [other for other in paths if other != path], theirs))
+        from transfers.engine import mother
+
+        if expects_work:
+            mother.load(urls)
+        mother.serve(orders, urls)
+        for lister in listers:
+            os.kill(lister, signal.SIGKILL)  # it may wait to be asked; one that has ended waits for us
+            os.waitpid(lister, 0)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _leave_family(parent: int, *sockets: socket.socket) -> None:
+    """Keep these sockets and stderr alone, live as long as the parent, and leave Ctrl-C and SIGTERM to it."""
+    from transfers.engine.lifeline import die_with_parent
+
+    die_with_parent(parent)
+    os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(nothing, fd)
+    kept = {0, 1, 2, *(each.fileno() for each in sockets)}
+    for fd in {int(name) for name in os.listdir("/proc/self/fd")} - kept:
+        with suppress(OSError):  # what listed them is closed already
+            os.close(fd)
+
+
+def _fork_lister(path: bytes, others: Sequence[bytes], theirs: socket.socket) -> int:
+    mother, pid = os.getpid(), os.fork()
+    if pid == 0:
+        try:
+            _leave_family(mother, theirs)
+            fd = theirs.detach()
+            lister.main(fd, lambda connection: lister.serve_ahead(connection, URL, lister.guess(URL, path, others)))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    theirs.close()
+    return pid
