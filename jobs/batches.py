@@ -28,6 +28,13 @@ class Sized(Protocol):
     def attempts(self) -> int: ...
 
 
+class Placed(Sized, Protocol):
+    """And where the cut is to fall between two directories."""
+
+    @property
+    def path(self) -> bytes: ...
+
+
 class Waiting(NamedTuple):
     """No more than that."""
 
@@ -46,16 +53,26 @@ def fair_share(waiting: int, *, workers: int) -> int:
     return max(1, min(MOST_BATCH_FILES, -(-waiting // (2 * workers))))
 
 
-def next_batch(rows: Sequence[Sized], *, fair: int, most_bytes: int = BATCH_BYTES) -> list[int]:
-    """The first batch of `rows`, of `fair` files; more than is fair where so few bytes are not worth sharing."""
+def next_batch(rows: Sequence[Placed], *, fair: int, most_bytes: int = BATCH_BYTES) -> list[int]:
+    """The first batch of `rows`, of `fair` files; more than is fair where so few bytes are not worth sharing, less
+    where half of it or more ends with a directory: two workers at a new one can't give it its name at once."""
     batch = next(cut(rows, most=max(fair, LIGHT_FILES), most_bytes=most_bytes), [])
     is_light = sum(row.size for row in rows[: len(batch)]) <= LIGHT_BYTES
-    return batch if is_light else batch[:fair]
+    return batch[: _end_of_directory(rows, len(batch) if is_light else min(fair, len(batch)))]
 
 
-def cut(
-    tasks: Iterable[Sized], *, most: int = BATCH_FILES, most_bytes: int = BATCH_BYTES
-) -> Iterator[list[int]]:
+def _end_of_directory(rows: Sequence[Placed], count: int) -> int:
+    """The last number of rows up to `count` after which another directory begins, or `count`."""
+    if not 0 < count < len(rows):
+        return count
+    begun = rows[count].path.rpartition(b"/")[0]
+    for end in range(count, count // 2, -1):
+        if rows[end - 1].path.rpartition(b"/")[0] != begun:
+            return end
+    return count
+
+
+def cut(tasks: Iterable[Sized], *, most: int = BATCH_FILES, most_bytes: int = BATCH_BYTES) -> Iterator[list[int]]:
     """Batches of ids in the given order; none larger than `most` files or `most_bytes` (one bigger file alone)."""
     batch: list[int] = []
     room_files, room_bytes = most, most_bytes

@@ -9,18 +9,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Self
 
-from storage_backends.values import Attributes, FileInfo
+from storage_backends.values import Attributes, FileInfo, Kind
 
 PARTIAL_PREFIX, PARTIAL_SUFFIX = b".syncf-", b".part"
 
 
 class PartialId(NamedTuple):
-    """Names the partial of one task at one epoch. Unique per (installation, job, path, epoch)."""
+    """Names the partial of one task at one epoch. Unique per (installation, job, path, epoch).
+
+    Or a new directory that is built with all that goes into it: then the epoch is a drawn number."""
 
     installation: str
     """8 hex digits."""
     digest: str
-    """20 hex digits of SHA-256(job id + path)."""
+    """20 hex digits of SHA-256(job id + path), or of a directory's path alone."""
     epoch: int
 
     @classmethod
@@ -28,6 +30,12 @@ class PartialId(NamedTuple):
         """The partial of the task of this path of this job."""
         digest = hashlib.sha256(b"%s\0%s" % (job_id.encode(), path)).hexdigest()[:20]
         return cls(installation, digest, epoch)
+
+    @classmethod
+    def of_directory(cls, installation: str, path: bytes, number: int) -> PartialId:
+        """The partial of a new directory, whatever job it is for."""
+        digest = hashlib.sha256(b"directory\0%s" % path.removesuffix(b"/")).hexdigest()[:20]
+        return cls(installation, digest, number)
 
     @property
     def stem(self) -> bytes:
@@ -40,6 +48,19 @@ class PartialId(NamedTuple):
         return b"%s%s-%s-%d%s" % (
             PARTIAL_PREFIX, self.installation.encode(), self.digest.encode(), self.epoch, PARTIAL_SUFFIX
         )  # fmt: skip
+
+    @classmethod
+    def parse(cls, name: bytes) -> PartialId | None:
+        """What a name of this form says; None for another."""
+        words = name.removeprefix(PARTIAL_PREFIX).removesuffix(PARTIAL_SUFFIX).split(b"-")
+        if not cls.is_reserved(name) or len(words) != 3 or not words[2].isdigit():
+            return None
+        return cls(words[0].decode("ascii", "replace"), words[1].decode("ascii", "replace"), int(words[2]))
+
+    @classmethod
+    def stands_for(cls, name: bytes, kind: Kind) -> bool:
+        """Whether a name of this kind is a partial's. A directory is somebody's own unless we give such names."""
+        return cls.parse(name) is not None if kind is Kind.DIRECTORY else cls.is_reserved(name)
 
     @staticmethod
     def is_reserved(name: bytes) -> bool:

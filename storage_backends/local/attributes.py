@@ -18,10 +18,10 @@ def describe(path: bytes, status: os.stat_result) -> FileInfo:
     """`path` as its status shows it. A directory (not the root) gets its last slash, a partial's name is special."""
     mode = status.st_mode
     kind = _FILE if mode & 0o170000 == stat.S_IFREG else _KINDS.get(mode & 0o170000, Kind.SPECIAL)
+    if PARTIAL_PREFIX in path and PartialId.stands_for(path[path.rfind(b"/") + 1 :], kind):
+        kind = Kind.SPECIAL
     if kind is Kind.DIRECTORY:
         return _describe_directory(path, status)
-    if PARTIAL_PREFIX in path and PartialId.is_reserved(path[path.rfind(b"/") + 1 :]):
-        kind = Kind.SPECIAL
     return _make(  # as FileInfo(...) does, with one call less: made for every file of every scan
         FileInfo,
         (

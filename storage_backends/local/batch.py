@@ -2,6 +2,7 @@
 
 Per file: open (O_EXCL), write, read back on the same descriptor, times, one look, close; later rename and one look. A
 partial of a batch is never resumed, always a new inode, so it needs no lock: the epoch in its name is fence enough.
+What goes into a new directory needs no name of its own and no rename: see `trees`.
 """
 
 from __future__ import annotations
@@ -9,49 +10,46 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection
-from typing import NamedTuple
 
 from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
 from storage_backends.errors import (
     ChecksumMismatch,
     InputOutputError,
     NameCollision,
-    PreconditionFailed,
+    NotFound,
     StorageError,
     UploadGone,
 )
 from storage_backends.local import partials, system
-from storage_backends.local.attributes import describe, directory_mode, give_link
+from storage_backends.local.attributes import directory_mode, give_link
 from storage_backends.local.beneath import split_path
 from storage_backends.local.directories import PRIVATE
 from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import SYNC_EACH_UP_TO, Folders
 from storage_backends.local.fresh import Fresh
+from storage_backends.local.remains import Remains
 from storage_backends.local.spelling import folds_case, give_name
+from storage_backends.local.staged import Looks, Staged
+from storage_backends.local.trees import Place, Trees
 
 _ODD_NAMES = (b"", b".", b"..")
-
-
-class _Staged(NamedTuple):
-    folder: bytes
-    name: bytes
-    partial: bytes
-    seen: tuple[int, int, int, int]
-    """See `_seen`: as it was when everything had been given to it."""
 
 
 class LocalBatch(WriteBatch):
     """See `WriteBatch`."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, remains: Remains) -> None:
+        """`remains`: of attempts older than those of what is staged here."""
         self._folders = Folders(root)
+        self._trees = Trees(root, self._folders)
+        self._remains = remains
         self._folder: bytes | None = None
         """That of the last file, and its descriptor: files of one folder come one after the other."""
         self._directory = -1
         self._listings: dict[bytes, partials.Listing] = {}
         self._folding: dict[bytes, bool] = {}
         self._fresh = Fresh()
-        self._staged: dict[bytes, _Staged] = {}
+        self._staged: dict[bytes, Staged] = {}
         self._is_durable = False
         self._unsynced: list[int] = []
         """Open descriptors of staged files, while they are few."""
@@ -67,11 +65,15 @@ class LocalBatch(WriteBatch):
         *,
         expected: str | None = None,
     ) -> None:
-        folder, name, directory = self._place(path, attributes, partial)
-        fresh, own_name, fd = self._fresh, partial.name, -1
+        folder, name, place, directory = self._place(path, attributes, partial)
+        fresh, own_name, fd = self._fresh, name if place.top else partial.name, -1
         mode = fresh.mode_of(attributes)
+        first_mode = fresh.first_mode(mode, attributes, self._folders.group(place.folder))
         try:
-            fd = _create(directory, own_name, fresh.first_mode(mode, attributes, self._folders.group(folder)))
+            fd = _create(directory, own_name, first_mode, is_alone=place.top is None)
+        except OSError as error:
+            raise _not_created(error, path, place) from error
+        try:
             _fill(fd, data if isinstance(data, bytes) else bytes(data), path)
             status = fresh.finish(fd, attributes, mode)
             if status.st_size != len(data):
@@ -80,28 +82,31 @@ class LocalBatch(WriteBatch):
         except OSError as error:
             _drop(directory, own_name, fd)
             raise failure(error, path) from error
-        except StorageError:
+        except BaseException:
             _drop(directory, own_name, fd)
             raise
-        self._staged[path] = _Staged(folder, name, own_name, _seen(status))
+        self._staged[path] = Staged(folder, name, partial.name, place, status)
 
     def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:
-        folder, name, directory = self._place(path, attributes, partial)
+        folder, name, place, directory = self._place(path, attributes, partial)
+        own_name = name if place.top else partial.name
         try:
-            partials.remove(directory, partial.name)
-            system.symlink(target, partial.name, dir_fd=directory)
-            if system.readlink(partial.name, dir_fd=directory) != target:
-                raise ChecksumMismatch(f"the target of {show(path)} reads back differently")
-            give_link(directory, partial.name, attributes)
-            status = system.stat(partial.name, dir_fd=directory, follow_symlinks=False)
+            _create_link(directory, own_name, target, is_alone=place.top is None)
         except OSError as error:
-            _drop(directory, partial.name)
+            raise _not_created(error, path, place) from error
+        try:
+            if system.readlink(own_name, dir_fd=directory) != target:
+                raise ChecksumMismatch(f"the target of {show(path)} reads back differently")
+            give_link(directory, own_name, attributes)
+            status = system.stat(own_name, dir_fd=directory, follow_symlinks=False)
+        except OSError as error:
+            _drop(directory, own_name)
             raise failure(error, path) from error
         except StorageError:
-            _drop(directory, partial.name)
+            _drop(directory, own_name)
             raise
         self._is_durable = False
-        self._staged[path] = _Staged(folder, name, partial.name, _seen(status))
+        self._staged[path] = Staged(folder, name, partial.name, place, status)
 
     def flush(self) -> None:
         try:
@@ -110,6 +115,7 @@ class LocalBatch(WriteBatch):
             else:
                 for fd in self._unsynced:
                     system.fsync(fd)
+                self._folders.sync_changed()
         except OSError as error:
             raise failure(error, b"") from error
         finally:
@@ -122,40 +128,49 @@ class LocalBatch(WriteBatch):
             raise StorageError("a batch is published only after it was flushed without an error")
         results: dict[bytes, FileInfo | StorageError] = {}
         renamed: dict[bytes, list[bytes]] = {}
-        for path in [path for path in self._staged if path in wanted]:  # in this order files of one folder are together
-            staged = self._staged.pop(path)
+        looks = Looks()
+        self._discard_staged(keep=wanted)
+        published = self._trees.publish((staged.place, staged.name) for staged in self._staged.values())
+        for path, staged in self._staged.items():  # in this order files of one folder are together
             try:
-                directory = self._rename(path, staged)
+                folder, directory = self._give_name(path, staged, published)
             except StorageError as error:
                 results[path] = error
                 continue
-            results[path] = _look(directory, path, staged)  # at once: what is edited later is drift, and seen as such
-            renamed.setdefault(staged.folder, []).append(path)
+            results[path] = looks.at(directory, path, staged)
+            renamed.setdefault(folder, []).append(path)
+        self._staged.clear()
         for path in wanted:
             if path not in results:
                 results[path] = UploadGone(f"{show(path)} was not staged")
-        self._discard_staged()
         return results | self._settle(renamed)
 
     def discard(self) -> None:
         self._discard_staged()
+        self._trees.remove()
         self._close_files()
         self._folder = None
         self._folders.close()
 
-    def _place(self, path: bytes, attributes: Attributes, partial: PartialId) -> tuple[bytes, bytes, int]:
-        """Folder, name and the folder's descriptor, cleared of what older epochs left."""
+    def _place(self, path: bytes, attributes: Attributes, partial: PartialId) -> tuple[bytes, bytes, Place, int]:
+        """Folder and name, and where to stage it, cleared of what older epochs left."""
         folder, _, name = path.rpartition(b"/")
         if folder != self._folder or name in _ODD_NAMES or b"\0" in name:
             folder, name = split_path(path)
-        directory = self._open(folder, directory_mode() if attributes.mode is None else PRIVATE)
+        mode = directory_mode() if attributes.mode is None else PRIVATE
         if partial.epoch > 1:
-            try:
-                listing = self._listings.setdefault(folder, partials.Listing())
-                partials.discard_older(directory, partial, listing)
-            except OSError as error:
-                raise failure(error, path) from error
-        return folder, name, directory
+            self._remains.discard(path, partial.installation)
+        place = self._trees.place(folder, partial.installation, mode)
+        directory = self._open(place.folder, mode)
+        if partial.epoch > 1 and place.top is None:
+            self._discard_older(path, folder, partial, directory)
+        return folder, name, place, directory
+
+    def _discard_older(self, path: bytes, folder: bytes, partial: PartialId, directory: int) -> None:
+        try:
+            partials.discard_older(directory, partial, self._listings.setdefault(folder, partials.Listing()))
+        except OSError as error:
+            raise failure(error, path) from error
 
     def _open(self, folder: bytes, mode: int | None) -> int:
         if folder != self._folder:
@@ -189,13 +204,36 @@ class LocalBatch(WriteBatch):
             return {path: error for paths in renamed.values() for path in paths}
         return errors
 
-    def _rename(self, path: bytes, staged: _Staged) -> int:
+    def _give_name(self, path: bytes, staged: Staged, published: dict[bytes, bytes]) -> tuple[bytes, int]:
+        """The directory that has a new entry by it, and the descriptor of its folder."""
+        top = staged.place.top
+        if top in published:
+            return published[top], self._open(staged.folder, None)
+        if top is not None:
+            self._move_in(path, staged)
+        return staged.folder, self._rename(path, staged)
+
+    def _move_in(self, path: bytes, staged: Staged) -> None:
+        """Out of a tree, whose directory somebody else has made meanwhile."""
+        try:
+            tree = os.dup(self._folders.get(staged.place.folder, None))
+            try:
+                directory = self._open(staged.folder, PRIVATE)
+                system.rename(staged.name, staged.partial, src_dir_fd=tree, dst_dir_fd=directory)
+            finally:
+                os.close(tree)
+        except (FileNotFoundError, NotFound) as error:
+            raise _taken(path) from error
+        except OSError as error:
+            raise failure(error, path) from error
+
+    def _rename(self, path: bytes, staged: Staged) -> int:
         """Give it its name; returns the folder's descriptor."""
         directory = self._open(staged.folder, None)
         try:
             give_name(directory, staged.partial, staged.name, path, folds=self._folds_case(directory, staged))
         except FileNotFoundError as error:
-            raise UploadGone(f"the partial of {show(path)} went to a younger attempt") from error
+            raise _taken(path) from error
         except OSError as error:
             _drop(directory, staged.partial)
             raise failure(error, path) from error
@@ -205,19 +243,19 @@ class LocalBatch(WriteBatch):
         self._folders.changed(staged.folder)
         return directory
 
-    def _folds_case(self, directory: int, staged: _Staged) -> bool:
+    def _folds_case(self, directory: int, staged: Staged) -> bool:
         """Asked once for each folder."""
         if staged.folder not in self._folding:
             self._folding[staged.folder] = folds_case(directory, staged.partial)
         return self._folding[staged.folder]
 
-    def _discard_staged(self) -> None:
-        for staged in self._staged.values():
+    def _discard_staged(self, keep: Collection[bytes] = ()) -> None:
+        for path in [path for path in self._staged if path not in keep]:
+            staged = self._staged.pop(path)
             try:
-                _drop(self._open(staged.folder, None), staged.partial)
+                _drop(self._open(staged.place.folder, None), staged.own_name)
             except StorageError:
                 continue  # its directory is gone; whatever is left belongs to the janitor
-        self._staged.clear()
 
     def _close_files(self) -> None:
         for fd in self._unsynced:
@@ -225,12 +263,31 @@ class LocalBatch(WriteBatch):
         self._unsynced.clear()
 
 
-def _create(directory: int, name: bytes, mode: int) -> int:
+def _create(directory: int, name: bytes, mode: int, *, is_alone: bool) -> int:
+    """`is_alone`: what has this name already was left by this very epoch."""
     try:
         return system.open(name, partials.CREATE, mode, dir_fd=directory)
-    except FileExistsError:  # left by this very epoch
+    except FileExistsError:
+        if not is_alone:
+            raise
         partials.remove(directory, name)
         return system.open(name, partials.CREATE, mode, dir_fd=directory)
+
+
+def _create_link(directory: int, name: bytes, target: bytes, *, is_alone: bool) -> None:
+    if is_alone:
+        partials.remove(directory, name)
+    system.symlink(target, name, dir_fd=directory)
+
+
+def _not_created(error: OSError, path: bytes, place: Place) -> StorageError:
+    if place.top is not None and isinstance(error, FileExistsError):
+        return NameCollision(f"{show(path)} and another are the same name for this file system; rename one of them")
+    return failure(error, path)
+
+
+def _taken(path: bytes) -> UploadGone:
+    return UploadGone(f"the partial of {show(path)} went to a younger attempt")
 
 
 def _fill(fd: int, data: bytes, path: bytes) -> None:
@@ -243,22 +300,6 @@ def _fill(fd: int, data: bytes, path: bytes) -> None:
         done += count
     if system.pread(fd, len(data) + 1, 0) != data:
         raise ChecksumMismatch(f"{show(path)} reads back differently from what was written")
-
-
-def _seen(status: os.stat_result) -> tuple[int, int, int, int]:
-    """What a rename leaves as it was and an edit does not (a rename changes ctime)."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _look(directory: int, path: bytes, staged: _Staged) -> FileInfo | StorageError:
-    """What stands at `path` now; it has to be what was staged, untouched."""
-    try:
-        status = system.stat(staged.name, dir_fd=directory, follow_symlinks=False)
-    except OSError as error:
-        return failure(error, path)
-    if _seen(status) != staged.seen:
-        return PreconditionFailed(f"{show(path)} was changed by somebody else right after it was published")
-    return describe(path, status)
 
 
 def _drop(directory: int, name: bytes, fd: int = -1) -> None:

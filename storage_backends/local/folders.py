@@ -79,6 +79,7 @@ class Folders:
     def sync_everything(self) -> None:
         """All that was written to the file systems of these directories is durable when this returns."""
         self._devices.sync()
+        self._changed.clear()
 
     def close(self) -> None:
         """Idempotent."""

@@ -37,15 +37,17 @@ class Fresh:
         return mode if attributes.uid == 0 and gid == self._gid == folder_gid else PRIVATE
 
     def finish(self, fd: int, attributes: Attributes, mode: int) -> os.stat_result:
-        """Times, then owner (root only) and then mode, each only if it is not right already; returns the status, in
-        which owner and mode may be the old ones. The owner comes before the mode: changing it clears setuid."""
+        """Times, then owner (root only) and then mode, each only if it is not right already; returns the status after
+        it. The owner comes before the mode: changing it clears setuid."""
         if attributes.mtime_ns is not None:
             system.utime(fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
-        status = system.fstat(fd)
+        status, is_changed = system.fstat(fd), False
         if self._uid == 0 and attributes.uid is not None:
             gid = status.st_gid if attributes.gid is None else attributes.gid
             if (attributes.uid, gid) != (status.st_uid, status.st_gid):
                 system.fchown(fd, attributes.uid, gid)
+                is_changed = True
         if status.st_mode & 0o7777 != mode:
             system.fchmod(fd, mode)
-        return status
+            is_changed = True
+        return system.fstat(fd) if is_changed else status

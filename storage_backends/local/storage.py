@@ -23,7 +23,7 @@ from storage_backends.base import (
     check_path,
 )
 from storage_backends.errors import KindConflict, NotFound, StorageError
-from storage_backends.local import partials, system, upload
+from storage_backends.local import partials, remains, system, upload
 from storage_backends.local.attributes import describe, directory_mode
 from storage_backends.local.batch import LocalBatch
 from storage_backends.local.beneath import open_directory, split_path
@@ -34,6 +34,7 @@ from storage_backends.local.failures import failure, show
 from storage_backends.local.identity import opened_identity, root_identity
 from storage_backends.local.listing import walk
 from storage_backends.local.reading import LocalFile, Reader, read_link, stat_beneath
+from storage_backends.local.remains import Remains
 
 CAPABILITIES = Capabilities(
     preferred_part_bytes=512 << 10,
@@ -60,6 +61,7 @@ class LocalStorage(Storage):
         self._operator_root, self._path = root, path
         self._fd = -1
         self._files: Reader | None = None
+        self._remains: Remains | None = None
         if create:
             self._create()
 
@@ -126,10 +128,12 @@ class LocalStorage(Storage):
         return UploadToken("local", path, size, part_bytes, source_version, secrets.token_hex(16), attributes)
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
+        if partial.epoch > 1:
+            self._older.discard(token.path, partial.installation)
         return upload.resume(self._root_fd, token, partial)
 
     def write_batch(self, *, trusts_server: bool = False) -> WriteBatch:
-        return LocalBatch(self._root_fd)
+        return LocalBatch(self._root_fd, self._older)
 
     def write_directories(self, directories: Sequence[tuple[bytes, Attributes]]) -> list[FileInfo | StorageError]:
         return write_directories(self._root_fd, directories)
@@ -157,12 +161,13 @@ class LocalStorage(Storage):
 
     def discard_partials(self, path: bytes, partial: PartialId) -> int:
         directory, _ = split_path(path)
+        count = self._older.discard(path, partial.installation) if partial.epoch > 1 else 0
         try:
             parent = open_directory(self._root_fd, directory)
         except (NotFound, KindConflict):
-            return 0
+            return count
         try:
-            return partials.discard_older(parent, partial)
+            return count + partials.discard_older(parent, partial)
         except OSError as error:
             raise failure(error, path) from error
         finally:
@@ -176,7 +181,8 @@ class LocalStorage(Storage):
             return
         try:
             if PartialId.is_reserved(name):
-                partials.remove_unless_busy(parent, name)
+                if not remains.remove_unless_busy(parent, name):
+                    partials.remove_unless_busy(parent, name)
             else:
                 partials.remove(parent, name)
         except IsADirectoryError as error:
@@ -189,20 +195,28 @@ class LocalStorage(Storage):
     def list_uploads(self) -> Iterator[FileInfo]:
         for entry in self.list_files():
             if isinstance(entry, FileInfo) and PartialId.is_reserved(entry.path.rpartition(b"/")[2]):
-                yield entry
+                held = remains.held_bytes(self._root_fd, entry.path)
+                yield entry if held is None else entry._replace(size=held)
 
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
         if self._files is not None:
             self._files.close()
-        self._fd, self._files = -1, None
+        self._fd, self._files, self._remains = -1, None, None
 
     @property
     def _root_fd(self) -> int:
         if self._fd < 0:
             self._fd = self._open_root()
         return self._fd
+
+    @property
+    def _older(self) -> Remains:
+        """Looked for once: a storage is opened after the claim of what it is opened for."""
+        if self._remains is None:
+            self._remains = Remains(self._root_fd)
+        return self._remains
 
     @property
     def _reader(self) -> Reader:

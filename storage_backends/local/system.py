@@ -29,6 +29,7 @@ fchmod = os.fchmod
 utime = os.utime
 chown = os.chown
 mkdir = os.mkdir
+rmdir = os.rmdir
 symlink = os.symlink
 readlink = os.readlink
 rename = os.rename

@@ -22,11 +22,11 @@ def describe(path: bytes, found: SFTPAttributes, *, target_bytes: int | None = N
     """Owners are left out: on another machine the numbers mean other people."""
     kind, mode, size = kind_of(found), (found.st_mode or 0) & 0o7777, found.st_size or 0
     mtime = found.st_mtime or 0
+    if PartialId.stands_for(path.removesuffix(b"/").rpartition(b"/")[2], kind):
+        kind = Kind.SPECIAL
     if kind is Kind.DIRECTORY:
         path = path if not path or path.endswith(b"/") else path + b"/"
         return FileInfo(path, kind, 0, mtime * SECOND_NS, f"{mode:o}", mode)
-    if PartialId.is_reserved(path.rpartition(b"/")[2]):
-        kind = Kind.SPECIAL
     size = size if target_bytes is None else target_bytes
     version = f"{size}.{mtime}.{mode:o}.{found.st_uid}.{found.st_gid}"
     return FileInfo(path, kind, size, mtime * SECOND_NS, version, mode)

@@ -7,14 +7,14 @@ id stands in one of our rows. What is somebody else's is shown and never touched
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from jobs.models import Task, Upload
 from jobs.sealing import unsealed
 from jobs.services import installation
 from jobs.states import FINAL
-from storage_backends.base import PARTIAL_PREFIX, PARTIAL_SUFFIX, FileInfo, PartialId, Storage, UploadToken
+from storage_backends.base import FileInfo, PartialId, Storage, UploadToken
 
 ROWS_AT_ONCE = 2000
 
@@ -66,11 +66,7 @@ def remove(storage: Storage, leftover: Leftover) -> None:
 
 def _parse(path: bytes) -> PartialId | None:
     """The partial that the last part of a path names."""
-    name = path.rpartition(b"/")[2]
-    words = name.removeprefix(PARTIAL_PREFIX).removesuffix(PARTIAL_SUFFIX).split(b"-")
-    if not PartialId.is_reserved(name) or len(words) != 3 or not words[2].isdigit():
-        return None
-    return PartialId(words[0].decode("ascii", "replace"), words[1].decode("ascii", "replace"), int(words[2]))
+    return PartialId.parse(path.rpartition(b"/")[2])
 
 
 def _named(found: list[FileInfo]) -> Iterator[Leftover]:
@@ -85,13 +81,20 @@ def _named(found: list[FileInfo]) -> Iterator[Leftover]:
 
 
 def _live_digests(ours: str, wanted: set[str]) -> set[str]:
-    """Those of `wanted` that belong to a task which was begun and is not final. Pages through such tasks."""
+    """Those of `wanted` that belong to a task which was begun and is not final, or to a directory above it. Pages
+    through such tasks."""
     tasks = Task.objects.exclude(status__in=FINAL).filter(epoch__gt=0).values_list("job_id", "path")
-    digests = (
-        PartialId.of(ours, str(job_id), bytes(path), 1).digest
-        for job_id, path in tasks.iterator(chunk_size=ROWS_AT_ONCE)
-    )
-    return wanted.intersection(digests)
+    pairs = ((str(job_id), bytes(path)) for job_id, path in tasks.iterator(chunk_size=ROWS_AT_ONCE))
+    return wanted.intersection(_digests(ours, pairs))
+
+
+def _digests(ours: str, tasks: Iterable[tuple[str, bytes]]) -> Iterator[str]:
+    last = None
+    for job_id, path in tasks:
+        yield PartialId.of(ours, job_id, path, 1).digest
+        if last != (last := path.rpartition(b"/")[0]):
+            for length in (at for at, byte in enumerate(last + b"/") if byte == ord("/")):
+                yield PartialId.of_directory(ours, last[:length], 1).digest
 
 
 def _by_id(found: list[FileInfo]) -> Iterator[Leftover]:

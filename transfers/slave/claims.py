@@ -106,7 +106,7 @@ def _claim_of(slave: Slave, job: Job) -> Batch | None:
     tasks = transitions.claim_files(
         slave,
         job.pk,
-        limit=max(fair, batches.LIGHT_FILES),
+        limit=max(fair, batches.LIGHT_FILES) + 1,  # what comes next says whether a directory ends
         choose=lambda rows: batches.next_batch(rows, fair=fair, most_bytes=most_bytes),
     )
     return Batch.of(job, tasks) if tasks else None

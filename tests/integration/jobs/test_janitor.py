@@ -1,8 +1,11 @@
 """Whose an unfinished upload at a service is: only rows of ours tell, and only what no task will finish is removed."""
 
+from contextlib import closing
+
 import pytest
 
 from jobs import transitions, uploads
+from jobs.services import installation
 from storage_backends.base import Attributes, PartialId
 from storage_backends.registry import open_storage
 from tests.servers import buckets
@@ -50,3 +53,25 @@ def test_of_uploads_at_a_service_only_ours_that_no_task_will_finish_are_removed(
             remove(s3, each)
     remove(s3, found[0])
     assert [each.path for each in s3.list_uploads()] == [b"live", b"strangers"]
+
+
+@pytest.mark.django_db
+def test_a_new_directory_that_a_killed_attempt_left_is_in_use_until_all_below_it_is_final(tmp_path):
+    job, slave = builders.new_job(), builders.new_slave()
+    task = builders.claim_one(slave, job, path=b"new/deep/file", size=4)
+    (tmp_path / "old").mkdir()
+    for folder in ("new", "old/newer"):
+        tree = PartialId.of_directory(installation().identifier, folder.encode(), 7).name
+        where = (tmp_path / folder).with_name(tree.decode())
+        where.mkdir()
+        (where / "file").write_bytes(b"data")
+    (tmp_path / PartialId.of_directory("ffffffff", b"new", 7).name.decode()).mkdir()
+    with closing(open_storage(f"file://{tmp_path}")) as storage:
+        found = {(each.path.count(b"/"), each.owner, each.size) for each in leftovers(storage)}
+        assert found == {(0, Owner.LIVE, 4), (1, Owner.NOBODY, 4), (0, Owner.STRANGER, 0)}
+        transitions.settle(slave, [builders.ending(task, "failed")])
+        for each in leftovers(storage):
+            if each.owner is Owner.NOBODY:
+                remove(storage, each)
+        assert [each.owner for each in leftovers(storage)] == [Owner.STRANGER]
+    assert not list((tmp_path / "old").iterdir())

@@ -200,6 +200,8 @@ def test_another_attempt_that_stages_nothing_removes_what_the_last_one_left_too(
 
 def test_what_older_attempts_left_is_looked_for_once_per_file(bench, monkeypatch):
     works, removed, real = some_files(bench), [], system.unlink
+    for work in works:
+        (bench.at_sink / work.path.decode()).parent.mkdir(exist_ok=True)
     monkeypatch.setattr(system, "unlink", lambda name, **more: removed.append(name) or real(name, **more))
     bench.run(*[work._replace(attempts=2, epoch=2) for work in works])
     assert len(removed) == len(works)

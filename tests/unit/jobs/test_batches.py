@@ -1,9 +1,21 @@
 """Waiting tasks are cut into batches in their order, nothing lost, none too large."""
 
+from typing import NamedTuple
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.batches import BATCH_BYTES, BATCH_FILES, BIG_FILE_BYTES, FILES_BY_ATTEMPTS, Waiting, cut, most_bytes
+from jobs.batches import (
+    BATCH_BYTES,
+    BATCH_FILES,
+    BIG_FILE_BYTES,
+    FILES_BY_ATTEMPTS,
+    Waiting,
+    cut,
+    most_bytes,
+    next_batch,
+)
 
 SIZES = st.one_of(st.integers(0, 100), st.integers(0, 2 * BIG_FILE_BYTES), st.integers(0, 1 << 45))
 
@@ -65,3 +77,30 @@ def test_a_batch_of_a_job_with_a_rate_is_what_it_may_send_in_a_second():
     assert most_bytes(None) == BATCH_BYTES == most_bytes(1 << 40) and most_bytes(1024) == 64 << 10
     files = [Waiting(number, 100_000, 0) for number in range(1, 31)]
     assert [len(batch) for batch in cut(files, most_bytes=most_bytes(1_000_000))] == [10, 10, 10]
+
+
+class Row(NamedTuple):
+    id: int
+    size: int
+    attempts: int
+    path: bytes
+
+
+def rows(*folders):
+    """One small file for each of these."""
+    return [Row(number, 100, 0, b"%s/%d" % (folder, number)) for number, folder in enumerate(folders)]
+
+
+@pytest.mark.parametrize(
+    ("folders", "count"),
+    [
+        ([b"a"] * 700 + [b"b"] * 200 + [b"c"] * 300, 900),
+        ([b"a"] * 700 + [b"b"] * 300 + [b"c"] * 200, 1000),
+        ([b"a"] * 400 + [b"b"] * 800, 1000),
+        ([b"a"] * 1200, 1000),
+        ([b"a"] * 700 + [b"a/b"] * 400, 700),
+        ([b"a"] * 600 + [b"b"] * 400, 1000),
+    ],
+)
+def test_a_batch_ends_with_a_directory_where_that_leaves_more_than_half_of_it(folders, count):
+    assert next_batch(rows(*folders), fair=1000) == list(range(count))

@@ -168,6 +168,8 @@ def test_a_directory_swapped_for_a_link_between_listing_and_entering_is_an_error
 def test_a_directory_swapped_for_a_link_while_directories_are_made_below_it_is_refused(
     storage, root, tmp_path, faults, resolver
 ):
+    outside = tmp_path / "outside"
+    outside.mkdir()
     (root / "d").mkdir()
     looks = []
 
@@ -175,14 +177,14 @@ def test_a_directory_swapped_for_a_link_while_directories_are_made_below_it_is_r
         if name == b"d":
             looks.append(name)
             if len(looks) == (2 if resolver == "walk" else 1):  # the walk looked once already and found "new" missing
-                (root / "d").rmdir()
-                (root / "d").symlink_to(tmp_path)
+                (root / "d").rename(root / "gone")
+                (root / "d").symlink_to(outside)
         return real(name, *args, **kwargs)
 
     faults.replace("open", swap_before)
     with pytest.raises(SymlinkRefused):
-        storage.write_file(b"d/new/f", b"data", Attributes(), WHO)
-    assert looks and not (tmp_path / "new").exists()
+        storage.write_file(b"d/new/below/f", b"data", Attributes(), WHO)
+    assert looks and not list(outside.iterdir())
 
 
 def test_no_write_and_no_read_escapes_while_a_directory_is_swapped_for_a_link(storage, root, tmp_path, resolver):

@@ -1,0 +1,163 @@
+"""What dead attempts left of the directories they were building (see `trees`), and removing it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+
+from storage_backends.base import PARTIAL_SUFFIX, Kind, ListError, PartialId
+from storage_backends.errors import KindConflict, NotFound, PartialBusy, SymlinkRefused
+from storage_backends.local import partials, system
+from storage_backends.local.beneath import READ_DIRECTORY, open_directory
+from storage_backends.local.failures import failure, show
+from storage_backends.local.listing import walk
+
+_ABSENT = (NotFound, KindConflict, SymlinkRefused)
+_NO_LOCK = (errno.EWOULDBLOCK, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EINVAL)
+"""Somebody has it, or there are none: over NFS a lock wants a descriptor that may write, and a directory's can't."""
+
+
+class Remains:
+    """Trees of other attempts below `root`, looked for once. Ask after the claim of what is asked about: a tree that
+    appears later is that of an attempt whose fence is still to come, and will say no."""
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._listings: dict[bytes, partials.Listing] = {}
+        self._held: dict[bytes, list[bytes]] = {}
+        """The trees of a directory that somebody still builds, or may."""
+
+    def discard(self, path: bytes, installation: str) -> int:
+        """No tree of another attempt holds `path` when this returns: what is still built loses this file, what nobody
+        holds is removed whole. Returns how many lost it. Raises StorageError."""
+        top, count = b"", 0
+        try:
+            for part in path.split(b"/")[:-1]:
+                top = _join(top, part)
+                held = self._trees(top, installation)
+                count += sum(self._take_out(tree + path[len(top) :]) for tree in held)
+        except _ABSENT:  # and so is everything below
+            return count
+        except OSError as error:
+            raise failure(error, path) from error
+        return count
+
+    def _trees(self, top: bytes, installation: str) -> list[bytes]:
+        found = self._held.get(top)
+        if found is None:
+            found = self._held[top] = self._find(top, PartialId.of_directory(installation, top, 0).stem)
+        return found
+
+    def _find(self, top: bytes, stem: bytes) -> list[bytes]:
+        above = top.rpartition(b"/")[0]
+        directory = open_directory(self._root, above)
+        try:
+            numbers = self._listings.setdefault(above, partials.Listing()).epochs(directory, stem)
+            names = [b"%s%d%s" % (stem, number, PARTIAL_SUFFIX) for number in numbers]
+            return [_join(above, name) for name in names if not remove_dead_tree(directory, name)]
+        finally:
+            os.close(directory)
+
+    def _take_out(self, path: bytes) -> bool:
+        folder, _, name = path.rpartition(b"/")
+        try:
+            directory = open_directory(self._root, folder)
+        except _ABSENT:
+            return False
+        try:
+            return partials.remove(directory, name)
+        finally:
+            os.close(directory)
+
+
+def lock_tree(directory: int, name: bytes) -> int:
+    """The descriptor that holds the lock of the tree `name`; -1 if it can't be had. Raises OSError."""
+    fd = system.open(name, READ_DIRECTORY, dir_fd=directory)
+    try:
+        system.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if partials.is_named(fd, directory, name):  # else somebody took it for a dead one before it was locked
+            return fd
+    except OSError as error:
+        if error.errno not in _NO_LOCK:
+            os.close(fd)
+            raise
+    os.close(fd)
+    return -1
+
+
+def remove_dead_tree(directory: int, name: bytes) -> bool:
+    """Whether the tree `name` is gone; not while somebody holds it. Raises OSError, StorageError."""
+    try:
+        lock = lock_tree(directory, name)
+        if lock < 0:
+            return False
+        try:
+            remove_tree(directory, name)
+        finally:
+            os.close(lock)
+    except FileNotFoundError:  # it was published, or removed
+        pass
+    return True
+
+
+def remove_tree(directory: int, name: bytes) -> None:
+    """With all that is in it, whoever holds it. Raises OSError, StorageError."""
+    root = system.open(name, READ_DIRECTORY, dir_fd=directory)
+    try:
+        _empty(root)
+    finally:
+        os.close(root)
+    system.rmdir(name, dir_fd=directory)
+
+
+def _empty(root: int) -> None:
+    folders = []
+    for chunk in walk(root):
+        for entry in chunk:
+            if isinstance(entry, ListError):
+                raise entry.error
+            if entry.kind is Kind.DIRECTORY:
+                folders.append(entry.path.rstrip(b"/"))
+            else:
+                _remove_below(root, entry.path)
+    for folder in reversed(folders):  # those below come after those above
+        _remove_below(root, folder, is_directory=True)
+
+
+def _remove_below(root: int, path: bytes, *, is_directory: bool = False) -> None:
+    folder, _, name = path.rpartition(b"/")
+    directory = open_directory(root, folder)
+    try:
+        (system.rmdir if is_directory else system.unlink)(name, dir_fd=directory)
+    finally:
+        os.close(directory)
+
+
+def remove_unless_busy(directory: int, name: bytes) -> bool:
+    """Remove the tree `name`, if it is one (else false); raises PartialBusy while somebody builds it, OSError."""
+    try:
+        os.close(system.open(name, READ_DIRECTORY, dir_fd=directory))
+    except NotADirectoryError:
+        return False
+    except FileNotFoundError:
+        return True
+    if not remove_dead_tree(directory, name):
+        raise PartialBusy(f"another process still builds {show(name)}; it is tried again later")
+    return True
+
+
+def held_bytes(root: int, path: bytes) -> int | None:
+    """What the files of the tree at `path` take; None if it is no tree. Raises StorageError."""
+    try:
+        directory = open_directory(root, path)
+    except KindConflict:
+        return None
+    try:
+        return sum(entry.size for chunk in walk(directory) for entry in chunk if not isinstance(entry, ListError))
+    finally:
+        os.close(directory)
+
+
+def _join(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name

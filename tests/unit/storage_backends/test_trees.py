@@ -1,0 +1,290 @@
+"""New directories are built under a partial's name and get their own in one rename, or their files do one by one."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from storage_backends.base import Attributes, FileInfo, Kind, PartialId
+from storage_backends.errors import KindConflict, NameCollision, NoSpace, PartialBusy, PreconditionFailed, UploadGone
+from storage_backends.local import LocalStorage, system
+from storage_backends.local.trees import MOST_TREES
+
+TIME = 1_600_000_000_123_456_789
+PLAIN = Attributes(mtime_ns=TIME, mode=0o640)
+PATHS = [b"d/e/one", b"d/three", b"d/two"]
+
+
+def who(number: int = 0, epoch: int = 1) -> PartialId:
+    return PartialId("0123abcd", f"{number:020x}", epoch)
+
+
+@pytest.fixture
+def other(root):
+    """Another worker."""
+    storage = LocalStorage(os.fsencode(root))
+    yield storage
+    storage.close()
+
+
+def staged(storage, paths=PATHS, *, data=b"data", epoch=1):
+    batch = storage.write_batch()
+    for number, path in enumerate(paths):
+        batch.stage(path, data, PLAIN, who(number, epoch))
+    batch.flush()
+    return batch
+
+
+def publish(batch, paths=PATHS):
+    results = batch.publish(paths)
+    batch.discard()
+    return results
+
+
+def files(root):
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
+
+
+def trees(root):
+    return [path for path in root.rglob("*") if PartialId.is_reserved(path.name.encode()) and path.is_dir()]
+
+
+def test_files_of_a_new_directory_are_published_by_one_rename(storage, root, faults):
+    batch = staged(storage)
+    [tree] = trees(root)
+    assert stat.S_IMODE(tree.stat().st_mode) == 0o700
+    assert [entry.kind for entry in storage.list_files()] == [Kind.SPECIAL]
+    calls = faults.trace("rename", "rename_new")
+    results = publish(batch)
+    assert calls == ["rename_new"] and files(root) == [os.fsdecode(path) for path in PATHS] and not trees(root)
+    for path in PATHS:
+        assert results[path] == storage.get_file_info(path)
+        assert (root / os.fsdecode(path)).read_bytes() == b"data"
+
+
+def test_what_is_built_is_durable_before_it_gets_its_name_which_is_durable_after(storage, faults):
+    calls = faults.trace("pwrite", "fsync", "syncfs", "rename_new")
+    publish(staged(storage))
+    assert calls == ["pwrite"] * 3 + ["fsync"] * 6 + ["rename_new", "fsync"]  # three files, d, d/e and the root
+    del calls[:]
+    many = [b"many/%d" % number for number in range(20)]
+    publish(staged(storage, many), many)
+    assert calls == ["pwrite"] * 20 + ["syncfs", "rename_new", "fsync"]
+
+
+def test_without_group_commit_every_directory_is_synced_by_itself(storage, faults, monkeypatch):
+    monkeypatch.setattr(system, "has_group_commit", lambda: False)
+    calls = faults.trace("fsync", "syncfs", "rename_new")
+    paths = [b"d%d/f" % number for number in range(6)]
+    publish(staged(storage, paths), paths)
+    assert calls == ["fsync"] * (6 + 7) + ["rename_new"] * 6 + ["fsync"]
+
+
+def test_links_and_files_in_directories_that_exist_go_with_them(storage, root):
+    (root / "old").mkdir()
+    batch = storage.write_batch()
+    batch.stage_symlink(b"d/link", b"target", PLAIN, who(1))
+    batch.stage(b"d/file", b"data", PLAIN, who(2))
+    batch.stage(b"old/file", b"data", PLAIN, who(3))
+    batch.flush()
+    results = publish(batch, [b"d/link", b"d/file", b"old/file"])
+    assert all(results[path] == storage.get_file_info(path) for path in results)
+    assert os.readlink(root / "d" / "link") == "target" and files(root) == ["d/file", "d/link", "old/file"]
+
+
+def test_where_another_worker_was_first_files_are_moved_one_by_one(storage, other, root, faults):
+    ours, theirs = staged(storage), staged(other, [b"d/four", b"d/e/five"])
+    assert len(trees(root)) == 2
+    publish(theirs, [b"d/four", b"d/e/five"])
+    calls = faults.trace("rename")
+    results = publish(ours)
+    assert calls == ["rename"] * 6 and all(isinstance(result, FileInfo) for result in results.values())
+    assert files(root) == ["d/e/five", "d/e/one", "d/four", "d/three", "d/two"] and not trees(root)
+
+
+def test_what_stands_in_the_way_of_a_new_directory_by_now_is_told_for_each_file(storage, root):
+    batch = staged(storage)
+    (root / "d").write_text("a file")
+    results = publish(batch)
+    assert all(isinstance(result, KindConflict) for result in results.values())
+    assert files(root) == ["d"] and not trees(root)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EXDEV])
+def test_a_file_system_that_can_t_rename_like_that_gets_files_one_by_one(storage, root, faults, number):
+    faults.fail("rename_new", number, times=9)
+    results = publish(staged(storage))
+    assert all(isinstance(result, FileInfo) for result in results.values())
+    assert files(root) == [os.fsdecode(path) for path in PATHS] and not trees(root)
+
+
+def test_where_there_are_no_locks_directories_are_made_where_they_belong(storage, root, faults):
+    faults.fail("flock", errno.ENOLCK, times=9)
+    batch = staged(storage)
+    assert not trees(root) and (root / "d" / "e").is_dir()
+    assert all(isinstance(result, FileInfo) for result in publish(batch).values())
+
+
+def test_so_many_trees_are_built_at_once_and_no_more(storage, root):
+    paths = [b"d%03d/f" % number for number in range(MOST_TREES + 5)]
+    batch = staged(storage, paths)
+    assert len(trees(root)) == MOST_TREES and len(list(root.glob("d*"))) == 5
+    assert all(isinstance(result, FileInfo) for result in publish(batch, paths).values())
+    assert len(files(root)) == len(paths) and not trees(root)
+
+
+# ── only what is ours, and all of it ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_not_wanted_is_not_published_with_the_others(storage, root, faults, fails):
+    batch = staged(storage)
+    if fails:
+        faults.fail("unlink", errno.EIO)
+    results = publish(batch, [b"d/e/one", b"d/two"])
+    assert set(results) == {b"d/e/one", b"d/two"}
+    assert files(root) == ["d/e/one", "d/two"] and not trees(root)
+
+
+def test_what_could_not_be_written_and_not_be_removed_is_not_published_with_the_others(storage, root, faults):
+    batch = storage.write_batch()
+    batch.stage(b"d/one", b"data", PLAIN, who(1))
+    faults.fail("pwrite", errno.ENOSPC)
+    faults.fail("unlink", errno.EIO)
+    with pytest.raises(NoSpace):
+        batch.stage(b"d/two", b"data", PLAIN, who(2))
+    batch.flush()
+    publish(batch, [b"d/one"])
+    assert files(root) == ["d/one"] and not trees(root)
+
+
+def test_what_somebody_else_put_there_is_not_published(storage, root):
+    batch = staged(storage)
+    [tree] = trees(root)
+    (tree / "e" / "stranger").write_text("who?")
+    publish(batch)
+    assert files(root) == [os.fsdecode(path) for path in PATHS]
+
+
+def test_a_file_edited_while_it_waits_is_told_and_the_others_are_not_blamed(storage, root):
+    batch = staged(storage)
+    [tree] = trees(root)
+    (tree / "three").write_bytes(b"edited")
+    results = publish(batch)
+    assert isinstance(results.pop(b"d/three"), PreconditionFailed)
+    assert all(isinstance(result, FileInfo) for result in results.values())
+
+
+def test_files_whose_times_were_written_late_are_known_as_they_are(storage, root):
+    batch = staged(storage)
+    [tree] = trees(root)
+    for path in tree.rglob("*"):
+        path.chmod(0o700)
+    results = publish(batch)
+    assert all(results[path] == storage.get_file_info(path) for path in PATHS)
+
+
+@pytest.mark.parametrize("attributes", [Attributes(TIME, 0o666), Attributes(TIME, 0o640, 12345, 12345)])
+def test_files_that_get_mode_or_owner_at_the_end_are_known_as_they_are(storage, faults, attributes):
+    batch, paths = storage.write_batch(), [b"d/%d" % number for number in range(50)]
+    for number, path in enumerate(paths):
+        batch.stage(path, b"data", attributes, who(number))
+    batch.flush()
+    looks = faults.trace("stat")
+    results = publish(batch, paths)
+    assert len(looks) < 10
+    assert all(results[path] == storage.get_file_info(path) for path in paths)
+
+
+def test_two_names_that_are_one_for_the_file_system_are_told(storage, root, faults):
+    batch = storage.write_batch()
+    batch.stage(b"d/one", b"data", PLAIN, who(1))
+    faults.replace("open", lambda real, name, *more, **where: real({b"ONE": b"one"}.get(name, name), *more, **where))
+    with pytest.raises(NameCollision, match="d/ONE"):
+        batch.stage(b"d/ONE", b"other", PLAIN, who(2))
+    batch.flush()
+    publish(batch, [b"d/one"])
+    assert (root / "d" / "one").read_bytes() == b"data"
+
+
+# ── taking over ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_a_younger_attempt_took_is_not_published_by_the_older_one(storage, other, root):
+    zombie = staged(storage, data=b"old!")
+    younger = staged(other, [b"d/two"], data=b"new!", epoch=2)
+    results = publish(zombie)
+    assert isinstance(results[b"d/two"], UploadGone) and isinstance(results[b"d/three"], FileInfo)
+    assert isinstance(publish(younger, [b"d/two"])[b"d/two"], FileInfo)
+    assert (root / "d" / "two").read_bytes() == b"new!" and len(files(root)) == 3 and not trees(root)
+
+
+def test_a_zombie_that_wakes_up_after_a_younger_attempt_published_changes_nothing_of_it(storage, other, root):
+    zombie = staged(storage, data=b"old!")
+    publish(staged(other, [b"d/two"], data=b"new!", epoch=2), [b"d/two"])
+    assert isinstance(publish(zombie)[b"d/two"], UploadGone)
+    assert (root / "d" / "two").read_bytes() == b"new!" and not trees(root)
+
+
+@pytest.mark.parametrize("way", ["batch", "discard", "upload"])
+def test_what_a_killed_attempt_was_building_is_removed_by_the_next_one(storage, root, way):
+    pid = os.fork()
+    if pid == 0:
+        staged(LocalStorage(os.fsencode(root)))
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert len(trees(root)) == 1
+    if way == "batch":
+        publish(staged(storage, [b"d/e/one"], epoch=2), [b"d/e/one"])
+    elif way == "discard":
+        storage.discard_partials(b"d/e/one", who(0, 2))
+    else:
+        token = storage.begin_upload(b"d/e/one", size=4, attributes=PLAIN, source_version="v", partial=who(0, 2))
+        storage.resume_upload(token, who(0, 2)).close()
+    assert not trees(root) and not (root / "d" / "three").exists()
+
+
+def test_what_a_living_neighbour_builds_is_left_to_it(storage, other, root):
+    neighbour = staged(storage)
+    assert other.discard_partials(b"d/four", who(9, 2)) == 0
+    assert other.discard_partials(b"d/two", who(2, 2)) == 1
+    assert len(trees(root)) == 1
+    assert isinstance(publish(neighbour)[b"d/three"], FileInfo)
+
+
+def test_a_tree_taken_for_a_dead_one_before_it_was_locked_is_given_up(storage, root, faults):
+    def removed_first(real, fd, how):
+        [tree] = trees(root)
+        tree.rmdir()
+        return real(fd, how)
+
+    faults.replace("flock", removed_first)
+    batch = staged(storage, [b"d/f"])
+    assert not trees(root) and (root / "d").is_dir()
+    assert isinstance(publish(batch, [b"d/f"])[b"d/f"], FileInfo)
+
+
+# ── the janitor's view ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_tree_is_one_unfinished_upload_of_the_size_of_its_files(storage, other, root):
+    batch = staged(storage)
+    [upload] = other.list_uploads()
+    assert upload.size == 12 and PartialId.parse(upload.path)
+    with pytest.raises(PartialBusy):
+        other.delete_file(upload.path)
+    batch._trees._folders.close()
+    for top in list(batch._trees._building):
+        batch._trees._end(top)
+    other.delete_file(upload.path)
+    other.delete_file(upload.path)
+    assert not trees(root)
+
+
+def test_a_deep_tree_is_removed_without_recursion(storage, root):
+    path = b"/".join([b"d"] * 1500)
+    batch = storage.write_batch()
+    batch.stage(path, b"data", PLAIN, who())
+    batch.discard()
+    assert not list(root.iterdir())
