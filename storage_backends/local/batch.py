@@ -206,10 +206,10 @@ class LocalBatch(WriteBatch):
 
     def _give_name(self, path: bytes, staged: Staged, published: dict[bytes, bytes]) -> tuple[bytes, int]:
         """The directory that has a new entry by it, and the descriptor of its folder."""
-        top = staged.place.top
-        if top in published:
-            return published[top], self._open(staged.folder, None)
-        if top is not None:
+        place = staged.place
+        if place.folder in published:
+            return published[place.folder], self._open(staged.folder, None)
+        if place.top is not None:
             self._move_in(path, staged)
         return staged.folder, self._rename(path, staged)
 

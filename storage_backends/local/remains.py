@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 
 from storage_backends.base import PARTIAL_SUFFIX, Kind, ListError, PartialId
 from storage_backends.errors import KindConflict, NotFound, PartialBusy, SymlinkRefused
@@ -14,8 +15,8 @@ from storage_backends.local.failures import failure, show
 from storage_backends.local.listing import walk
 
 _ABSENT = (NotFound, KindConflict, SymlinkRefused)
-_NO_LOCK = (errno.EWOULDBLOCK, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EINVAL)
-"""Somebody has it, or there are none: over NFS a lock wants a descriptor that may write, and a directory's can't."""
+_NO_LOCK = (errno.EWOULDBLOCK, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+"""Somebody has it, or this file system has none."""
 
 
 class Remains:
@@ -27,12 +28,14 @@ class Remains:
         self._listings: dict[bytes, partials.Listing] = {}
         self._held: dict[bytes, list[bytes]] = {}
         """The trees of a directory that somebody still builds, or may."""
+        self._are_locks_known = False
 
     def discard(self, path: bytes, installation: str) -> int:
         """No tree of another attempt holds `path` when this returns: what is still built loses this file, what nobody
         holds is removed whole. Returns how many lost it. Raises StorageError."""
         top, count = b"", 0
         try:
+            self._remove_dead_locks(installation)
             for part in path.split(b"/")[:-1]:
                 top = _join(top, part)
                 held = self._trees(top, installation)
@@ -55,9 +58,17 @@ class Remains:
         try:
             numbers = self._listings.setdefault(above, partials.Listing()).epochs(directory, stem)
             names = [b"%s%d%s" % (stem, number, PARTIAL_SUFFIX) for number in numbers]
-            return [_join(above, name) for name in names if not remove_dead_tree(directory, name)]
+            return [_join(above, name) for name in names if not remove_dead_tree(self._root, directory, name)]
         finally:
             os.close(directory)
+
+    def _remove_dead_locks(self, installation: str) -> None:
+        """Of those who did not come to build anything."""
+        if not self._are_locks_known:
+            listing = self._listings.setdefault(b"", partials.Listing())
+            for number in listing.epochs(self._root, lock_of(installation, 0).stem):
+                is_held(self._root, lock_of(installation, number))
+            self._are_locks_known = True
 
     def _take_out(self, path: bytes) -> bool:
         folder, _, name = path.rpartition(b"/")
@@ -71,33 +82,60 @@ class Remains:
             os.close(directory)
 
 
-def lock_tree(directory: int, name: bytes) -> int:
-    """The descriptor that holds the lock of the tree `name`; -1 if it can't be had. Raises OSError."""
-    fd = system.open(name, READ_DIRECTORY, dir_fd=directory)
+def lock_of(installation: str, number: int) -> PartialId:
+    """The file in the root that whoever builds the trees of this number keeps locked."""
+    return PartialId.of_directory(installation, b"", number)
+
+
+def lock(root: int, partial: PartialId) -> int:
+    """Make and lock that file; the descriptor that holds it, or -1 where there are no locks or it was taken for a dead
+    one's before it was locked. Raises OSError."""
+    fd = system.open(partial.name, partials.CREATE, 0o600, dir_fd=root)
     try:
-        system.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if partials.is_named(fd, directory, name):  # else somebody took it for a dead one before it was locked
-            return fd
-    except OSError as error:
-        if error.errno not in _NO_LOCK:
-            os.close(fd)
-            raise
+        if _try_lock(fd):
+            if partials.is_named(fd, root, partial.name):
+                return fd
+        else:
+            partials.remove(root, partial.name)
+    except BaseException:
+        os.close(fd)
+        raise
     os.close(fd)
     return -1
 
 
-def remove_dead_tree(directory: int, name: bytes) -> bool:
-    """Whether the tree `name` is gone; not while somebody holds it. Raises OSError, StorageError."""
+def is_held(root: int, partial: PartialId) -> bool:
+    """Whether somebody may still build the trees of this lock. That of a dead one is removed. Raises OSError."""
     try:
-        lock = lock_tree(directory, name)
-        if lock < 0:
-            return False
-        try:
-            remove_tree(directory, name)
-        finally:
-            os.close(lock)
-    except FileNotFoundError:  # it was published, or removed
-        pass
+        fd = system.open(partial.name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
+    except FileNotFoundError:
+        return False
+    try:
+        if not _try_lock(fd):
+            return True
+        partials.remove(root, partial.name)
+        return False
+    finally:
+        os.close(fd)
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        system.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCK:
+            raise
+        return False
+    return True
+
+
+def remove_dead_tree(root: int, directory: int, name: bytes) -> bool:
+    """Whether the tree `name` in `directory` is gone; not while somebody may build it. Raises OSError, StorageError."""
+    partial = PartialId.parse(name)
+    if partial is None or is_held(root, lock_of(partial.installation, partial.epoch)):
+        return False
+    with suppress(FileNotFoundError, NotFound):  # it was published, or somebody else removes it too
+        remove_tree(directory, name)
     return True
 
 
@@ -134,7 +172,7 @@ def _remove_below(root: int, path: bytes, *, is_directory: bool = False) -> None
         os.close(directory)
 
 
-def remove_unless_busy(directory: int, name: bytes) -> bool:
+def remove_unless_busy(root: int, directory: int, name: bytes) -> bool:
     """Remove the tree `name`, if it is one (else false); raises PartialBusy while somebody builds it, OSError."""
     try:
         os.close(system.open(name, READ_DIRECTORY, dir_fd=directory))
@@ -142,7 +180,7 @@ def remove_unless_busy(directory: int, name: bytes) -> bool:
         return False
     except FileNotFoundError:
         return True
-    if not remove_dead_tree(directory, name):
+    if not remove_dead_tree(root, directory, name):
         raise PartialBusy(f"another process still builds {show(name)}; it is tried again later")
     return True
 

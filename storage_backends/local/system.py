@@ -39,13 +39,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1
 
 
-def rename_new(name: bytes, target: bytes, *, dir_fd: int) -> None:
-    """Rename within a directory where `target` means nothing yet, in one step with looking; FileExistsError, OSError.
+def rename_new(name: bytes, target: bytes, *, dir_fd: int, target_fd: int | None = None) -> None:
+    """Rename, within a directory or into `target_fd`, where `target` means nothing yet, in one step with looking;
+    FileExistsError, OSError.
 
     EINVAL or ENOSYS where the file system, or the C library, can't."""
     if not hasattr(_libc, "renameat2"):
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if _libc.renameat2(dir_fd, name, dir_fd, target, _RENAME_NOREPLACE) != 0:
+    to = dir_fd if target_fd is None else target_fd
+    if _libc.renameat2(dir_fd, name, to, target, _RENAME_NOREPLACE) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 

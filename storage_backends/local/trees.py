@@ -7,14 +7,15 @@ One rename instead of one for every file, and every file is written under the na
 
 Where another worker was first with it, its files are moved there one by one (`LocalBatch`). The fences are those of
 every partial: whoever takes a task over removes its file from the trees of older attempts, so that they have nothing of
-it to publish. A tree is locked by who builds it; one that nobody holds is left of a dead attempt, and removed whole.
+it to publish. Who builds keeps a file in the root locked, of the same number; trees whose lock nobody holds are left of
+a dead attempt, and removed whole.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -24,11 +25,8 @@ from storage_backends.local import system
 from storage_backends.local.beneath import READ_DIRECTORY, open_beneath
 from storage_backends.local.failures import failure
 from storage_backends.local.folders import Folders
-from storage_backends.local.remains import lock_tree, remove_tree
+from storage_backends.local.remains import lock, lock_of, remove_tree
 from storage_backends.local.spelling import folds_case
-
-MOST_TREES = 64
-"""Built at once by a batch: each lock takes a descriptor. Further directories are made where they belong."""
 
 
 class Place(NamedTuple):
@@ -43,7 +41,12 @@ class _Tree(NamedTuple):
     above: bytes
     name: bytes
     hidden: bytes
-    lock: int
+
+
+class _Content(NamedTuple):
+    names: set[bytes]
+    folders: set[bytes]
+    """Those of the names that are directories."""
 
 
 class Trees:
@@ -53,6 +56,10 @@ class Trees:
         self._root, self._folders = root, folders
         self._building: dict[bytes, _Tree] = {}
         self._places: dict[bytes, Place] = {}
+        self._folding: dict[bytes, bool] = {}
+        self._number, self._lock = secrets.randbits(63), -1
+        self._lock_name = b""
+        self._is_possible = True
 
     def place(self, folder: bytes, installation: str, mode: int) -> Place:
         """Files of `folder` go there if it exists; else where the tree is built that it belongs to."""
@@ -62,34 +69,53 @@ class Trees:
         return found
 
     def publish(self, staged: Iterable[tuple[Place, bytes]]) -> dict[bytes, bytes]:
-        """Give the trees their names; those that got it, with their parents. One that holds anything else than these
-        names does not, nor one whose directory somebody else has made."""
-        expected = self._expected(staged)
-        published = {}
-        for top, tree in list(self._building.items()):
-            with suppress(OSError, StorageError):  # then its files are moved one by one, and each says what is wrong
-                if not all(self._holds(folder, names) for folder, names in expected[top].items()):
-                    continue
-                system.rename_new(tree.hidden, tree.name, dir_fd=self._folders.get(tree.above, None))
-                self._folders.changed(tree.above)
-                published[top] = tree.above
-                self._end(top)
+        """Give the trees their names, or what they hold where somebody else has made such a directory. Returns the
+        places that have real names now, each with the directory that got a new entry by it. One that holds anything
+        else than these names is left."""
+        contents = self._contents(staged)
+        published: dict[bytes, bytes] = {}
+        waiting = [(self._hidden(top), top) for top in self._building]
+        while waiting:
+            hidden, real = waiting.pop()
+            below = _below(contents, hidden)
+            try:
+                if all(self._holds(folder, contents[folder].names) for folder in below):
+                    self._give_name(hidden, real)
+                    published |= dict.fromkeys(below, real.rpartition(b"/")[0])
+            except FileExistsError:
+                waiting += [(hidden + b"/" + name, real + b"/" + name) for name in contents[hidden].folders]
+            except (OSError, StorageError):
+                continue  # its files are moved one by one, and each says what is wrong
+        self._building = {top: tree for top, tree in self._building.items() if self._hidden(top) not in published}
+        self._places = {folder: place for folder, place in self._places.items() if place.folder not in published}
         return published
 
-    def _expected(self, staged: Iterable[tuple[Place, bytes]]) -> dict[bytes, dict[bytes, set[bytes]]]:
-        """By tree, and by directory in it."""
-        expected: dict[bytes, dict[bytes, set[bytes]]] = {top: {} for top in self._building}
+    def _give_name(self, hidden: bytes, real: bytes) -> None:
+        (from_folder, _, old), (to_folder, _, new) = hidden.rpartition(b"/"), real.rpartition(b"/")
+        tree = os.dup(self._folders.get(from_folder, None))
+        try:
+            target = self._folders.get(to_folder, None)
+            system.rename_new(old, new, dir_fd=tree, target_fd=target)
+        finally:
+            os.close(tree)
+        self._folders.changed(to_folder)
+
+    def _contents(self, staged: Iterable[tuple[Place, bytes]]) -> dict[bytes, _Content]:
+        """What each directory that was made here has to hold."""
+        contents: dict[bytes, _Content] = {}
         for folder, top in self._places.values():
             if top is not None:
                 root = self._hidden(top)
-                expected[top].setdefault(folder, set())
+                contents.setdefault(folder, _Content(set(), set()))
                 while folder != root:
                     folder, _, name = folder.rpartition(b"/")
-                    expected[top].setdefault(folder, set()).add(name)
+                    content = contents.setdefault(folder, _Content(set(), set()))
+                    content.names.add(name)
+                    content.folders.add(name)
         for place, name in staged:
             if place.top is not None:
-                expected[place.top][place.folder].add(name)
-        return expected
+                contents[place.folder].names.add(name)
+        return contents
 
     def _holds(self, folder: bytes, names: set[bytes]) -> bool:
         directory_fd = self._folders.get(folder, None)
@@ -101,10 +127,15 @@ class Trees:
 
     def remove(self) -> None:
         """What was not published. What can't be removed is left to the janitor."""
-        for top, tree in list(self._building.items()):
+        for tree in self._building.values():
             with suppress(OSError, StorageError):
                 remove_tree(self._folders.get(tree.above, None), tree.hidden)
-            self._end(top)
+        self._building, self._places = {}, {}
+        if self._lock >= 0:
+            with suppress(OSError):
+                system.unlink(self._lock_name, dir_fd=self._root)
+            os.close(self._lock)
+            self._lock = -1
 
     def _find(self, folder: bytes, installation: str, mode: int) -> Place:
         top = self._missing(folder)
@@ -119,18 +150,17 @@ class Trees:
         return Place(hidden, top)
 
     def _missing(self, folder: bytes) -> bytes | None:
-        """The topmost directory on the way to `folder` that does not exist or is being built."""
-        if self._exists(folder):
-            return None
-        top = b""
-        for part in folder.split(b"/"):
-            top = top + b"/" + part if top else part
-            if top in self._building or not self._exists(top):
-                return top
-        return None
+        """The topmost directory on the way to `folder` that does not exist, or is being built."""
+        top = None
+        while folder and not self._exists(folder):
+            top, folder = folder, folder.rpartition(b"/")[0]
+        return top
 
     def _exists(self, folder: bytes) -> bool:
         """Also true where something else is in the way: whoever works there says what."""
+        known = self._places.get(folder)
+        if known is not None:
+            return known.top is None
         try:
             os.close(open_beneath(self._root, folder, READ_DIRECTORY))
         except FileNotFoundError:
@@ -141,25 +171,42 @@ class Trees:
 
     def _begin(self, top: bytes, installation: str, mode: int) -> _Tree | None:
         """None where the tree would not become what a directory made in place would be, or not be safe."""
-        if len(self._building) >= MOST_TREES:
-            return None
         above, _, name = top.rpartition(b"/")
         directory = self._folders.get(above, mode)
-        hidden = PartialId.of_directory(installation, top, secrets.randbits(63)).name
+        hidden = PartialId.of_directory(installation, top, self._number).name
+        if not self._is_locked(installation):
+            return None
         try:
             system.mkdir(hidden, mode, dir_fd=directory)
-            lock = -1 if folds_case(directory, hidden) else lock_tree(directory, hidden)
-            if lock < 0:
+            if self._folds_case(above, directory, hidden):
                 system.rmdir(hidden, dir_fd=directory)
                 return None
-        except FileNotFoundError:  # taken for a dead one before it was locked
-            return None
         except OSError as error:
             raise failure(error, top) from error
         self._folders.changed(above)
-        self._building[top] = _Tree(above, name, hidden, lock)
+        self._building[top] = _Tree(above, name, hidden)
         return self._building[top]
 
-    def _end(self, top: bytes) -> None:
-        os.close(self._building.pop(top).lock)
-        self._places = {folder: place for folder, place in self._places.items() if place.top != top}
+    def _is_locked(self, installation: str) -> bool:
+        """Asked once, before anything is built."""
+        if self._lock < 0 and self._is_possible:
+            partial = lock_of(installation, self._number)
+            self._lock_name = partial.name
+            with suppress(OSError):  # then nothing is built, and who makes directories in place says what is wrong
+                self._lock = lock(self._root, partial)
+            self._is_possible = self._lock >= 0
+        return self._lock >= 0
+
+    def _folds_case(self, above: bytes, directory: int, hidden: bytes) -> bool:
+        """Asked once for each directory in which trees are built."""
+        if above not in self._folding:
+            self._folding[above] = folds_case(directory, hidden)
+        return self._folding[above]
+
+
+def _below(contents: Mapping[bytes, _Content], folder: bytes) -> list[bytes]:
+    """The directory and all in it."""
+    found = [folder]
+    for each in found:
+        found += [each + b"/" + name for name in contents[each].folders]
+    return found

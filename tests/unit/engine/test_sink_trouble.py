@@ -65,8 +65,9 @@ def fold(monkeypatch, same):
     def rename(name, target, *, src_dir_fd=None, dst_dir_fd=None):
         real["rename"](name, spelled(target, dst_dir_fd), src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
-    def rename_new(name, target, *, dir_fd):
-        real["rename_new"](name, spelled(target, dir_fd), dir_fd=dir_fd)
+    def rename_new(name, target, *, dir_fd, target_fd=None):
+        where = dir_fd if target_fd is None else target_fd
+        real["rename_new"](name, spelled(target, where), dir_fd=dir_fd, target_fd=where)
 
     def mkdir(name, mode, *, dir_fd):
         real["mkdir"](spelled(name, dir_fd), mode, dir_fd=dir_fd)

@@ -9,7 +9,7 @@ import pytest
 from storage_backends.base import Attributes, FileInfo, Kind, PartialId
 from storage_backends.errors import KindConflict, NameCollision, NoSpace, PartialBusy, PreconditionFailed, UploadGone
 from storage_backends.local import LocalStorage, system
-from storage_backends.local.trees import MOST_TREES
+from storage_backends.local.remains import lock_of
 
 TIME = 1_600_000_000_123_456_789
 PLAIN = Attributes(mtime_ns=TIME, mode=0o640)
@@ -54,7 +54,7 @@ def test_files_of_a_new_directory_are_published_by_one_rename(storage, root, fau
     batch = staged(storage)
     [tree] = trees(root)
     assert stat.S_IMODE(tree.stat().st_mode) == 0o700
-    assert [entry.kind for entry in storage.list_files()] == [Kind.SPECIAL]
+    assert [entry.kind for entry in storage.list_files()] == [Kind.SPECIAL] * 2  # the lock besides
     calls = faults.trace("rename", "rename_new")
     results = publish(batch)
     assert calls == ["rename_new"] and files(root) == [os.fsdecode(path) for path in PATHS] and not trees(root)
@@ -93,14 +93,28 @@ def test_links_and_files_in_directories_that_exist_go_with_them(storage, root):
     assert os.readlink(root / "d" / "link") == "target" and files(root) == ["d/file", "d/link", "old/file"]
 
 
-def test_where_another_worker_was_first_files_are_moved_one_by_one(storage, other, root, faults):
-    ours, theirs = staged(storage), staged(other, [b"d/four", b"d/e/five"])
+def test_where_another_worker_was_first_what_it_lacks_is_renamed_and_the_rest_moved(storage, other, root, faults):
+    paths = [*PATHS, b"d/new/six", b"d/new/deep/seven"]
+    ours, theirs = staged(storage, paths), staged(other, [b"d/four", b"d/e/five"])
     assert len(trees(root)) == 2
     publish(theirs, [b"d/four", b"d/e/five"])
-    calls = faults.trace("rename")
-    results = publish(ours)
-    assert calls == ["rename"] * 6 and all(isinstance(result, FileInfo) for result in results.values())
-    assert files(root) == ["d/e/five", "d/e/one", "d/four", "d/three", "d/two"] and not trees(root)
+    calls = faults.trace("rename", "rename_new", "fsync")
+    results = publish(ours, paths)
+    assert calls == ["rename_new"] * 3 + ["rename"] * 6 + ["fsync"] * 2  # not d, not d/e, but d/new; then d and d/e
+    assert all(results[path] == storage.get_file_info(path) for path in paths)
+    assert len(files(root)) == 7 and not trees(root)
+
+
+def test_a_batch_goes_on_after_it_published_the_half_of_a_tree(storage, root):
+    batch = staged(storage, [b"d/one", b"d/e/two"])
+    (root / "d").mkdir()
+    assert len(batch.publish([b"d/one", b"d/e/two"])) == 2
+    batch.stage(b"d/three", b"data", PLAIN, who(3))
+    batch.stage(b"d/e/four", b"data", PLAIN, who(4))
+    batch.flush()
+    results = publish(batch, [b"d/three", b"d/e/four"])
+    assert all(isinstance(result, FileInfo) for result in results.values())
+    assert files(root) == ["d/e/four", "d/e/two", "d/one", "d/three"] and not trees(root)
 
 
 def test_what_stands_in_the_way_of_a_new_directory_by_now_is_told_for_each_file(storage, root):
@@ -126,12 +140,14 @@ def test_where_there_are_no_locks_directories_are_made_where_they_belong(storage
     assert all(isinstance(result, FileInfo) for result in publish(batch).values())
 
 
-def test_so_many_trees_are_built_at_once_and_no_more(storage, root):
-    paths = [b"d%03d/f" % number for number in range(MOST_TREES + 5)]
+def test_however_many_trees_are_built_few_descriptors_are_held(storage, root):
+    storage.probe()
+    paths, before = [b"d%03d/f" % number for number in range(200)], len(os.listdir("/proc/self/fd"))
     batch = staged(storage, paths)
-    assert len(trees(root)) == MOST_TREES and len(list(root.glob("d*"))) == 5
+    assert len(trees(root)) == 200 and len(os.listdir("/proc/self/fd")) - before < 50
     assert all(isinstance(result, FileInfo) for result in publish(batch, paths).values())
     assert len(files(root)) == len(paths) and not trees(root)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 # ── only what is ours, and all of it ───────────────────────────────────────────────────────────────────────────
@@ -253,10 +269,10 @@ def test_what_a_living_neighbour_builds_is_left_to_it(storage, other, root):
     assert isinstance(publish(neighbour)[b"d/three"], FileInfo)
 
 
-def test_a_tree_taken_for_a_dead_one_before_it_was_locked_is_given_up(storage, root, faults):
+def test_a_lock_taken_for_a_dead_one_s_before_it_was_held_is_given_up(storage, root, faults):
     def removed_first(real, fd, how):
-        [tree] = trees(root)
-        tree.rmdir()
+        [lock] = root.iterdir()
+        lock.unlink()
         return real(fd, how)
 
     faults.replace("flock", removed_first)
@@ -265,21 +281,31 @@ def test_a_tree_taken_for_a_dead_one_before_it_was_locked_is_given_up(storage, r
     assert isinstance(publish(batch, [b"d/f"])[b"d/f"], FileInfo)
 
 
+def test_the_lock_of_one_that_was_killed_before_it_built_anything_is_removed(storage, root):
+    left = root / os.fsdecode(lock_of("0123abcd", 5).name)
+    strangers = root / os.fsdecode(lock_of("ffffffff", 5).name)
+    left.touch()
+    strangers.touch()
+    storage.discard_partials(b"d/e/one", who(0, 2))
+    assert not left.exists() and strangers.exists()
+
+
 # ── the janitor's view ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_tree_is_one_unfinished_upload_of_the_size_of_its_files(storage, other, root):
     batch = staged(storage)
-    [upload] = other.list_uploads()
-    assert upload.size == 12 and PartialId.parse(upload.path)
-    with pytest.raises(PartialBusy):
-        other.delete_file(upload.path)
-    batch._trees._folders.close()
-    for top in list(batch._trees._building):
-        batch._trees._end(top)
-    other.delete_file(upload.path)
-    other.delete_file(upload.path)
-    assert not trees(root)
+    uploads = {upload.size: upload.path for upload in other.list_uploads()}
+    assert set(uploads) == {0, 12}
+    for path in uploads.values():
+        with pytest.raises(PartialBusy):
+            other.delete_file(path)
+    os.close(batch._trees._lock)  # as the kernel does for a killed process
+    batch._trees._lock = -1
+    for path in uploads.values():
+        other.delete_file(path)
+        other.delete_file(path)
+    assert not list(root.iterdir())
 
 
 def test_a_deep_tree_is_removed_without_recursion(storage, root):
