@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from storage_backends.base import PartialId
-from storage_backends.errors import StorageError
+from storage_backends.errors import NotFound, StorageError
 from storage_backends.local import system
 from storage_backends.local.beneath import READ_DIRECTORY, open_beneath
 from storage_backends.local.failures import failure
@@ -126,16 +126,23 @@ class Trees:
         return tree.above + b"/" + tree.hidden if tree.above else tree.hidden
 
     def remove(self) -> None:
-        """What was not published. What can't be removed is left to the janitor."""
-        for tree in self._building.values():
+        """What was not published, and the lock. What can't be removed at the second try is left to the janitor."""
+        for _ in range(2):
             with suppress(OSError, StorageError):
-                remove_tree(self._folders.get(tree.above, None), tree.hidden)
+                self._remove()
+                break
         self._building, self._places = {}, {}
         if self._lock >= 0:
-            with suppress(OSError):
-                system.unlink(self._lock_name, dir_fd=self._root)
             os.close(self._lock)
             self._lock = -1
+
+    def _remove(self) -> None:
+        for top, tree in list(self._building.items()):
+            with suppress(FileNotFoundError, NotFound):
+                remove_tree(self._folders.get(tree.above, None), tree.hidden)
+            del self._building[top]
+        if self._lock >= 0:
+            system.unlink(self._lock_name, dir_fd=self._root)
 
     def _find(self, folder: bytes, installation: str, mode: int) -> Place:
         top = self._missing(folder)

@@ -290,6 +290,14 @@ def test_the_lock_of_one_that_was_killed_before_it_built_anything_is_removed(sto
     assert not left.exists() and strangers.exists()
 
 
+@pytest.mark.parametrize("call", ["unlink", "rmdir"])
+def test_what_can_t_be_removed_at_once_is_tried_again(storage, root, faults, call):
+    batch = staged(storage)
+    faults.fail(call, errno.ENOSPC)
+    batch.discard()
+    assert not list(root.iterdir())
+
+
 # ── the janitor's view ─────────────────────────────────────────────────────────────────────────────────────────
 
 
