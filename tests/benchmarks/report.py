@@ -29,7 +29,7 @@ TITLES = {
     **{
         f"{kind}-{what}-{way}": f"s: {name}, {text} {way}"
         for kind, name in {"s3": "S3", "gcs": "Google Cloud Storage", "azure": "Azure Blob", "sftp": "SFTP"}.items()
-        for what, text in {"small": "2,000 files of 4 KiB (Google: 200)", "big": "one file of 512 MiB"}.items()
+        for what, text in {"small": "2,000 files of 4 KiB", "big": "one file of 512 MiB"}.items()
         for way in ("up", "down")
     },
 }

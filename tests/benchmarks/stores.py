@@ -31,8 +31,6 @@ from tests.support.gcs import new_bucket
 KEY, SECRET = "AKIDEXAMPLE1", "SECRETEXAMPLE1"
 BUCKET = "bench"
 TREES = {"small": "s", "big": "s_big"}
-FEW = {"small": "s_few", "big": "s_big"}
-"""For the emulator of Google Cloud Storage, which takes a second for each of 2,000 objects once they are there."""
 
 
 class RcloneS3(PrivateServer):
@@ -67,7 +65,7 @@ class Store(NamedTuple):
 def _kind(bench: Bench, kind: str) -> None:
     """Small objects and a big one, up and then down again."""
     with _STORES[kind](bench.where) as store:
-        for what, tree in (FEW if kind == "gcs" else TREES).items():
+        for what, tree in TREES.items():
             for number in range(bench.rounds("s")):
                 for contender in bench.ordered(_contenders(bench, store), number):
                     _there_and_back(bench, store, what, bench.trees.get(tree), contender, number)

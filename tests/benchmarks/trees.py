@@ -24,12 +24,11 @@ class Sizes(NamedTuple):
     h: int
     h_small: int
     s: int
-    s_few: int
     s_big: int
 
 
-FULL = Sizes(a=10_000, b=100_000, c=2 << 30, d=50_000, h=1_000_000, h_small=10_000, s=2_000, s_few=200, s_big=512 << 20)
-QUICK = Sizes(a=2_000, b=5_000, c=256 << 20, d=3_000, h=20_000, h_small=2_000, s=200, s_few=50, s_big=64 << 20)
+FULL = Sizes(a=10_000, b=100_000, c=2 << 30, d=50_000, h=1_000_000, h_small=10_000, s=2_000, s_big=512 << 20)
+QUICK = Sizes(a=2_000, b=5_000, c=256 << 20, d=3_000, h=20_000, h_small=2_000, s=200, s_big=64 << 20)
 
 
 def many(root: Path, files: int, size: int, directories: int) -> None:
@@ -115,7 +114,7 @@ class Trees:
                 many(root, size, 4096, 100)
             case "b":
                 many(root, size, 1024, 100)
-            case "s" | "s_few":
+            case "s":
                 many(root, size, 4096, 20)
             case "c" | "s_big":
                 big(root, size)
