@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, takewhile
 from typing import NamedTuple, Protocol
 
 BATCH_FILES, BATCH_BYTES = 1000, 256 << 20
 LEAST_BATCH_BYTES = 64 << 10
 #: A slave that looks for itself takes up to so many, by how much is waiting (docs/adr/0008).
 MOST_BATCH_FILES = 5000
-#: So little is done before two workers had shared it.
+#: So little is done before two workers had shared it: its whole share, in one group commit.
 LIGHT_FILES, LIGHT_BYTES = 500, 32 << 20
+MOST_LIGHT_FILES = 4000
 #: A file from this size on travels alone, so that it can be resumed, and nothing waits behind it.
 BIG_FILE_BYTES = 16 << 20
 #: By attempts made so far: one poisonous file must not take its neighbours along.
@@ -48,17 +50,34 @@ def most_bytes(bytes_per_second: int | None) -> int:
     return BATCH_BYTES if bytes_per_second is None else max(LEAST_BATCH_BYTES, min(BATCH_BYTES, bytes_per_second))
 
 
-def fair_share(waiting: int, *, workers: int) -> int:
-    """Files for one worker's next batch: half of its share of what waits, so that all of them end about together."""
-    return max(1, min(MOST_BATCH_FILES, -(-waiting // (2 * workers))))
+class Share(NamedTuple):
+    """Files for one worker's next batch."""
+
+    fair: int
+    """Half of its share of what waits, so that all of them end about together."""
+    light: int
+    """All of its share; as much of it as is few bytes is taken at once, a group commit more would take longer."""
+
+    @property
+    def most(self) -> int:
+        """Either."""
+        return max(self.fair, self.light)
 
 
-def next_batch(rows: Sequence[Placed], *, fair: int, most_bytes: int = BATCH_BYTES) -> list[int]:
-    """The first batch of `rows`, of `fair` files; more than is fair where so few bytes are not worth sharing, less
-    where half of it or more ends with a directory: two workers at a new one can't give it its name at once."""
-    batch = next(cut(rows, most=max(fair, LIGHT_FILES), most_bytes=most_bytes), [])
-    is_light = sum(row.size for row in rows[: len(batch)]) <= LIGHT_BYTES
-    return batch[: _end_of_directory(rows, len(batch) if is_light else min(fair, len(batch)))]
+def share(waiting: int, *, workers: int) -> Share:
+    """Of so many files for so many workers."""
+    whole = -(-waiting // workers)
+    fair = max(1, min(MOST_BATCH_FILES, -(-whole // 2)))
+    return Share(fair, max(LIGHT_FILES, min(MOST_LIGHT_FILES, whole)))
+
+
+def next_batch(rows: Sequence[Placed], share: Share, *, most_bytes: int = BATCH_BYTES) -> list[int]:
+    """The first batch of `rows`. It ends with a directory, if that leaves more than half of it: two workers at a new
+    one can't give it its name at once."""
+    batch = next(cut(rows, most=share.most, most_bytes=most_bytes), [])
+    sizes = accumulate(row.size for row in rows[: min(len(batch), share.light)])
+    light = sum(1 for _ in takewhile(LIGHT_BYTES.__ge__, sizes))
+    return batch[: _end_of_directory(rows, min(len(batch), max(light, share.fair)))]
 
 
 def _end_of_directory(rows: Sequence[Placed], count: int) -> int:

@@ -31,8 +31,8 @@ class PrivateMoto(PrivateServer):
         return answers_http(f"{self.url}/moto-api/")
 
 
-#: It lets five requests wait; the next ones were reset, or stood for twenty seconds. And with every change it wrote a list of
-#: all objects for its next start, which one in memory does not have: at 2,000 objects that took a second.
+#: It lets five requests wait; the next ones were reset, or stood for twenty seconds. And with every change it wrote a
+#: list of all objects for its next start, which one in memory does not have: at 2,000 objects that took a second.
 LONGER_QUEUE_NO_NOTES = """
 import socketserver
 socketserver.TCPServer.request_queue_size = 128

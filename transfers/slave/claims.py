@@ -13,7 +13,7 @@ from django.db import transaction
 from jobs import batches, sql, transitions
 from jobs.changes import Changes
 from jobs.models import Job, Slave, Task, WhenChanging
-from jobs.selectors import Memory, jobs_with_directories, jobs_with_work, servable_jobs, upload_memories
+from jobs.selectors import Memory, jobs_with_directories, jobs_with_work, live_workers, servable_jobs, upload_memories
 from jobs.storages import Side, job_root
 from jobs.transitions import Claimed
 from jobs.waiting import is_busy_with_files
@@ -77,6 +77,8 @@ class Claims:
         self._jobs: list[Job] = []
         """Those that had work when it was last asked; whether one may be claimed from, each claim asks again."""
         self._forget_at = 0.0
+        self._workers = slave.concurrency
+        """Of all live slaves."""
         self._changes = Changes(DUE_SECONDS)
 
     def next(self) -> Batch | None:
@@ -88,26 +90,27 @@ class Claims:
         if time.monotonic() < self._forget_at and (batch := self._claim_files()):
             return batch
         self._jobs, self._forget_at = jobs_with_work(self._slave), time.monotonic() + REMEMBER_SECONDS
+        self._workers = max(self._slave.concurrency, live_workers())
         return self._claim_files() or _claim_directories(self._slave)
 
     def _claim_files(self) -> Batch | None:
         for job in random.sample(self._jobs, len(self._jobs)):
-            if batch := _claim_of(self._slave, job):
+            if batch := _claim_of(self._slave, job, self._workers):
                 return batch
         return None
 
 
-def _claim_of(slave: Slave, job: Job) -> Batch | None:
+def _claim_of(slave: Slave, job: Job, workers: int) -> Batch | None:
     """A batch as large as leaves as much again for every worker: few and large while there is much, and at the end
     none waits long for another one's last batch."""
-    waiting = sql.count_waiting(str(job.pk), 2 * slave.concurrency * batches.MOST_BATCH_FILES)
-    fair = batches.fair_share(waiting, workers=slave.concurrency)
+    waiting = sql.count_waiting(str(job.pk), 2 * workers * batches.MOST_BATCH_FILES)
+    share = batches.share(waiting, workers=workers)
     most_bytes = batches.most_bytes(job.bytes_per_second)
     tasks = transitions.claim_files(
         slave,
         job.pk,
-        limit=max(fair, batches.LIGHT_FILES) + 1,  # what comes next says whether a directory ends
-        choose=lambda rows: batches.next_batch(rows, fair=fair, most_bytes=most_bytes),
+        limit=share.most + 1,  # what comes next says whether a directory ends
+        choose=lambda rows: batches.next_batch(rows, share, most_bytes=most_bytes),
     )
     return Batch.of(job, tasks) if tasks else None
 
