@@ -43,8 +43,10 @@ class LocalBatch(WriteBatch):
         self._folders = Folders(root)
         self._trees = Trees(root, self._folders)
         self._remains = remains
+        self._checked: bytes | None = None
+        """The folder of the last file: those of one folder come one after the other."""
         self._folder: bytes | None = None
-        """That of the last file, and its descriptor: files of one folder come one after the other."""
+        """That which was last worked in, and its descriptor."""
         self._directory = -1
         self._listings: dict[bytes, partials.Listing] = {}
         self._folding: dict[bytes, bool] = {}
@@ -85,7 +87,7 @@ class LocalBatch(WriteBatch):
         except BaseException:
             _drop(directory, own_name, fd)
             raise
-        self._staged[path] = Staged(folder, name, partial.name, place, status)
+        self._staged[path] = Staged(folder, name, partial, place, status)
 
     def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:
         folder, name, place, directory = self._place(path, attributes, partial)
@@ -106,7 +108,7 @@ class LocalBatch(WriteBatch):
             _drop(directory, own_name)
             raise
         self._is_durable = False
-        self._staged[path] = Staged(folder, name, partial.name, place, status)
+        self._staged[path] = Staged(folder, name, partial, place, status)
 
     def flush(self) -> None:
         try:
@@ -155,8 +157,9 @@ class LocalBatch(WriteBatch):
     def _place(self, path: bytes, attributes: Attributes, partial: PartialId) -> tuple[bytes, bytes, Place, int]:
         """Folder and name, and where to stage it, cleared of what older epochs left."""
         folder, _, name = path.rpartition(b"/")
-        if folder != self._folder or name in _ODD_NAMES or b"\0" in name:
+        if folder != self._checked or name in _ODD_NAMES or b"\0" in name:
             folder, name = split_path(path)
+            self._checked = folder
         mode = directory_mode() if attributes.mode is None else PRIVATE
         if partial.epoch > 1:
             self._remains.discard(path, partial.installation)
@@ -219,7 +222,7 @@ class LocalBatch(WriteBatch):
             tree = os.dup(self._folders.get(staged.place.folder, None))
             try:
                 directory = self._open(staged.folder, PRIVATE)
-                system.rename(staged.name, staged.partial, src_dir_fd=tree, dst_dir_fd=directory)
+                system.rename(staged.name, staged.partial.name, src_dir_fd=tree, dst_dir_fd=directory)
             finally:
                 os.close(tree)
         except (FileNotFoundError, NotFound) as error:
@@ -229,16 +232,16 @@ class LocalBatch(WriteBatch):
 
     def _rename(self, path: bytes, staged: Staged) -> int:
         """Give it its name; returns the folder's descriptor."""
-        directory = self._open(staged.folder, None)
+        directory, partial = self._open(staged.folder, None), staged.partial.name
         try:
-            give_name(directory, staged.partial, staged.name, path, folds=self._folds_case(directory, staged))
+            give_name(directory, partial, staged.name, path, folds=self._folds_case(directory, staged))
         except FileNotFoundError as error:
             raise _taken(path) from error
         except OSError as error:
-            _drop(directory, staged.partial)
+            _drop(directory, partial)
             raise failure(error, path) from error
         except NameCollision:
-            _drop(directory, staged.partial)
+            _drop(directory, partial)
             raise
         self._folders.changed(staged.folder)
         return directory
@@ -246,7 +249,7 @@ class LocalBatch(WriteBatch):
     def _folds_case(self, directory: int, staged: Staged) -> bool:
         """Asked once for each folder."""
         if staged.folder not in self._folding:
-            self._folding[staged.folder] = folds_case(directory, staged.partial)
+            self._folding[staged.folder] = folds_case(directory, staged.partial.name)
         return self._folding[staged.folder]
 
     def _discard_staged(self, keep: Collection[bytes] = ()) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from storage_backends.base import FileInfo
+from storage_backends.base import FileInfo, PartialId
 from storage_backends.errors import PreconditionFailed, StorageError
 from storage_backends.local import system
 from storage_backends.local.attributes import describe
@@ -18,7 +18,7 @@ class Staged(NamedTuple):
 
     folder: bytes
     name: bytes
-    partial: bytes
+    partial: PartialId
     place: Place
     status: os.stat_result
     """As it was when everything had been given to it."""
@@ -26,7 +26,7 @@ class Staged(NamedTuple):
     @property
     def own_name(self) -> bytes:
         """The one that it was written under."""
-        return self.name if self.place.top else self.partial
+        return self.name if self.place.top else self.partial.name
 
     def look(self, directory: int, path: bytes) -> FileInfo | StorageError:
         """What stands at `path` now, in `directory`; it has to be what was staged, untouched."""
