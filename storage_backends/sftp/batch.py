@@ -24,7 +24,7 @@ from storage_backends.errors import (
 )
 from storage_backends.names import display_path
 from storage_backends.sftp import partials
-from storage_backends.sftp.connection import Connection, attributes_of
+from storage_backends.sftp.connection import FLAG_READ, Connection, attributes_of
 from storage_backends.sftp.describing import describe, wanted, with_time
 from storage_backends.sftp.folders import Folders
 from storage_backends.sftp.packets import Request
@@ -42,6 +42,9 @@ class _Staged:
     attributes: Attributes
     is_link: bool = False
     handle: bytes = b""
+    reading: bytes = b""
+    """Another handle. Servers written in Go take what is asked of one that was opened for writing for a write, and
+    what comes back is what they have spoilt."""
     error: StorageError | None = None
     version: str = ""
 
@@ -81,12 +84,16 @@ class SftpBatch(WriteBatch):
         new = [each for each in self._staged.values() if not each.version and not each.error]
         files = [each for each in new if not each.is_link]
         self._step(files, lambda each: self._connection.ask_open(each.own, partials.CREATE, 0o600), self._opened)
-        for answer in (self._write, self._read_back, self._finish, self._sync):
+        self._in_step([each for each in files if not each.error], self._write)
+        written = [each for each in files if not each.error]
+        self._step(written, lambda each: self._connection.ask_open(each.own, FLAG_READ), self._opened_again)
+        for answer in (self._read_back, self._finish, self._sync):
             self._in_step([each for each in files if not each.error], answer)
         for each in new:
             if each.is_link:
                 self._write_link(each)
-        self._connection.tell(protocol.CMD_CLOSE, *[each.handle for each in files if each.handle])
+        handles = [handle for each in files for handle in (each.handle, each.reading) if handle]
+        self._connection.tell(protocol.CMD_CLOSE, *handles)
         lost = next((each.error for each in new if isinstance(each.error, Unreachable)), None)
         if lost is not None:
             raise lost
@@ -144,6 +151,9 @@ class SftpBatch(WriteBatch):
         except StorageError:  # something of an earlier try has this very name
             each.handle = partials.create(self._connection, each.own, each.path)
 
+    def _opened_again(self, each: _Staged, request: Request) -> None:
+        each.reading = self._connection.handle(request, each.path)
+
     def _write(self, each: _Staged) -> Callable[[], None]:
         asked = self._connection.ask_writes(each.handle, 0, memoryview(each.data))
 
@@ -157,11 +167,11 @@ class SftpBatch(WriteBatch):
         return finish
 
     def _read_back(self, each: _Staged) -> Callable[[], None]:
-        asked = ask_all(self._connection, each.handle, 0, len(each.data))
+        asked = ask_all(self._connection, each.reading, 0, len(each.data))
 
         def finish() -> None:
             data = bytearray(len(each.data))
-            count = take_all(self._connection, each.handle, asked, memoryview(data), each.path)
+            count = take_all(self._connection, each.reading, asked, memoryview(data), each.path)
             if bytes(data[:count]) != each.data:
                 raise ChecksumMismatch(f"'{display_path(each.path)}' was read back with other bytes than were written")
 

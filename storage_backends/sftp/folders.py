@@ -35,7 +35,7 @@ class Folders:
         """The whole path of the root. The operator's part of it may lead over links. Raises StorageError."""
         if self._root is None:
             resolved = self._connection.realpath(self._operator_root, b"")
-            self._root = b"/".join(part for part in (resolved.rstrip(b"/"), self._path) if part) or b"/"
+            self._root = resolved.rstrip(b"/") + (b"/" + self._path if self._path else b"") or b"/"
         return self._root
 
     @property

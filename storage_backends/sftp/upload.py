@@ -13,7 +13,7 @@ from storage_backends.base import AlreadyCommitted, FileInfo, Kind, PartialId, U
 from storage_backends.errors import KindConflict, NoSpace, NotFound, PreconditionFailed, StorageError, UploadGone
 from storage_backends.names import display_path
 from storage_backends.sftp import partials
-from storage_backends.sftp.connection import Connection, attributes_of
+from storage_backends.sftp.connection import FLAG_READ, Connection, attributes_of
 from storage_backends.sftp.describing import describe, kind_of, wanted
 from storage_backends.sftp.folders import Folders
 from storage_backends.sftp.packets import Request
@@ -77,7 +77,7 @@ class SftpUpload(UploadSession):
     def __init__(
         self, connection: Connection, folders: Folders, handle: bytes, token: UploadToken, partial: PartialId
     ) -> None:
-        self._connection, self._handle = connection, handle
+        self._connection, self._handle, self._reader = connection, handle, b""
         self._resizing = threading.Lock()
         self._folder, self._full = folders.split(token.path)
         self._own = folders.full(self._folder).rstrip(b"/") + b"/" + partial.name
@@ -96,8 +96,16 @@ class SftpUpload(UploadSession):
     def read_part(self, number: int, buffer: memoryview) -> int:
         length = min(len(buffer), self.token.part_length(number))
         offset = number * self.token.part_bytes
-        asked = ask_all(self._connection, self._handle, offset, length)
-        return take_all(self._connection, self._handle, asked, buffer[:length], self.token.path)
+        handle = self._reading()
+        asked = ask_all(self._connection, handle, offset, length)
+        return take_all(self._connection, handle, asked, buffer[:length], self.token.path)
+
+    def _reading(self) -> bytes:
+        """Another handle, opened once: see `batch`."""
+        with self._resizing:
+            if not self._reader:
+                self._reader = self._connection.handle(self._connection.ask_open(self._own, FLAG_READ), self.token.path)
+            return self._reader
 
     def sync(self) -> None:
         self._connection.fsync(self._handle, self.token.path)
@@ -146,8 +154,8 @@ class SftpUpload(UploadSession):
 
     def close(self) -> None:
         if self._handle:
-            self._connection.tell(protocol.CMD_CLOSE, self._handle)
-            self._handle = b""
+            self._connection.tell(protocol.CMD_CLOSE, *filter(None, (self._handle, self._reader)))
+            self._handle = self._reader = b""
 
     def _ask(self, kind: int, *arguments: Any) -> Request:
         return self._connection.ask(kind, self._handle, *arguments)

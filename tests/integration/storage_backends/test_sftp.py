@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from socket import SO_SNDBUF, SOL_SOCKET
 from urllib.parse import unquote, urlsplit
@@ -259,6 +260,56 @@ def test_a_server_that_sends_less_than_it_is_asked_for_is_read_all_the_same(stor
     assert storage.read_whole(b"f", 1 << 20)[1] == data
     assert content(storage, b"f") == data
     assert max(asked[-20:]) <= max(most, reading.LEAST_BYTES), "it still asks for more than is sent"
+
+
+def test_nothing_is_read_through_a_handle_that_was_opened_for_writing(storage, monkeypatch):
+    """Servers written in Go (`rclone serve sftp`) take it for a write, and write whatever lies in their memory."""
+    flags, read = {}, []
+
+    def ask_open(self, full, how, mode=None):
+        request = real_ask_open(self, full, how, mode)
+        flags[id(request)] = how, request
+        return request
+
+    def handle(self, request, path):
+        found = real_handle(self, request, path)
+        flags[bytes(found)] = flags[id(request)][0]
+        return found
+
+    def ask_range(connection, handle, offset, length):
+        read.append(flags[bytes(handle)])
+        return real_ask_range(connection, handle, offset, length)
+
+    real_ask_open, real_handle = connection.Connection.ask_open, connection.Connection.handle
+    real_ask_range = reading.ask_range
+    monkeypatch.setattr(connection.Connection, "ask_open", ask_open)
+    monkeypatch.setattr(connection.Connection, "handle", handle)
+    monkeypatch.setattr(reading, "ask_range", ask_range)
+    data = os.urandom(200_001)
+    put(storage, b"f", data)
+    token = storage.begin_upload(b"g", size=len(data), attributes=Attributes(), source_version="v", partial=WHO)
+    for _ in range(2):  # begun, and taken over
+        with closing(storage.resume_upload(token, WHO)) as session:
+            session.write_part(0, memoryview(data))
+            buffer = memoryview(bytearray(len(data)))
+            assert session.read_part(0, buffer) == len(data) and buffer == data
+            token = session.token
+    assert len(read) >= 3 and set(read) == {connection.FLAG_READ}
+
+
+@pytest.mark.parametrize("path", [b"", b"deeper"])
+def test_a_root_at_the_top_of_the_server_is_one(url, root, path):
+    """As where the server shuts its users in."""
+    (root / "deeper").mkdir()
+    below = os.fsencode(root / os.fsdecode(path))[1:].rstrip(b"/")
+    parts = urlsplit(url)
+    storage = open_storage(parts._replace(path="/").geturl(), below)
+    try:
+        put(storage, b"d/f", b"data")
+        assert (root / os.fsdecode(path) / "d" / "f").read_bytes() == b"data"
+        assert [entry.path for entry in storage.list_files() if entry.kind is Kind.FILE][-1] == b"d/f"
+    finally:
+        storage.close()
 
 
 def test_a_handle_leads_to_no_other_file_on_another_connection(storage):
