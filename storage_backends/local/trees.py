@@ -74,7 +74,7 @@ class Trees:
         else than these names is left."""
         contents = self._contents(staged)
         published: dict[bytes, bytes] = {}
-        waiting = [(self._hidden(top), top) for top in self._building]
+        waiting = [(hidden, top) for top in self._building if (hidden := self._hidden(top)) in contents]
         while waiting:
             hidden, real = waiting.pop()
             below = _below(contents, hidden)

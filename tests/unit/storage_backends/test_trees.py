@@ -175,6 +175,17 @@ def test_what_could_not_be_written_and_not_be_removed_is_not_published_with_the_
     assert files(root) == ["d/one"] and not trees(root)
 
 
+def test_a_tree_that_got_no_file_for_an_error_leaves_the_others_alone(storage, root, faults):
+    batch = storage.write_batch()
+    faults.fail("mkdir", errno.EDQUOT, at=2)
+    with pytest.raises(NoSpace):
+        batch.stage(b"d/e/one", b"data", PLAIN, who(1))
+    batch.stage(b"other/two", b"data", PLAIN, who(2))
+    batch.flush()
+    assert isinstance(publish(batch, [b"other/two"])[b"other/two"], FileInfo)
+    assert files(root) == ["other/two"] and not trees(root)
+
+
 def test_what_somebody_else_put_there_is_not_published(storage, root):
     batch = staged(storage)
     [tree] = trees(root)
