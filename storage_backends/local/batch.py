@@ -139,7 +139,8 @@ class LocalBatch(WriteBatch):
             except StorageError as error:
                 results[path] = error
                 continue
-            results[path] = looks.at(directory, path, staged)
+            is_whole = staged.place.folder in published
+            results[path] = looks.at(directory, path, staged) if is_whole else staged.look(directory, path)
             renamed.setdefault(folder, []).append(path)
         self._staged.clear()
         for path in wanted:

@@ -45,18 +45,17 @@ def _lasting(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 class Looks:
-    """What stands at each of the published paths: the rename of a directory changes nothing of the files in it, so that
-    those of one directory are as they were staged if the first one is. Where it is not (somebody edited it, or the file
-    system writes times late) each is looked at."""
+    """What stands at each of the paths that were published with their directory: its rename changes nothing of the
+    files in it, so that those of one directory are as they were staged if the first one is. Where it is not (somebody
+    edited it, or the file system writes times late) each is looked at. An edit of another one is drift, which a scan
+    sees."""
 
     def __init__(self) -> None:
         self._folder: bytes | None = None
         self._is_as_staged = False
 
     def at(self, directory: int, path: bytes, staged: Staged) -> FileInfo | StorageError:
-        """At once: what is edited later is drift, and seen as such."""
-        if staged.place.top is None:
-            return staged.look(directory, path)
+        """At once, those of one directory one after the other."""
         expected = describe(path, staged.status)
         if staged.folder == self._folder and self._is_as_staged:
             return expected

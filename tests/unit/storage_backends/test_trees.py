@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from time import sleep
 
 import pytest
 
@@ -210,6 +211,17 @@ def test_files_whose_times_were_written_late_are_known_as_they_are(storage, root
         path.chmod(0o700)
     results = publish(batch)
     assert all(results[path] == storage.get_file_info(path) for path in PATHS)
+
+
+def test_files_that_are_moved_one_by_one_are_each_looked_at(storage, root, faults):
+    """The first may have been written and moved within one tick of the clock, the second not."""
+    batch = staged(storage, [b"d/one", b"d/two"])
+    [tree] = trees(root)
+    before = (tree / "one").stat()
+    sleep(0.02)
+    (root / "d").mkdir()
+    faults.replace("stat", lambda real, name, **where: before if name == b"one" else real(name, **where))
+    assert publish(batch, [b"d/two", b"d/one"])[b"d/two"] == storage.get_file_info(b"d/two")
 
 
 @pytest.mark.parametrize("attributes", [Attributes(TIME, 0o666), Attributes(TIME, 0o640, 12345, 12345)])
