@@ -23,7 +23,7 @@ from storage_backends.errors import (
 from storage_backends.local import partials, system
 from storage_backends.local.attributes import directory_mode, give_link
 from storage_backends.local.beneath import split_path
-from storage_backends.local.directories import PRIVATE
+from storage_backends.local.directories import PRIVATE, refuse_directory
 from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import SYNC_EACH_UP_TO, Folders
 from storage_backends.local.fresh import Fresh
@@ -74,7 +74,7 @@ class LocalBatch(WriteBatch):
         try:
             fd = _create(directory, own_name, first_mode, is_alone=place.top is None)
         except OSError as error:
-            raise _not_created(error, path, place) from error
+            raise _not_created(error, directory, path, place) from error
         try:
             _fill(fd, data if isinstance(data, bytes) else bytes(data), path)
             status = fresh.finish(fd, attributes, mode)
@@ -95,7 +95,7 @@ class LocalBatch(WriteBatch):
         try:
             _create_link(directory, own_name, target, is_alone=place.top is None)
         except OSError as error:
-            raise _not_created(error, path, place) from error
+            raise _not_created(error, directory, path, place) from error
         try:
             if system.readlink(own_name, dir_fd=directory) != target:
                 raise ChecksumMismatch(f"the target of {show(path)} reads back differently")
@@ -284,8 +284,10 @@ def _create_link(directory: int, name: bytes, target: bytes, *, is_alone: bool) 
     system.symlink(target, name, dir_fd=directory)
 
 
-def _not_created(error: OSError, path: bytes, place: Place) -> StorageError:
+def _not_created(error: OSError, directory: int, path: bytes, place: Place) -> StorageError:
+    """Or raises KindConflict."""
     if place.top is not None and isinstance(error, FileExistsError):
+        refuse_directory(directory, path.rpartition(b"/")[2], path)
         return NameCollision(f"{show(path)} and another are the same name for this file system; rename one of them")
     return failure(error, path)
 

@@ -20,10 +20,10 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from storage_backends.base import PartialId
-from storage_backends.errors import NotFound, StorageError
+from storage_backends.errors import KindConflict, NotFound, StorageError
 from storage_backends.local import system
 from storage_backends.local.beneath import READ_DIRECTORY, open_beneath
-from storage_backends.local.failures import failure
+from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import Folders
 from storage_backends.local.remains import lock, lock_of, remove_tree
 from storage_backends.local.spelling import folds_case
@@ -152,7 +152,10 @@ class Trees:
         if tree is None:
             return Place(folder, None)
         hidden = self._hidden(top) + folder[len(top) :]
-        self._folders.get(hidden, mode)
+        try:
+            self._folders.get(hidden, mode)
+        except KindConflict as error:  # the hidden name tells nobody anything
+            raise KindConflict(f"{show(folder)}, or what it lies in, is a file at the source as well") from error
         self._folders.changed(hidden)
         return Place(hidden, top)
 

@@ -247,6 +247,17 @@ def test_two_names_that_are_one_for_the_file_system_are_told(storage, root, faul
     assert (root / "d" / "one").read_bytes() == b"data"
 
 
+@pytest.mark.parametrize("paths", [[b"d/a", b"d/a/b"], [b"d/a/b", b"d/a"]])
+def test_what_is_a_file_and_a_directory_at_the_source_is_told_by_its_own_name(storage, root, paths):
+    batch = storage.write_batch()
+    batch.stage(paths[0], b"data", PLAIN, who(1))
+    with pytest.raises(KindConflict, match=r"^'d/a'"):
+        batch.stage(paths[1], b"other", PLAIN, who(2))
+    batch.flush()
+    publish(batch, paths[:1])
+    assert files(root) == [os.fsdecode(paths[0])] and not trees(root)
+
+
 # ── taking over ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
