@@ -63,11 +63,12 @@ class Remains:
             os.close(directory)
 
     def _remove_dead_locks(self, installation: str) -> None:
-        """Of those who did not come to build anything."""
+        """Of those who did not come to build anything. What can't be is in nobody's way, and left to the janitor."""
         if not self._are_locks_known:
             listing = self._listings.setdefault(b"", partials.Listing())
             for number in listing.epochs(self._root, lock_of(installation, 0).stem):
-                is_held(self._root, lock_of(installation, number))
+                with suppress(OSError):
+                    is_held(self._root, lock_of(installation, number))
             self._are_locks_known = True
 
     def _take_out(self, path: bytes) -> bool:
@@ -172,17 +173,34 @@ def _remove_below(root: int, path: bytes, *, is_directory: bool = False) -> None
         os.close(directory)
 
 
-def remove_unless_busy(root: int, directory: int, name: bytes) -> bool:
-    """Remove the tree `name`, if it is one (else false); raises PartialBusy while somebody builds it, OSError."""
+def remove_unless_busy(root: int, directory: int, path: bytes) -> bool:
+    """Remove the tree at `path`, which lies in `directory`, if it is one (else false); raises PartialBusy while
+    somebody builds it, OSError, StorageError."""
+    name = path.rpartition(b"/")[2]
     try:
         os.close(system.open(name, READ_DIRECTORY, dir_fd=directory))
     except NotADirectoryError:
         return False
     except FileNotFoundError:
         return True
-    if not remove_dead_tree(root, directory, name):
+    if _is_built_below(root, path) or not remove_dead_tree(root, directory, name):
         raise PartialBusy(f"another process still builds {show(name)}; it is tried again later")
     return True
+
+
+def _is_built_below(root: int, path: bytes) -> bool:
+    """Whether somebody may still build the tree at `path` for a sink that begins below `root`, as then its lock is."""
+    folder, _, name = path.rpartition(b"/")
+    partial = PartialId.parse(name)
+    while folder and partial is not None:
+        sink = open_directory(root, folder)
+        try:
+            if is_held(sink, lock_of(partial.installation, partial.epoch)):
+                return True
+        finally:
+            os.close(sink)
+        folder = folder.rpartition(b"/")[0]
+    return False
 
 
 def held_bytes(root: int, path: bytes) -> int | None:

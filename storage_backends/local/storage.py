@@ -181,7 +181,7 @@ class LocalStorage(Storage):
             return
         try:
             if PartialId.is_reserved(name):
-                if not remains.remove_unless_busy(self._root_fd, parent, name):
+                if not remains.remove_unless_busy(self._root_fd, parent, path):
                     partials.remove_unless_busy(parent, name)
             else:
                 partials.remove(parent, name)

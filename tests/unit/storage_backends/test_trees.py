@@ -324,6 +324,11 @@ def test_the_lock_of_one_that_was_killed_before_it_built_anything_is_removed(sto
     assert not left.exists() and strangers.exists()
 
 
+def test_a_lock_that_can_t_be_looked_at_is_in_nobody_s_way(storage, root):
+    (root / os.fsdecode(lock_of("0123abcd", 5).name)).mkdir()
+    assert storage.discard_partials(b"d/e/one", who(0, 2)) == 0
+
+
 @pytest.mark.parametrize("call", ["unlink", "rmdir"])
 def test_what_can_t_be_removed_at_once_is_tried_again(storage, root, faults, call):
     batch = staged(storage)
@@ -348,6 +353,17 @@ def test_a_tree_is_one_unfinished_upload_of_the_size_of_its_files(storage, other
         other.delete_file(path)
         other.delete_file(path)
     assert not list(root.iterdir())
+
+
+def test_a_tree_is_busy_also_for_who_looks_from_above_the_sink(storage, root):
+    (root / "sink").mkdir()
+    below = LocalStorage(os.fsencode(root), b"sink")
+    batch = staged(below)
+    [path] = [upload.path for upload in storage.list_uploads() if upload.size]
+    with pytest.raises(PartialBusy):
+        storage.delete_file(path)
+    assert len(publish(batch)) == 3
+    below.close()
 
 
 def test_a_deep_tree_is_removed_without_recursion(storage, root):
