@@ -60,7 +60,7 @@ class Share(NamedTuple):
 
     @property
     def most(self) -> int:
-        """Either."""
+        """More than that no batch has."""
         return max(self.fair, self.light)
 
 

@@ -59,7 +59,6 @@ class Trees:
         self._folding: dict[bytes, bool] = {}
         self._number, self._lock = secrets.randbits(63), -1
         self._lock_name = b""
-        self._is_possible = True
 
     def place(self, folder: bytes, installation: str, mode: int) -> Place:
         """Files of `folder` go there if it exists; else where the tree is built that it belongs to."""
@@ -134,7 +133,7 @@ class Trees:
         self._building, self._places = {}, {}
         if self._lock >= 0:
             os.close(self._lock)
-            self._lock = -1
+            self._lock, self._lock_name = -1, b""
 
     def _remove(self) -> None:
         for top, tree in list(self._building.items()):
@@ -199,12 +198,11 @@ class Trees:
 
     def _is_locked(self, installation: str) -> bool:
         """Asked once, before anything is built."""
-        if self._lock < 0 and self._is_possible:
+        if not self._lock_name:
             partial = lock_of(installation, self._number)
             self._lock_name = partial.name
             with suppress(OSError):  # then nothing is built, and who makes directories in place says what is wrong
                 self._lock = lock(self._root, partial)
-            self._is_possible = self._lock >= 0
         return self._lock >= 0
 
     def _folds_case(self, above: bytes, directory: int, hidden: bytes) -> bool:
