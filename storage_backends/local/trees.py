@@ -72,15 +72,14 @@ class Trees:
         places that have real names now, each with the directory that got a new entry by it. One that holds anything
         else than these names is left."""
         contents = self._contents(staged)
+        whole = self._whole(contents)
         published: dict[bytes, bytes] = {}
-        waiting = [(hidden, top) for top in self._building if (hidden := self._hidden(top)) in contents]
+        waiting = [(hidden, top) for top in self._building if (hidden := self._hidden(top)) in whole]
         while waiting:
             hidden, real = waiting.pop()
-            below = _below(contents, hidden)
             try:
-                if all(self._holds(folder, contents[folder].names) for folder in below):
-                    self._give_name(hidden, real)
-                    published |= dict.fromkeys(below, real.rpartition(b"/")[0])
+                self._give_name(hidden, real)
+                published |= dict.fromkeys(_below(contents, hidden), real.rpartition(b"/")[0])
             except FileExistsError:
                 waiting += [(hidden + b"/" + name, real + b"/" + name) for name in contents[hidden].folders]
             except (OSError, StorageError):
@@ -109,6 +108,8 @@ class Trees:
                 while folder != root:
                     folder, _, name = folder.rpartition(b"/")
                     content = contents.setdefault(folder, _Content(set(), set()))
+                    if name in content.folders:  # as are those above
+                        break
                     content.names.add(name)
                     content.folders.add(name)
         for place, name in staged:
@@ -116,9 +117,21 @@ class Trees:
                 contents[place.folder].names.add(name)
         return contents
 
+    def _whole(self, contents: Mapping[bytes, _Content]) -> set[bytes]:
+        """Those that hold what they have to and nothing else, as does everything below them. Each is listed once."""
+        whole: set[bytes] = set()
+        for folder in sorted(contents, reverse=True):  # what lies in it comes before it
+            content = contents[folder]
+            if all(folder + b"/" + name in whole for name in content.folders) and self._holds(folder, content.names):
+                whole.add(folder)
+        return whole
+
     def _holds(self, folder: bytes, names: set[bytes]) -> bool:
-        directory_fd = self._folders.get(folder, None)
-        return set(map(os.fsencode, os.listdir(directory_fd))) == names
+        """False if it can't be listed: its files are moved one by one, and each says what is wrong."""
+        with suppress(OSError, StorageError):
+            directory_fd = self._folders.get(folder, None)
+            return set(map(os.fsencode, os.listdir(directory_fd))) == names
+        return False
 
     def _hidden(self, top: bytes) -> bytes:
         tree = self._building[top]

@@ -106,6 +106,18 @@ def test_where_another_worker_was_first_what_it_lacks_is_renamed_and_the_rest_mo
     assert len(files(root)) == 7 and not trees(root)
 
 
+def test_each_directory_is_listed_once_however_deep_those_are_that_another_worker_made(storage, root, monkeypatch):
+    paths = [b"d/" * depth + b"f" for depth in range(1, 31)]
+    batch = staged(storage, paths)
+    (root / os.fsdecode(paths[-1])).parent.mkdir(parents=True)
+    listed, real = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda fd: (listed.append(fd), real(fd))[1])
+    results = publish(batch, paths)
+    monkeypatch.undo()
+    assert len(listed) < 2 * len(paths)
+    assert all(isinstance(result, FileInfo) for result in results.values())
+
+
 def test_a_batch_goes_on_after_it_published_the_half_of_a_tree(storage, root):
     batch = staged(storage, [b"d/one", b"d/e/two"])
     (root / "d").mkdir()
