@@ -133,6 +133,8 @@ class LocalBatch(WriteBatch):
         looks = Looks()
         self._discard_staged(keep=wanted)
         published = self._trees.publish((staged.place, staged.name) for staged in self._staged.values())
+        self._folder = None  # its descriptor may have been closed for those of the trees
+        self._listings.clear()
         for path, staged in self._staged.items():  # in this order files of one folder are together
             try:
                 folder, directory = self._give_name(path, staged, published)
@@ -166,15 +168,16 @@ class LocalBatch(WriteBatch):
             self._remains.discard(path, partial.installation)
         place = self._trees.place(folder, partial.installation, mode)
         directory = self._open(place.folder, mode)
-        if partial.epoch > 1 and place.top is None:
-            self._discard_older(path, folder, partial, directory)
+        if place.top is None:
+            try:
+                self._discard_older(folder, partial, directory)
+            except OSError as error:
+                raise failure(error, path) from error
         return folder, name, place, directory
 
-    def _discard_older(self, path: bytes, folder: bytes, partial: PartialId, directory: int) -> None:
-        try:
+    def _discard_older(self, folder: bytes, partial: PartialId, directory: int) -> None:
+        if partial.epoch > 1:
             partials.discard_older(directory, partial, self._listings.setdefault(folder, partials.Listing()))
-        except OSError as error:
-            raise failure(error, path) from error
 
     def _open(self, folder: bytes, mode: int | None) -> int:
         if folder != self._folder:
@@ -221,8 +224,9 @@ class LocalBatch(WriteBatch):
         """Out of a tree, whose directory somebody else has made meanwhile."""
         try:
             tree = os.dup(self._folders.get(staged.place.folder, None))
+            self._folder = None  # its descriptor may have been closed for this one
             try:
-                directory = self._open(staged.folder, PRIVATE)
+                directory = self._open(staged.folder, staged.place.mode)
                 system.rename(staged.name, staged.partial.name, src_dir_fd=tree, dst_dir_fd=directory)
             finally:
                 os.close(tree)
@@ -232,9 +236,11 @@ class LocalBatch(WriteBatch):
             raise failure(error, path) from error
 
     def _rename(self, path: bytes, staged: Staged) -> int:
-        """Give it its name; returns the folder's descriptor."""
+        """Give it its name; returns the folder's descriptor. What an older attempt has moved out of a tree since this
+        was staged loses its own name before: it would be given it over this one."""
         directory, partial = self._open(staged.folder, None), staged.partial.name
         try:
+            self._discard_older(staged.folder, staged.partial, directory)
             give_name(directory, partial, staged.name, path, folds=self._folds_case(directory, staged))
         except FileNotFoundError as error:
             raise _taken(path) from error

@@ -139,10 +139,10 @@ def is_named(fd: int, folder_fd: int, name: bytes) -> bool:
     return (status.st_dev, status.st_ino) == (named.st_dev, named.st_ino)
 
 
-def lock(fd: int, name: bytes) -> bool:
+def lock(fd: int, name: bytes, how: int = fcntl.LOCK_EX) -> bool:
     """Take the lock of a partial; False where the file system has no locks. Raises PartialBusy, OSError."""
     try:
-        system.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        system.flock(fd, how | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno == errno.EWOULDBLOCK:
             raise PartialBusy(f"another process still holds {show(name)}; it is tried again later") from error

@@ -8,9 +8,17 @@ import os
 from contextlib import suppress
 
 from storage_backends.base import PARTIAL_SUFFIX, Kind, ListError, PartialId
-from storage_backends.errors import KindConflict, NotFound, PartialBusy, SymlinkRefused
+from storage_backends.errors import (
+    KindConflict,
+    NotFound,
+    PartialBusy,
+    PreconditionFailed,
+    StorageError,
+    SymlinkRefused,
+)
 from storage_backends.local import partials, system
-from storage_backends.local.beneath import READ_DIRECTORY, open_directory
+from storage_backends.local.beneath import HANDLE, READ_DIRECTORY, open_directory
+from storage_backends.local.directories import identity_of, moved_away, open_for_writing
 from storage_backends.local.failures import failure, show
 from storage_backends.local.listing import walk
 
@@ -39,7 +47,7 @@ class Remains:
             for part in path.split(b"/")[:-1]:
                 top = _join(top, part)
                 held = self._trees(top, installation)
-                count += sum(self._take_out(tree + path[len(top) :]) for tree in held)
+                count += sum(self._take_out(tree, path[len(top) + 1 :]) for tree in held)
         except _ABSENT:  # and so is everything below
             return count
         except OSError as error:
@@ -71,16 +79,37 @@ class Remains:
                     is_held(self._root, lock_of(installation, number))
             self._are_locks_known = True
 
-    def _take_out(self, path: bytes) -> bool:
-        folder, _, name = path.rpartition(b"/")
+    def _take_out(self, tree: bytes, path: bytes) -> bool:
+        """The directories are opened below the tree while it is kept: it can't get its name in between, so that what is
+        removed is not what was published."""
         try:
-            directory = open_directory(self._root, folder)
+            top = open_directory(self._root, tree)
         except _ABSENT:
             return False
         try:
-            return partials.remove(directory, name)
+            return self._is_kept(top, tree) and _remove_from(top, path)
         finally:
-            os.close(directory)
+            os.close(top)
+
+    def _is_kept(self, top: int, tree: bytes) -> bool:
+        """Whether it still has its hidden name, and keeps it until `top` is closed. Raises StorageError, OSError."""
+        partials.lock(top, tree.rpartition(b"/")[2], fcntl.LOCK_SH)
+        error = moved_away(self._root, tree, identity_of(top))
+        if error is not None and not isinstance(error, (*_ABSENT, PreconditionFailed)):
+            raise error
+        return error is None
+
+
+def hold(tree: int) -> int:
+    """A descriptor of the tree; until it is closed nobody takes anything out of it. Raises OSError, also while somebody
+    does and where there are no locks."""
+    fd = system.open(b".", READ_DIRECTORY, dir_fd=tree)
+    try:
+        system.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def lock_of(installation: str, number: int) -> PartialId:
@@ -111,6 +140,8 @@ def is_held(root: int, partial: PartialId) -> bool:
         fd = system.open(partial.name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
     except FileNotFoundError:
         return False
+    except PermissionError:  # another user's: who can't know leaves it to its owner
+        return True
     try:
         if not _try_lock(fd):
             return True
@@ -141,8 +172,13 @@ def remove_dead_tree(root: int, directory: int, name: bytes) -> bool:
 
 
 def remove_tree(directory: int, name: bytes) -> None:
-    """With all that is in it, whoever holds it. Raises OSError, StorageError."""
-    root = system.open(name, READ_DIRECTORY, dir_fd=directory)
+    """With all that is in it, whoever holds it, also if it lost its permissions, or what somebody put in its place.
+    Raises OSError, StorageError."""
+    try:
+        root = open_for_writing(directory, name, [], None)
+    except (KindConflict, SymlinkRefused):
+        system.unlink(name, dir_fd=directory)
+        return
     try:
         _empty(root)
     finally:
@@ -164,6 +200,18 @@ def _empty(root: int) -> None:
         _remove_below(root, folder, is_directory=True)
 
 
+def _remove_from(tree: int, path: bytes) -> bool:
+    folder, _, name = path.rpartition(b"/")
+    try:
+        directory = open_directory(tree, folder)
+    except _ABSENT:
+        return False
+    try:
+        return partials.remove(directory, name)
+    finally:
+        os.close(directory)
+
+
 def _remove_below(root: int, path: bytes, *, is_directory: bool = False) -> None:
     folder, _, name = path.rpartition(b"/")
     directory = open_directory(root, folder)
@@ -178,7 +226,7 @@ def remove_unless_busy(root: int, directory: int, path: bytes) -> bool:
     somebody builds it, OSError, StorageError."""
     name = path.rpartition(b"/")[2]
     try:
-        os.close(system.open(name, READ_DIRECTORY, dir_fd=directory))
+        os.close(system.open(name, HANDLE | os.O_DIRECTORY, dir_fd=directory))
     except NotADirectoryError:
         return False
     except FileNotFoundError:
@@ -204,10 +252,10 @@ def _is_built_below(root: int, path: bytes) -> bool:
 
 
 def held_bytes(root: int, path: bytes) -> int | None:
-    """What the files of the tree at `path` take; None if it is no tree. Raises StorageError."""
+    """What the files of the tree at `path` take; None if it is no tree, is gone by now or can't be looked into."""
     try:
         directory = open_directory(root, path)
-    except KindConflict:
+    except StorageError:
         return None
     try:
         return sum(entry.size for chunk in walk(directory) for entry in chunk if not isinstance(entry, ListError))

@@ -7,8 +7,9 @@ One rename instead of one for every file, and every file is written under the na
 
 Where another worker was first with it, its files are moved there one by one (`LocalBatch`). The fences are those of
 every partial: whoever takes a task over removes its file from the trees of older attempts, so that they have nothing of
-it to publish. Who builds keeps a file in the root locked, of the same number; trees whose lock nobody holds are left of
-a dead attempt, and removed whole.
+it to publish. Nobody takes anything out of a tree while it gets its name, nor the other way round: a zombie would take
+what has been published. Who builds keeps a file in the root locked, of the same number; trees whose lock nobody holds
+are left of a dead attempt, and removed whole.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from storage_backends.local import system
 from storage_backends.local.beneath import READ_DIRECTORY, open_beneath
 from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import Folders
-from storage_backends.local.remains import lock, lock_of, remove_tree
+from storage_backends.local.remains import hold, lock, lock_of, remove_tree
 from storage_backends.local.spelling import folds_case
 
 
@@ -35,6 +36,8 @@ class Place(NamedTuple):
     folder: bytes
     top: bytes | None
     """The new directory that this is a part of, by its own name; None: it is an existing one."""
+    mode: int
+    """Of directories that are made on the way to these files."""
 
 
 class _Tree(NamedTuple):
@@ -72,9 +75,29 @@ class Trees:
         places that have real names now, each with the directory that got a new entry by it. One that holds anything
         else than these names is left."""
         contents = self._contents(staged)
-        whole = self._whole(contents)
         published: dict[bytes, bytes] = {}
-        waiting = [(hidden, top) for top in self._building if (hidden := self._hidden(top)) in whole]
+        for top, hidden in [(top, self._hidden(top)) for top in self._building]:
+            if hidden in contents:
+                with suppress(OSError, StorageError):  # its files are moved one by one, and each says what is wrong
+                    self._publish(hidden, top, contents, published)
+        self._building = {top: tree for top, tree in self._building.items() if self._hidden(top) not in published}
+        self._places = {folder: place for folder, place in self._places.items() if place.folder not in published}
+        return published
+
+    def _publish(
+        self, hidden: bytes, real: bytes, contents: Mapping[bytes, _Content], published: dict[bytes, bytes]
+    ) -> None:
+        held = hold(self._folders.get(hidden, None))
+        try:
+            if hidden in self._whole(contents, hidden):
+                self._give_names(hidden, real, contents, published)
+        finally:
+            os.close(held)
+
+    def _give_names(
+        self, hidden: bytes, real: bytes, contents: Mapping[bytes, _Content], published: dict[bytes, bytes]
+    ) -> None:
+        waiting = [(hidden, real)]
         while waiting:
             hidden, real = waiting.pop()
             try:
@@ -83,10 +106,7 @@ class Trees:
             except FileExistsError:
                 waiting += [(hidden + b"/" + name, real + b"/" + name) for name in contents[hidden].folders]
             except (OSError, StorageError):
-                continue  # its files are moved one by one, and each says what is wrong
-        self._building = {top: tree for top, tree in self._building.items() if self._hidden(top) not in published}
-        self._places = {folder: place for folder, place in self._places.items() if place.folder not in published}
-        return published
+                continue
 
     def _give_name(self, hidden: bytes, real: bytes) -> None:
         (from_folder, _, old), (to_folder, _, new) = hidden.rpartition(b"/"), real.rpartition(b"/")
@@ -101,7 +121,7 @@ class Trees:
     def _contents(self, staged: Iterable[tuple[Place, bytes]]) -> dict[bytes, _Content]:
         """What each directory that was made here has to hold."""
         contents: dict[bytes, _Content] = {}
-        for folder, top in self._places.values():
+        for folder, top, _ in self._places.values():
             if top is not None:
                 root = self._hidden(top)
                 contents.setdefault(folder, _Content(set(), set()))
@@ -117,10 +137,11 @@ class Trees:
                 contents[place.folder].names.add(name)
         return contents
 
-    def _whole(self, contents: Mapping[bytes, _Content]) -> set[bytes]:
-        """Those that hold what they have to and nothing else, as does everything below them. Each is listed once."""
+    def _whole(self, contents: Mapping[bytes, _Content], top: bytes) -> set[bytes]:
+        """Those of a tree that hold what they have to and nothing else, as does everything below them. Each is listed
+        once."""
         whole: set[bytes] = set()
-        for folder in sorted(contents, reverse=True):  # what lies in it comes before it
+        for folder in reversed(_below(contents, top)):  # what lies in it comes before it
             content = contents[folder]
             if all(folder + b"/" + name in whole for name in content.folders) and self._holds(folder, content.names):
                 whole.add(folder)
@@ -140,36 +161,44 @@ class Trees:
     def remove(self) -> None:
         """What was not published, and the lock. What can't be removed at the second try is left to the janitor."""
         for _ in range(2):
-            with suppress(OSError, StorageError):
-                self._remove()
-                break
+            for top in list(self._building):
+                with suppress(OSError, StorageError):  # of one; the others are removed all the same
+                    self._remove(top)
+            with suppress(OSError):
+                self._remove_lock()
         self._building, self._places = {}, {}
+        self._close_lock()
+
+    def _remove(self, top: bytes) -> None:
+        tree = self._building[top]
+        with suppress(FileNotFoundError, NotFound):
+            remove_tree(self._folders.get(tree.above, None), tree.hidden)
+        del self._building[top]
+
+    def _remove_lock(self) -> None:
+        if self._lock >= 0:
+            system.unlink(self._lock_name, dir_fd=self._root)
+            self._close_lock()
+
+    def _close_lock(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock, self._lock_name = -1, b""
 
-    def _remove(self) -> None:
-        for top, tree in list(self._building.items()):
-            with suppress(FileNotFoundError, NotFound):
-                remove_tree(self._folders.get(tree.above, None), tree.hidden)
-            del self._building[top]
-        if self._lock >= 0:
-            system.unlink(self._lock_name, dir_fd=self._root)
-
     def _find(self, folder: bytes, installation: str, mode: int) -> Place:
         top = self._missing(folder)
         if top is None:
-            return Place(folder, None)
+            return Place(folder, None, mode)
         tree = self._building.get(top) or self._begin(top, installation, mode)
         if tree is None:
-            return Place(folder, None)
+            return Place(folder, None, mode)
         hidden = self._hidden(top) + folder[len(top) :]
         try:
             self._folders.get(hidden, mode)
         except KindConflict as error:  # the hidden name tells nobody anything
             raise KindConflict(f"{show(folder)}, or what it lies in, is a file at the source as well") from error
         self._folders.changed(hidden)
-        return Place(hidden, top)
+        return Place(hidden, top, mode)
 
     def _missing(self, folder: bytes) -> bytes | None:
         """The topmost directory on the way to `folder` that does not exist, or is being built."""

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from contextlib import suppress
 from time import sleep
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from storage_backends.base import Attributes, FileInfo, Kind, PartialId
 from storage_backends.errors import KindConflict, NameCollision, NoSpace, PartialBusy, PreconditionFailed, UploadGone
 from storage_backends.local import LocalStorage, system
+from storage_backends.local.attributes import directory_mode
 from storage_backends.local.remains import lock_of
+from tests.unit.storage_backends.users import as_nobody, folder_of_nobody
 
 TIME = 1_600_000_000_123_456_789
 PLAIN = Attributes(mtime_ns=TIME, mode=0o640)
@@ -199,6 +202,17 @@ def test_a_tree_that_got_no_file_for_an_error_leaves_the_others_alone(storage, r
     assert files(root) == ["other/two"] and not trees(root)
 
 
+def test_a_tree_that_nothing_could_be_put_into_keeps_nothing_from_being_published(storage, root, faults):
+    batch = storage.write_batch()
+    faults.fail("mkdir", errno.ENOSPC, at=2)
+    with pytest.raises(NoSpace):
+        batch.stage(b"d/e/one", b"data", PLAIN, who())
+    batch.stage(b"k/f", b"data", PLAIN, who(1))
+    batch.flush()
+    assert isinstance(publish(batch, [b"k/f"])[b"k/f"], FileInfo)
+    assert files(root) == ["k/f"] and not trees(root)
+
+
 def test_what_somebody_else_put_there_is_not_published(storage, root):
     batch = staged(storage)
     [tree] = trees(root)
@@ -270,6 +284,21 @@ def test_what_is_a_file_and_a_directory_at_the_source_is_told_by_its_own_name(st
     assert files(root) == [os.fsdecode(paths[0])] and not trees(root)
 
 
+def test_files_of_an_old_directory_are_published_with_those_of_many_new_ones(storage, root):
+    paths = [b"first", *(b"d%03d/f" % number for number in range(60)), b"last"]
+    results = publish(staged(storage, paths), paths)
+    assert all(isinstance(results[path], FileInfo) for path in paths) and len(files(root)) == len(paths)
+
+
+def test_directories_made_for_what_is_moved_one_by_one_have_the_mode_they_have_in_place(storage, root, faults):
+    faults.fail("rename_new", errno.EINVAL, times=9)
+    batch = storage.write_batch()
+    batch.stage(b"d/e/f", b"data", Attributes(mtime_ns=TIME), who())
+    batch.flush()
+    publish(batch, [b"d/e/f"])
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (root / "d", root / "d" / "e")} == {directory_mode()}
+
+
 # ── taking over ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -287,6 +316,56 @@ def test_a_zombie_that_wakes_up_after_a_younger_attempt_published_changes_nothin
     publish(staged(other, [b"d/two"], data=b"new!", epoch=2), [b"d/two"])
     assert isinstance(publish(zombie)[b"d/two"], UploadGone)
     assert (root / "d" / "two").read_bytes() == b"new!" and not trees(root)
+
+
+@pytest.mark.parametrize("epoch", [2, 100])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_a_zombie_moved_out_of_its_tree_since_is_not_published_over_what_is_younger(
+    storage, other, root, faults, epoch, is_new
+):
+    zombie = staged(other, [b"d/two"], data=b"old!", epoch=epoch - 1)
+    if not is_new:
+        (root / "d").mkdir()
+    younger = storage.write_batch()
+    younger.stage(b"d/one", b"new!", PLAIN, who(1, epoch))
+    (root / "d").mkdir(exist_ok=True)
+    renames = []
+
+    def overtaken(real, *args, **kwargs):
+        renames.append(args)
+        if len(renames) == 2:  # it is out of the tree, and has not got its name
+            younger.stage(b"d/two", b"new!", PLAIN, who(0, epoch))
+            younger.flush()
+            assert isinstance(publish(younger, [b"d/one", b"d/two"])[b"d/two"], FileInfo)
+        return real(*args, **kwargs)
+
+    faults.replace("rename", overtaken)
+    assert isinstance(publish(zombie, [b"d/two"])[b"d/two"], UploadGone)
+    assert (root / "d" / "two").read_bytes() == b"new!" and files(root) == ["d/one", "d/two"]
+
+
+@pytest.mark.parametrize("call", ["rename_new", "unlink"])
+def test_a_zombie_that_takes_a_file_out_of_a_younger_tree_at_its_publishing_takes_nothing_that_is_told(
+    storage, other, root, faults, call
+):
+    younger, results, moments = staged(storage, epoch=3), {}, []
+
+    def at_once(real, *args, **kwargs):
+        moments.append(call)
+        if len(moments) == 1 and call == "unlink":
+            results.update(publish(younger))
+        elif len(moments) == 1:
+            with suppress(PartialBusy):
+                other.discard_partials(b"d/two", who(2, 2))
+        return real(*args, **kwargs)
+
+    faults.replace(call, at_once)
+    if call == "unlink":
+        other.discard_partials(b"d/two", who(2, 2))
+    else:
+        results.update(publish(younger))
+    told = [os.fsdecode(path) for path in PATHS if isinstance(results[path], FileInfo)]
+    assert moments and files(root) == told and not trees(root)
 
 
 @pytest.mark.parametrize("way", ["batch", "discard", "upload"])
@@ -341,6 +420,39 @@ def test_a_lock_that_can_t_be_looked_at_is_in_nobody_s_way(storage, root):
     assert storage.discard_partials(b"d/e/one", who(0, 2)) == 0
 
 
+@pytest.mark.parametrize("way", ["batch", "janitor"])
+@pytest.mark.parametrize("what", ["closed", "file", "link"])
+def test_what_became_of_a_tree_meanwhile_does_not_keep_it_from_being_removed(what, way):
+    def check():
+        tree = folder / os.fsdecode(PartialId.of_directory("0123abcd", b"d", 5).name)
+        if what == "closed":
+            tree.mkdir(0)
+        elif what == "file":
+            tree.touch()
+        else:
+            tree.symlink_to("elsewhere")
+        storage = LocalStorage(os.fsencode(folder))
+        if way == "batch":
+            storage.discard_partials(b"d/f", who(0, 2))
+        else:
+            storage.delete_file(os.fsencode(tree.name))
+        assert not list(folder.iterdir())
+
+    with folder_of_nobody() as folder:
+        as_nobody(check)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave another user's lock")
+def test_another_user_s_lock_keeps_nothing_from_being_copied():
+    def check():
+        storage = LocalStorage(os.fsencode(folder))
+        assert isinstance(publish(staged(storage, [b"d/f"], epoch=2), [b"d/f"])[b"d/f"], FileInfo)
+
+    with folder_of_nobody() as folder:
+        (folder / os.fsdecode(lock_of("0123abcd", 5).name)).touch(0o600)
+        as_nobody(check)
+
+
 @pytest.mark.parametrize("call", ["unlink", "rmdir"])
 def test_what_can_t_be_removed_at_once_is_tried_again(storage, root, faults, call):
     batch = staged(storage)
@@ -376,6 +488,27 @@ def test_a_tree_is_busy_also_for_who_looks_from_above_the_sink(storage, root):
         storage.delete_file(path)
     assert len(publish(batch)) == 3
     below.close()
+
+
+def test_a_link_that_waits_for_its_name_and_a_tree_that_got_it_meanwhile_are_shown_too(storage, other, root, faults):
+    batch = storage.write_batch()
+    batch.stage_symlink(b"link", b"target", PLAIN, who())
+    assert [upload.path for upload in other.list_uploads()] == [who().name]
+    batch.discard()
+    batch = staged(storage)
+    seen = other.list_uploads()
+    next(seen)
+    publish(batch)
+    assert len(list(seen)) <= 1
+
+
+def test_what_can_t_be_removed_is_all_that_is_left(storage, root):
+    batch = staged(storage, [b"a/f", b"b/f", b"c/f"])
+    stuck = trees(root)[0]
+    stuck.rename(root / "elsewhere")
+    stuck.write_bytes(b"somebody's")
+    batch.discard()
+    assert not trees(root)
 
 
 def test_a_deep_tree_is_removed_without_recursion(storage, root):
