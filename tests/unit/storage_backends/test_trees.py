@@ -202,17 +202,6 @@ def test_a_tree_that_got_no_file_for_an_error_leaves_the_others_alone(storage, r
     assert files(root) == ["other/two"] and not trees(root)
 
 
-def test_a_tree_that_nothing_could_be_put_into_keeps_nothing_from_being_published(storage, root, faults):
-    batch = storage.write_batch()
-    faults.fail("mkdir", errno.ENOSPC, at=2)
-    with pytest.raises(NoSpace):
-        batch.stage(b"d/e/one", b"data", PLAIN, who())
-    batch.stage(b"k/f", b"data", PLAIN, who(1))
-    batch.flush()
-    assert isinstance(publish(batch, [b"k/f"])[b"k/f"], FileInfo)
-    assert files(root) == ["k/f"] and not trees(root)
-
-
 def test_what_somebody_else_put_there_is_not_published(storage, root):
     batch = staged(storage)
     [tree] = trees(root)
