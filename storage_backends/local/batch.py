@@ -236,11 +236,12 @@ class LocalBatch(WriteBatch):
             raise failure(error, path) from error
 
     def _rename(self, path: bytes, staged: Staged) -> int:
-        """Give it its name; returns the folder's descriptor. What an older attempt has moved out of a tree since this
-        was staged loses its own name before: it would be given it over this one."""
+        """Give it its name; returns the folder's descriptor. What an older attempt moved out of a tree, after this was
+        staged elsewhere or the folder was listed, loses its own name before: it would be given it over this one."""
         directory, partial = self._open(staged.folder, None), staged.partial.name
         try:
-            self._discard_older(staged.folder, staged.partial, directory)
+            if staged.place.top is not None or staged.partial.epoch > partials.LOOKUPS:
+                self._discard_older(staged.folder, staged.partial, directory)
             give_name(directory, partial, staged.name, path, folds=self._folds_case(directory, staged))
         except FileNotFoundError as error:
             raise _taken(path) from error

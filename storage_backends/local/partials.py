@@ -28,7 +28,7 @@ CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _REOPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _NOT_A_FILE = (errno.ELOOP, errno.ENXIO)
-_LOOKUPS = 64
+LOOKUPS = 64
 """Up to this many older epochs are tried by name (1 µs each); beyond, the directory is listed (ms when it is large)."""
 
 
@@ -106,7 +106,7 @@ def discard_older(folder_fd: int, partial: PartialId, listing: Listing | None = 
 
 def older_names(folder_fd: int, partial: PartialId, listing: Listing | None = None) -> list[bytes]:
     """Names that partials of older epochs have, or would have, newest first. The first epoch is 1."""
-    if partial.epoch <= _LOOKUPS:
+    if partial.epoch <= LOOKUPS:
         epochs = list(range(partial.epoch - 1, 0, -1))
     else:
         listed = (listing or Listing()).epochs(folder_fd, partial.stem)
