@@ -180,6 +180,11 @@ class Trees:
             system.unlink(self._lock_name, dir_fd=self._root)
             self._close_lock()
 
+    def _close_lock_for_good(self) -> None:
+        name = self._lock_name
+        self._remove_lock()
+        self._lock_name = name
+
     def _close_lock(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
@@ -229,7 +234,7 @@ class Trees:
             return None
         try:
             system.mkdir(hidden, mode, dir_fd=directory)
-            if self._folds_case(above, directory, hidden):
+            if self._folds_case(above, directory, hidden) or not self._is_holdable(directory, hidden):
                 system.rmdir(hidden, dir_fd=directory)
                 return None
         except OSError as error:
@@ -245,6 +250,18 @@ class Trees:
             self._lock_name = partial.name
             with suppress(OSError):  # then nothing is built, and who makes directories in place says what is wrong
                 self._lock = lock(self._root, partial)
+        return self._lock >= 0
+
+    def _is_holdable(self, directory: int, hidden: bytes) -> bool:
+        """Asked of the first one: over NFS files have locks and directories have none."""
+        if not self._building and self._lock >= 0:
+            fd = system.open(hidden, READ_DIRECTORY, dir_fd=directory)
+            try:
+                os.close(hold(fd))
+            except OSError:
+                self._close_lock_for_good()
+            finally:
+                os.close(fd)
         return self._lock >= 0
 
     def _folds_case(self, above: bytes, directory: int, hidden: bytes) -> bool:

@@ -149,6 +149,18 @@ def test_a_file_system_that_can_t_rename_like_that_gets_files_one_by_one(storage
     assert files(root) == [os.fsdecode(path) for path in PATHS] and not trees(root)
 
 
+def test_where_directories_have_no_locks_they_are_made_where_they_belong(storage, root, faults):
+    def flock(real, fd, how):
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EBADF, "as over NFS")
+        return real(fd, how)
+
+    faults.replace("flock", flock)
+    batch = staged(storage, [*PATHS, b"other/f"])
+    assert sorted(os.listdir(root)) == ["d", "other"]
+    assert all(isinstance(result, FileInfo) for result in publish(batch, [*PATHS, b"other/f"]).values())
+
+
 def test_where_there_are_no_locks_directories_are_made_where_they_belong(storage, root, faults):
     faults.fail("flock", errno.ENOLCK, times=9)
     batch = staged(storage)
