@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -23,9 +22,6 @@ from storage_backends.local.failures import failure, show
 from storage_backends.local.listing import walk
 
 _ABSENT = (NotFound, KindConflict, SymlinkRefused)
-_NO_LOCK = (errno.EWOULDBLOCK, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
-"""Somebody has it, or this file system has none."""
-
 
 class Remains:
     """Trees of other attempts below `root`, looked for once. Ask after the claim of what is asked about: a tree that
@@ -36,14 +32,12 @@ class Remains:
         self._listings: dict[bytes, partials.Listing] = {}
         self._held: dict[bytes, list[bytes]] = {}
         """The trees of a directory that somebody still builds, or may."""
-        self._are_locks_known = False
 
     def discard(self, path: bytes, installation: str) -> int:
         """No tree of another attempt holds `path` when this returns: what is still built loses this file, what nobody
         holds is removed whole. Returns how many lost it. Raises StorageError."""
         top, count = b"", 0
         try:
-            self._remove_dead_locks(installation)
             for part in path.split(b"/")[:-1]:
                 top = _join(top, part)
                 held = self._trees(top, installation)
@@ -69,15 +63,6 @@ class Remains:
             return [_join(above, name) for name in names if not remove_dead_tree(self._root, directory, name)]
         finally:
             os.close(directory)
-
-    def _remove_dead_locks(self, installation: str) -> None:
-        """Of those who did not come to build anything. What can't be is in nobody's way, and left to the janitor."""
-        if not self._are_locks_known:
-            listing = self._listings.setdefault(b"", partials.Listing())
-            for number in listing.epochs(self._root, lock_of(installation, 0).stem):
-                with suppress(OSError):
-                    is_held(self._root, lock_of(installation, number))
-            self._are_locks_known = True
 
     def _take_out(self, tree: bytes, path: bytes) -> bool:
         """The directories are opened below the tree while it is kept: it can't get its name in between, so that what is
@@ -112,59 +97,22 @@ def hold(tree: int) -> int:
     return fd
 
 
-def lock_of(installation: str, number: int) -> PartialId:
-    """The file in the root that whoever builds the trees of this number keeps locked."""
-    return PartialId.of_directory(installation, b"", number)
-
-
-def lock(root: int, partial: PartialId) -> int:
-    """Make and lock that file; the descriptor that holds it, or -1 where there are no locks or it was taken for a dead
-    one's before it was locked. Raises OSError."""
-    fd = system.open(partial.name, partials.CREATE, 0o600, dir_fd=root)
+def lock(root: int, number: int) -> int:
+    """A descriptor that shows, until it is closed, that the trees of this number are being built. Raises OSError, also
+    where there are no such locks."""
+    fd = system.open(b".", READ_DIRECTORY, dir_fd=root)
     try:
-        if _try_lock(fd):
-            if partials.is_named(fd, root, partial.name):
-                return fd
-        else:
-            partials.remove(root, partial.name)
+        system.lock_number(fd, number)
     except BaseException:
         os.close(fd)
         raise
-    os.close(fd)
-    return -1
-
-
-def is_held(root: int, partial: PartialId) -> bool:
-    """Whether somebody may still build the trees of this lock. That of a dead one is removed. Raises OSError."""
-    try:
-        fd = system.open(partial.name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
-    except FileNotFoundError:
-        return False
-    except PermissionError:  # another user's: who can't know leaves it to its owner
-        return True
-    try:
-        if not _try_lock(fd):
-            return True
-        partials.remove(root, partial.name)
-        return False
-    finally:
-        os.close(fd)
-
-
-def _try_lock(fd: int) -> bool:
-    try:
-        system.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _NO_LOCK:
-            raise
-        return False
-    return True
+    return fd
 
 
 def remove_dead_tree(root: int, directory: int, name: bytes) -> bool:
     """Whether the tree `name` in `directory` is gone; not while somebody may build it. Raises OSError, StorageError."""
     partial = PartialId.parse(name)
-    if partial is None or is_held(root, lock_of(partial.installation, partial.epoch)):
+    if partial is None or system.is_number_locked(root, partial.epoch):
         return False
     with suppress(FileNotFoundError, NotFound):  # it was published, or somebody else removes it too
         remove_tree(directory, name)
@@ -243,7 +191,7 @@ def _is_built_below(root: int, path: bytes) -> bool:
     while folder and partial is not None:
         sink = open_directory(root, folder)
         try:
-            if is_held(sink, lock_of(partial.installation, partial.epoch)):
+            if system.is_number_locked(sink, partial.epoch):
                 return True
         finally:
             os.close(sink)

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import functools
 import os
+from struct import Struct
 
 open = os.open
 close = os.close
@@ -37,6 +38,8 @@ unlink = os.unlink
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1
+_FLOCK = Struct("hhqqi4x")
+"""struct flock: kind, whence, start, length, process."""
 
 
 def rename_new(name: bytes, target: bytes, *, dir_fd: int, target_fd: int | None = None) -> None:
@@ -57,6 +60,24 @@ def syncfs(fd: int) -> None:
     if _libc.syncfs(fd) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def lock_number(fd: int, number: int) -> None:
+    """Show with a lock on a byte of that number that somebody lives, until `fd` is closed: of a directory too, of which
+    nothing changes. Raises OSError, also where there are no such locks."""
+    if not hasattr(fcntl, "F_OFD_SETLK"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_RDLCK, number))
+
+
+def is_number_locked(fd: int, number: int) -> bool:
+    """Whether somebody does, over another descriptor; raises OSError."""
+    answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, number))
+    return int(_FLOCK.unpack(answer)[0]) != fcntl.F_UNLCK
+
+
+def _flock(kind: int, number: int) -> bytes:
+    return _FLOCK.pack(kind, os.SEEK_SET, number, 1, 0)
 
 
 def free_bytes(fd: int) -> int:

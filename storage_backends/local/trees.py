@@ -8,8 +8,8 @@ One rename instead of one for every file, and every file is written under the na
 Where another worker was first with it, its files are moved there one by one (`LocalBatch`). The fences are those of
 every partial: whoever takes a task over removes its file from the trees of older attempts, so that they have nothing of
 it to publish. Nobody takes anything out of a tree while it gets its name, nor the other way round: a zombie would take
-what has been published. Who builds keeps a file in the root locked, of the same number; trees whose lock nobody holds
-are left of a dead attempt, and removed whole.
+what has been published. Who builds keeps a byte of the root locked, that of the same number; trees whose byte nobody
+holds are left of a dead attempt, and removed whole.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from storage_backends.local import system
 from storage_backends.local.beneath import READ_DIRECTORY, open_beneath
 from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import Folders
-from storage_backends.local.remains import hold, lock, lock_of, remove_tree
+from storage_backends.local.remains import hold, lock, remove_tree
 from storage_backends.local.spelling import folds_case
 
 
@@ -60,8 +60,8 @@ class Trees:
         self._building: dict[bytes, _Tree] = {}
         self._places: dict[bytes, Place] = {}
         self._folding: dict[bytes, bool] = {}
-        self._number, self._lock = secrets.randbits(63), -1
-        self._lock_name = b""
+        self._number, self._lock = secrets.randbits(62), -1
+        self._is_possible = True
 
     def place(self, folder: bytes, installation: str, mode: int) -> Place:
         """Files of `folder` go there if it exists; else where the tree is built that it belongs to."""
@@ -159,13 +159,11 @@ class Trees:
         return tree.above + b"/" + tree.hidden if tree.above else tree.hidden
 
     def remove(self) -> None:
-        """What was not published, and the lock. What can't be removed at the second try is left to the janitor."""
+        """What was not published. What can't be removed at the second try is left to the janitor."""
         for _ in range(2):
             for top in list(self._building):
                 with suppress(OSError, StorageError):  # of one; the others are removed all the same
                     self._remove(top)
-            with suppress(OSError):
-                self._remove_lock()
         self._building, self._places = {}, {}
         self._close_lock()
 
@@ -175,20 +173,10 @@ class Trees:
             remove_tree(self._folders.get(tree.above, None), tree.hidden)
         del self._building[top]
 
-    def _remove_lock(self) -> None:
-        if self._lock >= 0:
-            system.unlink(self._lock_name, dir_fd=self._root)
-            self._close_lock()
-
-    def _close_lock_for_good(self) -> None:
-        name = self._lock_name
-        self._remove_lock()
-        self._lock_name = name
-
     def _close_lock(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
-            self._lock, self._lock_name = -1, b""
+            self._lock = -1
 
     def _find(self, folder: bytes, installation: str, mode: int) -> Place:
         top = self._missing(folder)
@@ -230,7 +218,7 @@ class Trees:
         above, _, name = top.rpartition(b"/")
         directory = self._folders.get(above, mode)
         hidden = PartialId.of_directory(installation, top, self._number).name
-        if not self._is_locked(installation):
+        if not self._is_locked():
             return None
         try:
             system.mkdir(hidden, mode, dir_fd=directory)
@@ -243,26 +231,26 @@ class Trees:
         self._building[top] = _Tree(above, name, hidden)
         return self._building[top]
 
-    def _is_locked(self, installation: str) -> bool:
-        """Asked once, before anything is built."""
-        if not self._lock_name:
-            partial = lock_of(installation, self._number)
-            self._lock_name = partial.name
+    def _is_locked(self) -> bool:
+        """Asked before anything is built."""
+        if self._lock < 0 and self._is_possible:
             with suppress(OSError):  # then nothing is built, and who makes directories in place says what is wrong
-                self._lock = lock(self._root, partial)
+                self._lock = lock(self._root, self._number)
+            self._is_possible = self._lock >= 0
         return self._lock >= 0
 
     def _is_holdable(self, directory: int, hidden: bytes) -> bool:
         """Asked of the first one: over NFS files have locks and directories have none."""
-        if not self._building and self._lock >= 0:
+        if not self._building and self._is_possible:
             fd = system.open(hidden, READ_DIRECTORY, dir_fd=directory)
             try:
                 os.close(hold(fd))
             except OSError:
-                self._close_lock_for_good()
+                self._is_possible = False
+                self._close_lock()
             finally:
                 os.close(fd)
-        return self._lock >= 0
+        return self._is_possible
 
     def _folds_case(self, above: bytes, directory: int, hidden: bytes) -> bool:
         """Asked once for each directory in which trees are built."""

@@ -93,7 +93,7 @@ def _digests(ours: str, tasks: Iterable[tuple[str, bytes]]) -> Iterator[str]:
     for job_id, path in tasks:
         yield PartialId.of(ours, job_id, path, 1).digest
         if last != (last := path.rpartition(b"/")[0]):
-            for length in (0, *(at for at, byte in enumerate(last + b"/") if byte == ord("/"))):
+            for length in (at for at, byte in enumerate(last + b"/") if byte == ord("/")):
                 yield PartialId.of_directory(ours, last[:length], 1).digest
 
 

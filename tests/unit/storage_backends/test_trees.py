@@ -1,5 +1,6 @@
 """New directories are built under a partial's name and get their own in one rename, or their files do one by one."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -12,7 +13,6 @@ from storage_backends.base import Attributes, FileInfo, Kind, PartialId
 from storage_backends.errors import KindConflict, NameCollision, NoSpace, PartialBusy, PreconditionFailed, UploadGone
 from storage_backends.local import LocalStorage, system
 from storage_backends.local.attributes import directory_mode
-from storage_backends.local.remains import lock_of
 from tests.unit.storage_backends.users import as_nobody, folder_of_nobody
 
 TIME = 1_600_000_000_123_456_789
@@ -58,7 +58,7 @@ def test_files_of_a_new_directory_are_published_by_one_rename(storage, root, fau
     batch = staged(storage)
     [tree] = trees(root)
     assert stat.S_IMODE(tree.stat().st_mode) == 0o700
-    assert [entry.kind for entry in storage.list_files()] == [Kind.SPECIAL] * 2  # the lock besides
+    assert [entry.kind for entry in storage.list_files()] == [Kind.SPECIAL]
     calls = faults.trace("rename", "rename_new")
     results = publish(batch)
     assert calls == ["rename_new"] and files(root) == [os.fsdecode(path) for path in PATHS] and not trees(root)
@@ -161,8 +161,9 @@ def test_where_directories_have_no_locks_they_are_made_where_they_belong(storage
     assert all(isinstance(result, FileInfo) for result in publish(batch, [*PATHS, b"other/f"]).values())
 
 
-def test_where_there_are_no_locks_directories_are_made_where_they_belong(storage, root, faults):
-    faults.fail("flock", errno.ENOLCK, times=9)
+@pytest.mark.parametrize("call", ["flock", "lock_number"])
+def test_where_there_are_no_locks_directories_are_made_where_they_belong(storage, root, faults, call):
+    faults.fail(call, errno.ENOLCK, times=9)
     batch = staged(storage)
     assert not trees(root) and (root / "d" / "e").is_dir()
     assert all(isinstance(result, FileInfo) for result in publish(batch).values())
@@ -395,30 +396,30 @@ def test_what_a_living_neighbour_builds_is_left_to_it(storage, other, root):
     assert isinstance(publish(neighbour)[b"d/three"], FileInfo)
 
 
-def test_a_lock_taken_for_a_dead_one_s_before_it_was_held_is_given_up(storage, root, faults):
-    def removed_first(real, fd, how):
-        [lock] = root.iterdir()
-        lock.unlink()
-        return real(fd, how)
-
-    faults.replace("flock", removed_first)
-    batch = staged(storage, [b"d/f"])
-    assert not trees(root) and (root / "d").is_dir()
-    assert isinstance(publish(batch, [b"d/f"])[b"d/f"], FileInfo)
+def test_building_changes_nothing_of_the_root_but_for_what_is_new_in_it(storage, root):
+    """Else its time would stay another one than at the source: nothing of a deeper change leads a sync to it."""
+    (root / "old").mkdir()
+    os.utime(root, ns=(TIME, TIME))
+    publish(staged(storage, [b"old/new/file"]), [b"old/new/file"])
+    assert root.stat().st_mtime_ns == TIME and files(root) == ["old/new/file"]
 
 
-def test_the_lock_of_one_that_was_killed_before_it_built_anything_is_removed(storage, root):
-    left = root / os.fsdecode(lock_of("0123abcd", 5).name)
-    strangers = root / os.fsdecode(lock_of("ffffffff", 5).name)
-    left.touch()
-    strangers.touch()
-    storage.discard_partials(b"d/e/one", who(0, 2))
-    assert not left.exists() and strangers.exists()
-
-
-def test_a_lock_that_can_t_be_looked_at_is_in_nobody_s_way(storage, root):
-    (root / os.fsdecode(lock_of("0123abcd", 5).name)).mkdir()
-    assert storage.discard_partials(b"d/e/one", who(0, 2)) == 0
+def test_the_lock_of_a_batch_is_let_go_with_it_and_seen_by_other_processes_till_then(storage, root):
+    batch = staged(storage)
+    number, probe = batch._trees._number, os.open(root, os.O_RDONLY)
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            os.write(write, b"held" if system.is_number_locked(os.open(root, os.O_RDONLY), number) else b"free")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(read, 4) == b"held" and system.is_number_locked(probe, number)
+    assert not system.is_number_locked(probe, number + 1)
+    publish(batch)
+    assert not system.is_number_locked(probe, number)
+    for fd in (probe, read, write):
+        os.close(fd)
 
 
 @pytest.mark.parametrize("way", ["batch", "janitor"])
@@ -443,17 +444,6 @@ def test_what_became_of_a_tree_meanwhile_does_not_keep_it_from_being_removed(wha
         as_nobody(check)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave another user's lock")
-def test_another_user_s_lock_keeps_nothing_from_being_copied():
-    def check():
-        storage = LocalStorage(os.fsencode(folder))
-        assert isinstance(publish(staged(storage, [b"d/f"], epoch=2), [b"d/f"])[b"d/f"], FileInfo)
-
-    with folder_of_nobody() as folder:
-        (folder / os.fsdecode(lock_of("0123abcd", 5).name)).touch(0o600)
-        as_nobody(check)
-
-
 @pytest.mark.parametrize("call", ["unlink", "rmdir"])
 def test_what_can_t_be_removed_at_once_is_tried_again(storage, root, faults, call):
     batch = staged(storage)
@@ -467,16 +457,13 @@ def test_what_can_t_be_removed_at_once_is_tried_again(storage, root, faults, cal
 
 def test_a_tree_is_one_unfinished_upload_of_the_size_of_its_files(storage, other, root):
     batch = staged(storage)
-    uploads = {upload.size: upload.path for upload in other.list_uploads()}
-    assert set(uploads) == {0, 12}
-    for path in uploads.values():
-        with pytest.raises(PartialBusy):
-            other.delete_file(path)
-    os.close(batch._trees._lock)  # as the kernel does for a killed process
-    batch._trees._lock = -1
-    for path in uploads.values():
-        other.delete_file(path)
-        other.delete_file(path)
+    [upload] = other.list_uploads()
+    assert upload.size == 12 and PartialId.parse(upload.path)
+    with pytest.raises(PartialBusy):
+        other.delete_file(upload.path)
+    batch._trees._close_lock()  # as the kernel does for a killed process
+    other.delete_file(upload.path)
+    other.delete_file(upload.path)
     assert not list(root.iterdir())
 
 
