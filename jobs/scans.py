@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from jobs import bell
 from jobs.machine import is_dead_here
 from jobs.models import Job, JobEvent, Scan
 from jobs.selectors import due_jobs, job_progress, went_through
@@ -123,6 +124,7 @@ def finish(scan: Scan, *, error_code: str = "", error_text: str = "", must_look_
         if won and not scan.is_preview:
             _plan_next(scan, must_come_soon=bool(error_code) or must_look_again)
         if won:
+            bell.ring()
             scan.refresh_from_db()
             JobEvent.objects.create(
                 job_id=scan.job_id,

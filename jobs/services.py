@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from jobs import parking, transitions
+from jobs import bell, parking, transitions
 from jobs.errors import Conflict, Refusal
 from jobs.models import Installation, Job, JobEvent, Scan, Task, Verify
 from jobs.notifications.addresses import check_webhook
@@ -78,6 +78,7 @@ def create_job(
         job.next_scan_at = Now() if is_due else None
         job.save(force_insert=True)
         JobEvent.objects.create(job=job, actor=actor, action="create", text=str(job))
+        bell.ring()
         for sentence in losses(job):
             JobEvent.objects.create(job=job, actor=actor, action="warn", text=sentence)
     job.refresh_from_db()
@@ -96,6 +97,7 @@ def update_options(job: Job, *, actor: str, **options: Unpack[Options]) -> Job:
         if "interval" in options:
             Job.objects.filter(pk=job.pk, status=JobStatus.RUNNING).update(next_scan_at=Now())
         JobEvent.objects.create(job=job, actor=actor, action="change", text=", ".join(sorted(options)))
+        bell.ring()
     return job
 
 
@@ -230,6 +232,7 @@ def _request_scan(job: Job, *, is_preview: bool) -> Scan:
         raise Conflict("JOB_IS_KILLED", "The job is killed; it can't be scanned.")
     try:
         with transaction.atomic():
+            bell.ring()
             return Scan.objects.create(job=job, is_preview=is_preview)
     except IntegrityError:
         hint = "Wait until it has finished."

@@ -34,7 +34,13 @@ class StopFlag:
         return self.signal is not None
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to so long for the flag; returns it."""
-        if not self.is_set():
-            select.select([self._awake], [], [], max(0.0, seconds))
+        """Wait up to so long for the flag, or for `wake`; returns the flag."""
+        if not self.is_set() and select.select([self._awake], [], [], max(0.0, seconds))[0]:
+            with suppress(BlockingIOError):
+                os.read(self._awake, 1 << 16)  # all there is
         return self.is_set()
+
+    def wake(self) -> None:
+        """End the `wait` under way, or the next one. From any thread."""
+        with suppress(BlockingIOError):
+            os.write(self._wake, b".")

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from jobs import bell
 from jobs.catalogue import tasks_at
 from jobs.counters import Tally
 from jobs.models import Job, JobEvent, JobId, Task, TaskKind, Upload
@@ -92,6 +93,7 @@ def _move_batch(
             leave_to_housekeeping(row.id for row in rows if row.epoch and row.kind != TaskKind.DIRECTORY)
         if action:
             record_batch(Multiset(row[1] for row in rows), actor, action, reason)
+        bell.ring()
     return rows
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from jobs import sql
+from jobs import bell, sql
 from jobs.catalogue import tasks_at
 from jobs.counters import Tally
 from jobs.models import JobId
@@ -29,6 +29,7 @@ def discover(job_id: JobId, rows: Sequence[NewTask]) -> int:
 
 def _insert(job_id: JobId, rows: list[NewTask]) -> None:
     sql.insert_tasks(str(job_id), rows)
+    bell.ring()
     tally = Tally()
     tally.begin_all(job_id, rows)
     tally.write()
@@ -64,6 +65,7 @@ def rediscover(job_id: JobId, rows: Sequence[Seen]) -> int:
         return 0
     with transaction.atomic():
         won = sql.refresh_tasks([row.change for row in rows])
+        bell.ring()
         tally = Tally()
         for change, old_kind, old_size in rows:
             if change.id in won:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models.functions import Now
 
+from jobs import bell
 from jobs.errors import MoveRefused
 from jobs.models import Job, JobEvent, JobId
 from jobs.states import JOB_MOVES
@@ -18,6 +19,7 @@ def move_job(job: Job, name: str, *, actor: str, text: str = "") -> bool:
         job.refresh_from_db()
         if won:
             JobEvent.objects.create(job=job, actor=actor, action=name, text=text)
+            bell.ring()
         elif job.status in move.sources:  # somebody brought it there since our update found nothing
             return move_job(job, name, actor=actor, text=text)
         elif job.status != move.target:

@@ -3,8 +3,13 @@
 import signal
 import time
 
+import psycopg
+import pytest
+
+from jobs.bell import CHANNEL
 from tests.acceptance.faults import IS_BIG, fill_many, freeze, thaw
 from tests.acceptance.processes import eventually
+from tests.support import stack
 
 #: A lease of 15 s, and a turn or two.
 TAKEOVER_SECONDS = 17.0
@@ -96,3 +101,15 @@ def test_a_scan_whose_scheduler_is_killed_in_the_middle_is_repeated_and_complete
     [scan] = product.rows("SELECT * FROM jobs_scan WHERE job_id = %s", job)
     assert (scan["epoch"], scan["files_seen"], scan["errors"]) == (2, MANY, 0)
     assert_one_row_per_path(product, job, MANY)
+
+
+@pytest.mark.skipif(not stack.is_postgres(), reason="about PostgreSQL")
+def test_a_slave_that_has_nothing_left_wakes_the_scheduler(product):
+    fill_many(product.base / "source", 20, 10)
+    job = product.create_job("source", "sink")
+    product.start_scheduler("--once").wait(30)
+    with psycopg.connect(product.environment["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(f"LISTEN {CHANNEL}")
+        product.start_slave()  # and no scheduler, which rings as well
+        eventually(lambda: product.statuses(job) == {"completed": 21}, 30, "all files and the directory at the sink")
+        assert list(connection.notifies(timeout=10, stop_after=1))

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from django.db import close_old_connections
 
-from jobs import selectors, services, slaves, transitions
+from jobs import bell, selectors, services, slaves, transitions
 from jobs.models import Job, Slave
 from jobs.states import JobStatus
 from transfers.broker.base import Broker
@@ -241,7 +241,10 @@ class SlaveLoop:
             if self._supply.reserve and self._is_feeding and worker.is_alive:  # it works on while we write
                 self._feed_one(worker)
         self._ledger.settle(answer)
-        self._supply.worked(is_idle=self._is_idle())
+        is_idle = self._is_idle()
+        self._supply.worked(is_idle=is_idle)
+        if is_idle:  # too few hints come, or it was the last of a job
+            self._persist(bell.ring)
 
     def _finish(self, worker: Worker, number: int) -> None:
         if worker.number == number and worker.open:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -40,3 +41,20 @@ def test_a_signal_at_any_moment_of_a_wait_is_heard():
             process.kill()
             process.wait()
             process.stdout.close()
+
+
+def test_it_can_be_woken_from_another_thread_once_for_each_time(flag):
+    begun = time.monotonic()
+    threading.Timer(0.1, flag.wake).start()
+    assert not flag.wait(10) and 0.05 < time.monotonic() - begun < 5
+    begun = time.monotonic()
+    assert not flag.wait(0.2) and time.monotonic() - begun > 0.15
+
+
+def test_a_wake_before_the_wait_ends_it_and_many_are_as_one(flag):
+    for _ in range(100_000):
+        flag.wake()
+    begun = time.monotonic()
+    assert not flag.wait(10) and not flag.wait(0.2) and 0.15 < time.monotonic() - begun < 5
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert flag.wait(10)

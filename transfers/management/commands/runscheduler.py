@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from jobs.bell import Listener
 from jobs.checks import CHECKS
 from transfers.engine.memory import keep_what_is_loaded
 from transfers.management.startup import refuse_unready
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         refuse_unready()
         keep_what_is_loaded()
         flag = StopFlag()
-        with open_queue() as broker:
+        with open_queue() as broker, Listener(flag.wake):
             scheduler = Scheduler(broker)
             if options["once"]:
                 scheduler.run_once()
