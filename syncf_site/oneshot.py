@@ -10,13 +10,13 @@ import gc
 import hashlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote, unquote
 
 from transfers.management.locking import try_lock
-from transfers.oneshot.headstart import HeadStart
+from transfers.oneshot.headstart import HeadStart, Place
 
 #: People come here by `make sync`.
 USAGE = """make sync SOURCE=dir SINK=dir [ARGS="options"], such as ARGS="--exclude '*.tmp' --bwlimit 10M"
@@ -51,15 +51,20 @@ def _head_start(arguments: Sequence[str], trees: Sequence[Path], *, is_first: bo
     if has_rules or len(os.sched_getaffinity(0)) == 1:
         return None
     try:
-        return HeadStart(trees, _storages(arguments[-2:]), expects_work=is_first)
+        return HeadStart(_places(arguments[-2:], trees), expects_work=is_first)
     except OSError:  # no process or descriptor is left, or a directory may not be looked at: told where it matters
         return None
 
 
-def _storages(places: Sequence[str]) -> list[str]:
-    """URLs of the storages among them, as far as the environment tells."""
-    aliases = [alias for alias, colon, _ in (place.partition(":") for place in places) if colon]
-    return [url for alias in aliases if (url := os.environ.get(f"STORAGE_{alias.upper()}"))]
+def _places(words: Sequence[str], trees: Sequence[Path]) -> Iterator[Place]:
+    """What will be listed: directories that are there, and of storages those that the environment names. A guess: what
+    a word means is decided later, and nobody asks for what was listed in vain."""
+    for word, tree in zip(words, trees, strict=True):
+        alias, colon, path = word.partition(":")
+        if colon and (url := os.environ.get(f"STORAGE_{alias.upper()}")):
+            yield Place(url, os.fsencode(path).strip(b"/"))
+        elif tree.is_dir():
+            yield Place.of(tree)
 
 
 def _run(arguments: Sequence[str], head_start: HeadStart | None) -> None:

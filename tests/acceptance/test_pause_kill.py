@@ -18,8 +18,8 @@ from tests.acceptance.faults import (
 )
 from tests.acceptance.processes import eventually
 
-SIZE = 2 << 30 if IS_BIG else 256 * MIB
-BYTES_PER_SECOND = 24 * MIB
+SIZE = 2 << 30 if IS_BIG else 96 * MIB
+BYTES_PER_SECOND = 24 * MIB if IS_BIG else 12 * MIB
 STOP_SECONDS = 5.0
 #: A pause saves a checkpoint first, and the disk may be busy with the other tests.
 PAUSE_SECONDS = 15.0

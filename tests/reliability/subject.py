@@ -121,12 +121,13 @@ def _prepare(order: dict[str, Any]) -> None:
 
 def _sync(order: dict[str, Any]) -> None:
     from transfers.management.commands.sync import Command
-    from transfers.oneshot.headstart import HeadStart
+    from transfers.oneshot.headstart import HeadStart, Place
 
     _scale(order["mutant"])
     _freeze_before(order["freeze_before"])
     command = Command()
-    command.head_start = HeadStart([Path(tree) for tree in order["arguments"][-2:]], expects_work=True)
+    trees = [tree for tree in map(Path, order["arguments"][-2:]) if tree.is_dir()]
+    command.head_start = HeadStart(map(Place.of, trees), expects_work=True)
     command.run_from_argv(["manage.py", "sync", *order["arguments"]])
 
 

@@ -4,11 +4,11 @@
 
     the command ──fork──▶ mother ──fork──▶ lists the source   ┐ they guess what the scan will ask for, keep what
          │                   │   └──fork──▶ lists the sink    ┘ they find until it asks, and end if it never does
-    loads Django       loads the engine,
+    loads Django       loads the engine,              (one in another storage once she has loaded that one's backend)
          │             waits for orders ──fork──▶ worker
     forks the scheduler, whose scan asks the listers
 
-Listers only read directories, and the mother does nothing but wait: it is harmless to begin before it is known whether
+Listers only read, and the mother does nothing but wait: it is harmless to begin before it is known whether
 there will be a scan or work. All end with the command: the kernel kills a child when its parent dies.
 """
 
@@ -19,10 +19,10 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
 
 from storage_backends import registry
 from transfers.scan import lister
@@ -36,24 +36,33 @@ FRESH_SECONDS = 10.0
 """So old a listing may be when its scan begins. Who was stopped meanwhile, or whose machine slept, lists anew."""
 
 
+class Place(NamedTuple):
+    """A directory of a storage."""
+
+    url: str
+    path: bytes
+
+    @classmethod
+    def of(cls, tree: Path) -> Self:
+        """A local one, by its real path."""
+        return cls(URL, b"/".join(map(os.fsencode, tree.parts[1:])))
+
+
 class HeadStart:
     """The handle on it. To be made while this process has one thread and is still small."""
 
-    def __init__(self, trees: Sequence[Path], urls: Sequence[str] = (), *, expects_work: bool) -> None:
-        """`trees`: both directories, as real paths. One that is missing is not listed. `urls`: other storages that
-        workers will need. `expects_work`: the mother loads the engine at once, and not when the first worker is asked
-        for."""
+    def __init__(self, places: Iterable[Place], *, expects_work: bool) -> None:
+        """`places`: both sides, as far as they are there and known. `expects_work`: the mother loads the engine at
+        once, and not when the first worker is asked for."""
         self._begun = _boottime()
         registry.load(URL)  # like all that is imported above, once for this process and its children
-        paths = [b"/".join(map(os.fsencode, tree.parts[1:])) for tree in trees]
-        pairs = {path: socket.socketpair() for path, tree in zip(paths, trees, strict=True) if tree.is_dir()}
+        pairs = {place: socket.socketpair() for place in places}
         self._orders, orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listings = {(URL, path): ours for path, (ours, _) in pairs.items()}
+        self.listings: dict[tuple[str, bytes], socket.socket] = {place: ours for place, (ours, _) in pairs.items()}
         """See `scan.listing.Ahead`."""
         parent, self._pid = os.getpid(), os.fork()
         if self._pid == 0:
-            listings = {path: theirs for path, (_, theirs) in pairs.items()}
-            _be_mother(parent, orders, paths, listings, urls, expects_work=expects_work)
+            _be_mother(parent, orders, {place: theirs for place, (_, theirs) in pairs.items()}, expects_work)
         for theirs in (orders, *(theirs for _, theirs in pairs.values())):
             theirs.close()
 
@@ -84,19 +93,15 @@ def _boottime() -> float:
 
 
 def _be_mother(
-    parent: int,
-    orders: socket.socket,
-    paths: Sequence[bytes],
-    listings: dict[bytes, socket.socket],
-    urls: Sequence[str],
-    *,
-    expects_work: bool,
+    parent: int, orders: socket.socket, listings: Mapping[Place, socket.socket], expects_work: bool
 ) -> NoReturn:
-    code, listers = 1, []
+    code, urls = 1, [place.url for place in listings if place.url != URL]
     try:
         _leave_family(parent, orders, *listings.values())
-        for path, theirs in listings.items():
-            listers.append(_fork_lister(path, [other for other in paths if other != path], theirs))
+        listers = list(_fork_listers(listings, [URL]))
+        for url in urls:
+            registry.load(url)  # once for the lister and all workers
+        listers += _fork_listers(listings, urls)
         from transfers.engine import mother
 
         if expects_work:
@@ -129,13 +134,20 @@ def _leave_family(parent: int, *sockets: socket.socket) -> None:
             os.close(fd)
 
 
-def _fork_lister(path: bytes, others: Sequence[bytes], theirs: socket.socket) -> int:
+def _fork_listers(listings: Mapping[Place, socket.socket], urls: Sequence[str]) -> Iterator[int]:
+    """One for each place in these storages."""
+    for place in [place for place in listings if place.url in urls]:
+        others = [other.path for other in listings if other.url == place.url and other != place]
+        yield _fork_lister(place, others, listings[place])
+
+
+def _fork_lister(place: Place, others: Sequence[bytes], theirs: socket.socket) -> int:
     mother, pid = os.getpid(), os.fork()
     if pid == 0:
         try:
             _leave_family(mother, theirs)
-            fd = theirs.detach()
-            lister.main(fd, lambda connection: lister.serve_ahead(connection, URL, lister.guess(URL, path, others)))
+            fd, (url, path) = theirs.detach(), place
+            lister.main(fd, lambda connection: lister.serve_ahead(connection, url, lister.guess(url, path, others)))
         except BaseException:
             traceback.print_exc()
         finally:

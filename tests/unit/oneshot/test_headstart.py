@@ -7,17 +7,24 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import pytest
+
+from storage_backends.errors import ConfigurationError
+from storage_backends.registry import open_storage
+from transfers.oneshot.headstart import HeadStart, Place
+from transfers.scan.lister import Request
+from transfers.scan.listing import Lister
 
 PROGRAM = """
 import json, os, subprocess, sys
 from pathlib import Path
-from transfers.oneshot.headstart import HeadStart
+from transfers.oneshot.headstart import HeadStart, Place
 other = os.open(sys.argv[1], os.O_RDONLY)
 os.set_inheritable(other, True)
-start = HeadStart([Path(tree) for tree in sys.argv[2:4]], expects_work=False)
+places = [Place.of(Path(name)) if name[0] == "/" else Place(name, b"folder") for name in sys.argv[2:]]
+start = HeadStart(places, expects_work=False)
 places = [[url, path.decode()] for url, path in start.listings]
 print(json.dumps([start._pid, places, "django" in sys.modules]), flush=True)
 for order in map(str.strip, sys.stdin):
@@ -46,13 +53,13 @@ class Running:
 
     def below(self):
         """The mother and her children."""
-        with open(f"/proc/{self.mother}/task/{self.mother}/children") as children:
-            return [self.mother, *map(int, children.read().split())]
+        return [self.mother, *children(self.mother)]
 
 
 @contextmanager
-def running(source, sink):
-    command = [sys.executable, "-c", PROGRAM, str(source / "open"), str(source), str(sink)]
+def running(*places):
+    """For directories, or `folder` in storages whose URLs are given. It has a file of the first one open."""
+    command = [sys.executable, "-c", PROGRAM, str(places[0] / "open"), *map(str, places)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Running(process)
         process.kill()
@@ -72,6 +79,17 @@ def eventually(probe):
         assert time.monotonic() < end
         time.sleep(0.01)
     return found
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as found:
+        return [int(child) for child in found.read().split()]
+
+
+def is_waiting(pid):
+    """For the answer of a socket."""
+    with open(f"/proc/{pid}/wchan") as where:
+        return "poll" in (found := where.read()) or "skb" in found or "unix_stream" in found
 
 
 def held(pid):
@@ -97,10 +115,36 @@ def test_both_sides_are_listed_without_django(trees):
         assert eventually(lambda: len(made.below()) == 3)
 
 
-def test_a_sink_that_is_missing_is_not_listed(trees, tmp_path):
-    with running(trees[0], tmp_path / "missing") as made:
-        assert [path for _, path in made.listings] == [str(trees[0])[1:]]
-        assert eventually(lambda: len(made.below()) == 2)
+def test_another_storage_is_listed_as_well(trees):
+    with running(trees[0], "memory://bucket/") as made:
+        assert made.listings == [["file:///", str(trees[0])[1:]], ["memory://bucket/", "folder"]]
+        assert eventually(lambda: len(made.below()) == 3)
+
+
+def test_what_another_storage_holds_is_told_as_it_was_before_it_was_asked_for(trees):
+    [source, _] = trees
+    place = Place(source.parent.as_uri(), b"source")
+    head_start = HeadStart([place], expects_work=False)
+    try:
+        with Lister(head_start.listings.pop(place)) as listing, closing(open_storage(*place)) as storage:
+            [mother] = [head_start._pid]
+            [lister] = eventually(lambda: children(mother))
+            eventually(lambda: is_waiting(lister))
+            (source / "later").touch()
+            found = listing.list_chunks(Request(b"source", "", ()), storage.location())
+            assert [entry[0] for chunk in found for entry in chunk] == [b"open"]
+    finally:
+        head_start.mother().close()
+
+
+def test_why_a_storage_could_not_be_listed_is_told_to_who_asks():
+    place = Place("nonsense://bucket/", b"folder")
+    head_start = HeadStart([place], expects_work=False)
+    try:
+        with Lister(head_start.listings.pop(place)) as listing, pytest.raises(ConfigurationError, match="nonsense"):
+            list(listing.list_chunks(Request(b"folder", "", ()), ()))
+    finally:
+        head_start.mother().close()
 
 
 def test_they_hold_nothing_of_their_maker_s_and_lead_groups_of_their_own(trees):

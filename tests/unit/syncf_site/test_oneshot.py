@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from jobs.storages import root_of
 from syncf_site import databases, env, oneshot
 from transfers.management.locking import try_lock
+from transfers.oneshot.arguments import parse_place
+from transfers.oneshot.headstart import Place
 
 VAR_TMP = Path(f"/var/tmp/syncf-{os.geteuid()}")
 
@@ -90,26 +93,32 @@ def test_a_second_sync_of_the_same_directories_is_refused(tmp_path, monkeypatch,
 def begun(monkeypatch, tmp_path):
     """`begun(*arguments)`: whether a head start is made of a sync with these."""
 
-    def begin(*arguments: str, processors=2, maker=lambda trees, urls, expects_work: (trees, urls, expects_work)):
+    def begin(*arguments: str, processors=2, maker=lambda places, expects_work: (list(places), expects_work)):
         monkeypatch.setattr(oneshot, "HeadStart", maker)
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
-        return oneshot._head_start([*arguments, "--", "a", "archive:b"], [tmp_path], is_first=True)
+        trees = [tmp_path, tmp_path / "missing"]
+        return oneshot._head_start([*arguments, "--", "a", "archive:/b/c/"], trees, is_first=True)
 
     return begin
 
 
 def test_a_head_start_is_made_where_it_can_help(begun, tmp_path):
-    assert begun() == begun("--json", "--bwlimit=1M") == ([tmp_path], [], True)
+    assert begun() == begun("--json", "--bwlimit=1M") == ([Place.of(tmp_path)], True)
     assert begun(processors=1) is begun("--exclude", "*.tmp") is begun("--inc=x") is None
 
 
-def test_it_is_told_of_the_storages_that_the_environment_names(begun, tmp_path, monkeypatch):
+def test_it_is_told_of_the_storages_that_the_environment_names_as_the_scan_will_ask_for_them(
+    begun, tmp_path, monkeypatch, settings
+):
     monkeypatch.setattr(os, "environ", {**os.environ, "STORAGE_ARCHIVE": "s3://bucket/"})
-    assert begun() == ([tmp_path], ["s3://bucket/"], True)
+    settings.STORAGES_CONFIGURED = {"archive": "s3://bucket/"}
+    alias, path = parse_place("archive:/b/c/", field="sink")
+    root = root_of(alias, path, "sink")
+    assert begun() == ([Place.of(tmp_path), (root.url, root.path)], True)
 
 
 def test_where_it_cannot_be_made_the_sync_begins_without(begun):
-    def refuse(trees, urls, expects_work):
+    def refuse(places, expects_work):
         raise PermissionError
 
     assert begun(maker=refuse) is None
