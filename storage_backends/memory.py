@@ -168,19 +168,17 @@ class MemoryStorage(ObjectStorage):
     def begin_upload(
         self, path: bytes, *, size: int, attributes: Attributes, source_version: str, partial: PartialId
     ) -> UploadToken:
-        upload_id = secrets.token_hex(16)
+        key, upload_id = self.key(path), secrets.token_hex(16)
         with self._bucket.lock:
-            state = {"upload_id": upload_id, "expected": self.version_at(path)}
-            self._bucket.uploads[upload_id] = _Upload(self.key(path))
+            state = {"upload_id": upload_id, "expected": self.client.version_at(key)}
+            self._bucket.uploads[upload_id] = _Upload(key)
         part_bytes = self.capabilities.part_bytes(size)
         return UploadToken("memory", path, size, part_bytes, source_version, upload_id, attributes, state)
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
-        key = self.key(token.path)
         with self._bucket.lock:
-            found = self._bucket.objects.get(key)
-            if found is not None and found.metadata.get(metadata.UPLOAD) == token.nonce:
-                raise AlreadyCommitted(self.describe(token.path, found.stored(key)))
+            if committed := self.committed(token):
+                raise AlreadyCommitted(self.describe(token.path, committed))
             upload = self._bucket.uploads.get(token.state["upload_id"])
             if upload is None:
                 raise UploadGone(f"the upload of '{display_path(token.path)}' is gone; it begins again")

@@ -96,31 +96,20 @@ class AzureStorage(ObjectStorage):
             part_bytes = self.capabilities.part_bytes(size)
         except ValueError as error:
             raise FileTooBig(f"'{display_path(path)}': {error}") from error
-        state = {"expected": self.version_at(path)}
+        state = {"expected": self.client.version_at(self.key(path))}
         return UploadToken("azure", path, size, part_bytes, source_version, secrets.token_hex(16), attributes, state)
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         """The blob is asked first: whether this upload made it, or another write has taken the blocks away."""
-        found = self._standing(token)
-        if found is not None and _is_of(token, found):
+        found = self.client.find(self.key(token.path))
+        if found and metadata.is_of(found, token.nonce):
             raise AlreadyCommitted(self.describe(token.path, found))
         if (found.version if found else "") != token.state["expected"]:
             raise UploadGone(f"'{display_path(token.path)}' was written by somebody else; the upload begins again")
         return AzureUpload(self, token)
 
-    def committed(self, token: UploadToken) -> Stored | None:
-        """What this upload made, if it stands there."""
-        found = self._standing(token)
-        return found if found is not None and _is_of(token, found) else None
-
     def list_uploads(self) -> Iterator[FileInfo]:
         return iter(())
-
-    def _standing(self, token: UploadToken) -> Stored | None:
-        try:
-            return self.client.head(self.key(token.path))
-        except NotFound:
-            return None
 
 
 class AzureUpload(UploadSession):
@@ -237,7 +226,3 @@ class AzureUpload(UploadSession):
             answer = self._blob.commit_block_list(blocks, metadata=kept, **only_if(expected))
         made: str = answer["etag"]
         return made
-
-
-def _is_of(token: UploadToken, stored: Stored) -> bool:
-    return (stored.metadata or {}).get(metadata.UPLOAD) == token.nonce

@@ -15,11 +15,10 @@ from storage_backends.base import (
     UploadSession,
     UploadToken,
 )
-from storage_backends.errors import FileTooBig, NotFound, UploadGone
+from storage_backends.errors import FileTooBig, UploadGone
 from storage_backends.gcs.client import GcsClient
 from storage_backends.names import display_path
 from storage_backends.objects import metadata
-from storage_backends.objects.client import Stored
 from storage_backends.objects.storage import ObjectStorage
 
 QUANTUM_BYTES = 256 << 10
@@ -73,7 +72,7 @@ class GcsStorage(ObjectStorage):
             part_bytes = self.capabilities.part_bytes(size)
         except ValueError as error:
             raise FileTooBig(f"'{display_path(path)}' has {size:,} bytes; an object has at most 5 TiB") from error
-        state = {"expected": self.version_at(path)}
+        state = {"expected": self.client.version_at(key)}
         if size > part_bytes:
             kept = metadata.encode(attributes, upload=nonce)
             state["uri"] = self.client.begin_session(key, size, kept, state["expected"])
@@ -92,14 +91,6 @@ class GcsStorage(ObjectStorage):
         if "uri" in token.state:
             raise UploadGone(f"the upload of '{display_path(token.path)}' is gone; it begins again")
         return GcsUpload(self, token)
-
-    def committed(self, token: UploadToken) -> Stored | None:
-        """What stands at the path of `token`, if its upload put it there."""
-        try:
-            found = self.client.head(self.key(token.path))
-        except NotFound:
-            return None
-        return found if (found.metadata or {}).get(metadata.UPLOAD) == token.nonce else None
 
     def list_uploads(self) -> Iterator[FileInfo]:
         raise NotImplementedError("Google Cloud Storage does not tell which uploads are unfinished")

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
 from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
-from storage_backends.errors import ChecksumMismatch, NotFound, NotRegular, StorageError, UploadGone
+from storage_backends.errors import ChecksumMismatch, NotRegular, StorageError, UploadGone
 from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.client import ObjectClient
@@ -51,7 +51,7 @@ class ObjectBatch(WriteBatch):
         expected: str | None = None,
     ) -> None:
         key = self._key_of(path)
-        known = self._threads().submit(self._version, key) if expected is None else expected
+        known = self._threads().submit(self._client.version_at, key) if expected is None else expected
         kept = metadata.encode(attributes, sha256=hashlib.sha256(data).digest())
         self._staged[path] = _Staged(key, data, kept, known)
         self._is_flushed = False
@@ -75,13 +75,6 @@ class ObjectBatch(WriteBatch):
 
     def discard(self) -> None:
         self._staged.clear()
-
-    def _version(self, key: str) -> str:
-        """Of what stands there now; empty for nothing."""
-        try:
-            return self._client.head(key).version
-        except NotFound:
-            return ""
 
     def _publish_one(self, path: bytes) -> FileInfo | StorageError:
         staged = self._staged.get(path)

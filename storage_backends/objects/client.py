@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from storage_backends.errors import NotFound
+
 
 class Stored(NamedTuple):
     """One object as its service describes it."""
@@ -40,6 +42,18 @@ class ObjectClient(ABC):
     @abstractmethod
     def head(self, key: str) -> Stored:
         """Raises NotFound."""
+
+    def find(self, key: str) -> Stored | None:
+        """What `head` tells; None for nothing."""
+        try:
+            return self.head(key)
+        except NotFound:
+            return None
+
+    def version_at(self, key: str) -> str:
+        """Of what stands there; empty for nothing, as `put` expects it."""
+        found = self.find(key)
+        return found.version if found else ""
 
     def expect(self, keys: Sequence[str]) -> None:  # noqa: B027
         """`get` will soon be asked for these, in ascending order: a chance to look at many at once."""

@@ -32,6 +32,11 @@ def encode(attributes: Attributes, *, sha256: bytes | None = None, upload: str =
     return {name: str(value) for name, value in values.items() if value is not None}
 
 
+def is_of(stored: Stored, nonce: str) -> bool:
+    """Whether the upload of this nonce made it."""
+    return (stored.metadata or {}).get(UPLOAD) == nonce
+
+
 def describe(path: bytes, stored: Stored) -> FileInfo:
     """What a storage shows of an object. Metadata that others wrote wrongly counts as absent."""
     found = stored.metadata or {}

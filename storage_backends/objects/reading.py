@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 
 from storage_backends.base import FileInfo, OpenFile
-from storage_backends.errors import NotFound, StorageError
+from storage_backends.errors import StorageError
 from storage_backends.objects.client import ObjectClient, Stored
 
 RANGE_BYTES = 8 << 20
@@ -49,10 +49,7 @@ class ObjectFile(OpenFile):
         return done
 
     def is_unchanged(self) -> bool:
-        try:
-            return self._client.head(self._stored.key).version == self._stored.version
-        except NotFound:
-            return False
+        return self._client.version_at(self._stored.key) == self._stored.version
 
     def close(self) -> None:
         for future in self._window.values():

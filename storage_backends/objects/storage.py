@@ -19,6 +19,7 @@ from storage_backends.base import (
     PartialId,
     RootIdentity,
     Storage,
+    UploadToken,
     WriteBatch,
     check_path,
 )
@@ -68,12 +69,10 @@ class ObjectStorage(Storage):
         """What is shown of an object of ours."""
         return metadata.describe(path, stored)
 
-    def version_at(self, path: bytes) -> str:
-        """The version of what stands at `path`; empty for nothing. For commits on condition."""
-        try:
-            return self.client.head(self.key(path)).version
-        except NotFound:
-            return ""
+    def committed(self, token: UploadToken) -> Stored | None:
+        """What stands at the path of `token`, if its upload put it there."""
+        found = self.client.find(self.key(token.path))
+        return found if found and metadata.is_of(found, token.nonce) else None
 
     def threads(self) -> Executor:
         """Those of this storage; started when first asked for."""

@@ -193,10 +193,7 @@ class S3Client(ObjectClient):
         return send({})
 
     def _compare_first(self, key: str, expected: str) -> None:
-        found = ""
-        with suppress(NotFound):
-            found = self.head(key).version
-        if found != expected:
+        if self.version_at(key) != expected:
             raise PreconditionFailed(f"{_quoted(key)} was written by somebody else in the meantime")
 
     def _same(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str]) -> Stored | None:

@@ -30,7 +30,6 @@ from storage_backends.base import (
 from storage_backends.errors import (
     ChecksumMismatch,
     FileTooBig,
-    NotFound,
     PreconditionFailed,
     StorageError,
     Unreachable,
@@ -86,7 +85,7 @@ class S3Storage(ObjectStorage):
             part_bytes = self.capabilities.part_bytes(size)
         except ValueError as error:
             raise FileTooBig(f"'{display_path(path)}': {error}") from error
-        state = {"expected": self.version_at(path)}
+        state = {"expected": self.client.version_at(key)}
         if size:  # an upload has at least one part, and no part is empty
             kept = metadata.encode(attributes, upload=nonce)
             with translated(self.client.bucket, key):
@@ -99,10 +98,8 @@ class S3Storage(ObjectStorage):
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         """The object is asked first: some servers list the parts even of what was committed."""
-        with suppress(NotFound):
-            found = self.client.head(self.key(token.path))
-            if (found.metadata or {}).get(metadata.UPLOAD) == token.nonce:
-                raise AlreadyCommitted(self.describe(token.path, found))
+        if committed := self.committed(token):
+            raise AlreadyCommitted(self.describe(token.path, committed))
         return S3Upload(self, token)
 
     def list_uploads(self) -> Iterator[FileInfo]:
@@ -212,12 +209,10 @@ class S3Upload(UploadSession):
 
     def _found(self, otherwise: StorageError) -> FileInfo:
         """What stands there, if it is of this upload: every commit is unknown until the object confirms it."""
-        with suppress(NotFound):
-            found = self._client.head(self._key)
-            is_ours = (found.metadata or {}).get(metadata.UPLOAD) == self.token.nonce
-            if is_ours and found.size == self.token.size:
-                return self._storage.describe(self.token.path, found)
-        raise otherwise
+        found = self._storage.committed(self.token)
+        if found is None or found.size != self.token.size:
+            raise otherwise
+        return self._storage.describe(self.token.path, found)
 
     def abort(self) -> None:
         if self._id:
