@@ -28,6 +28,7 @@ from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.client import ObjectClient, Stored
 from storage_backends.objects.storage import ObjectStorage
+from storage_backends.objects.upload import ObjectUpload
 from storage_backends.url import StorageUrl
 
 CAPABILITIES = Capabilities(
@@ -195,57 +196,38 @@ class MemoryStorage(ObjectStorage):
         yield from sorted(uploads)
 
 
-class _MemoryUpload(UploadSession):
+class _MemoryUpload(ObjectUpload):
     def __init__(self, storage: MemoryStorage, bucket: _Bucket, upload: _Upload, token: UploadToken) -> None:
-        self._storage, self._bucket, self._upload = storage, bucket, upload
-        self._sha256 = b""
-        self.token, self.held_parts = token, upload.parts.keys()
+        super().__init__(storage, token)
+        self._bucket, self._upload, self.held_parts = bucket, upload, upload.parts.keys()
 
-    def write_part(self, number: int, data: memoryview) -> None:
-        if len(data) != self.token.part_length(number):
-            raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
+    def send_part(self, number: int, data: memoryview) -> None:
         with self._bucket.lock:
             self._check()
             self._upload.parts[number] = bytes(data)
-
-    def read_part(self, number: int, buffer: memoryview) -> int:
-        raise NotImplementedError("parts can't be read back before the commit")
-
-    def sync(self) -> None:
-        return None
 
     def keep(self, parts: int) -> None:
         with self._bucket.lock:
             for number in [number for number in self._upload.parts if number >= parts]:
                 del self._upload.parts[number]
 
-    def drop_cache(self) -> None:
-        return None
-
-    def prepare(self, sha256: bytes) -> UploadToken:
-        self._sha256 = sha256
-        return self.token
-
     def commit(self) -> FileInfo:
-        token = self.token
         with self._bucket.lock:
             self._check()
-            missing = [number for number in range(token.part_count) if number not in self._upload.parts]
-            if missing:
-                raise UploadGone(f"'{display_path(token.path)}' lacks part {missing[0]}; the upload begins again")
-            data = b"".join(self._upload.parts[number] for number in range(token.part_count))
-            kept = metadata.encode(token.attributes, sha256=self._sha256, upload=token.nonce)
-            stored = self._bucket.put(self._upload.key, data, kept, token.state["expected"])
-            del self._bucket.uploads[token.state["upload_id"]]
-        return self._storage.describe(token.path, stored)
+            return super().commit()
+
+    def make_object(self) -> Stored:
+        token = self.token
+        data = b"".join(self._upload.parts[number] for number in range(token.part_count))
+        kept = metadata.encode(token.attributes, sha256=self._sha256, upload=token.nonce)
+        stored = self._bucket.put(self._upload.key, data, kept, token.state["expected"])
+        del self._bucket.uploads[token.state["upload_id"]]
+        return stored
 
     def abort(self) -> None:
         with self._bucket.lock:
             self._bucket.uploads.pop(self.token.state["upload_id"], None)
 
-    def close(self) -> None:
-        return None
-
     def _check(self) -> None:
         if self.token.state["upload_id"] not in self._bucket.uploads:
-            raise UploadGone(f"the upload of '{display_path(self.token.path)}' is gone; it begins again")
+            raise UploadGone(f"the upload of {self._name} is gone; it begins again")

@@ -38,6 +38,7 @@ from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
 from storage_backends.objects.storage import ObjectStorage
+from storage_backends.objects.upload import ObjectUpload
 
 CAPABILITIES = Capabilities(
     max_part_bytes=4000 << 20,
@@ -112,15 +113,12 @@ class AzureStorage(ObjectStorage):
         return iter(())
 
 
-class AzureUpload(UploadSession):
+class AzureUpload(ObjectUpload):
     """Blocks of one blob, and their list. `held_parts` is what the service listed and what it took since then."""
 
     def __init__(self, storage: AzureStorage, token: UploadToken) -> None:
-        self.token = token
-        self._storage, self._client = storage, storage.client
-        self._key = storage.key(token.path)
-        self._name = f"'{display_path(token.path)}'"
-        self._sha256 = b""
+        super().__init__(storage, token)
+        self._client, self._key = storage.client, storage.key(token.path)
         sizes, self._id_bytes = self._uncommitted()
         if self._id_bytes < _BLOCK_BYTES:
             raise PreconditionFailed(
@@ -131,36 +129,18 @@ class AzureUpload(UploadSession):
             number for number in range(token.part_count) if sizes.get(self._id(number)) == token.part_length(number)
         }
 
-    def write_part(self, number: int, data: memoryview) -> None:
+    def send_part(self, number: int, data: memoryview) -> None:
         """The service compares the MD5 of what arrives."""
-        if len(data) != self.token.part_length(number):
-            raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
         wire = self._client.wire
         if not (wire and wire.put_block(self._key, self._id(number), data)):
             with asking(self._client.container, self._key):
                 self._blob.stage_block(self._id(number), bytes(data), length=len(data), validate_content=True)
         self.held_parts.add(number)
 
-    def read_part(self, number: int, buffer: memoryview) -> int:
-        raise NotImplementedError("blocks can't be read back before the commit")
-
-    def sync(self) -> None:
-        return None
-
     def keep(self, parts: int) -> None:
         self.held_parts.difference_update([number for number in self.held_parts if number >= parts])
 
-    def drop_cache(self) -> None:
-        return None
-
-    def prepare(self, sha256: bytes) -> UploadToken:
-        self._sha256 = sha256
-        return self.token
-
-    def commit(self) -> FileInfo:
-        missing = set(range(self.token.part_count)) - self.held_parts
-        if missing:
-            raise UploadGone(f"{self._name} lacks part {min(missing)}; the upload begins again")
+    def make_object(self) -> Stored:
         try:
             stored = self._commit()
         except (PreconditionFailed, UploadGone, Unreachable):  # or the answer to our own commit was lost
@@ -170,13 +150,10 @@ class AzureUpload(UploadSession):
             stored = committed
         if stored.size != self.token.size:
             raise ChecksumMismatch(f"{self._name}: the storage made {stored.size:,} bytes of {self.token.size:,}")
-        return self._storage.describe(self.token.path, stored)
+        return stored
 
     def abort(self) -> None:
         """Nothing can be done: the service forgets the blocks by itself."""
-
-    def close(self) -> None:
-        return None
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -24,33 +24,31 @@ from __future__ import annotations
 from google.api_core.exceptions import ServiceUnavailable
 from google_crc32c import extend, value
 
-from storage_backends.base import FileInfo, UploadSession, UploadToken
+from storage_backends.base import UploadToken
 from storage_backends.errors import ChecksumMismatch, PreconditionFailed, StorageError, UploadGone
 from storage_backends.gcs.failures import RETRY, asking
 from storage_backends.gcs.sessions import Progress, encoded
 from storage_backends.gcs.storage import GcsStorage
 from storage_backends.gcs.wire import stored_from
-from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
+from storage_backends.objects.upload import ObjectUpload
 
 
-class GcsUpload(UploadSession):
+class GcsUpload(ObjectUpload):
     """One upload. `is_open` is asked first where there is a session."""
 
     held_parts: set[int]
 
     def __init__(self, storage: GcsStorage, token: UploadToken) -> None:
-        self.token, self.held_parts = token, set()
-        self._storage, self._uri = storage, token.state.get("uri", "")
-        self._name = f"'{display_path(token.path)}'"
+        super().__init__(storage, token)
+        self._client, self._uri, self.held_parts = storage.client, token.state.get("uri", ""), set()
         self._progress: Progress | None = None
         """What the service said last; None: not known, after an answer that did not come."""
         self._last = b""
         self._crc32c: int | None = 0
         """Of all that the service holds; None: another process sent some of it."""
         self._crcs: dict[int, int] = {}
-        self._sha256 = b""
 
     def is_open(self) -> bool:
         """Whether the service knows the session and it is not finished."""
@@ -64,9 +62,7 @@ class GcsUpload(UploadSession):
         self._crc32c = None if progress.held_bytes else 0
         return progress.finished is None
 
-    def write_part(self, number: int, data: memoryview) -> None:
-        if len(data) != self.token.part_length(number):
-            raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
+    def send_part(self, number: int, data: memoryview) -> None:
         if number == self._last_number:
             self._last = bytes(data)
         elif number not in self.held_parts:
@@ -76,12 +72,6 @@ class GcsUpload(UploadSession):
             raise UploadGone(f"{self._name}: a part that is held can't be overwritten; the upload begins again")
         self.held_parts.add(number)
 
-    def read_part(self, number: int, buffer: memoryview) -> int:
-        raise NotImplementedError("parts can't be read back before the commit")
-
-    def sync(self) -> None:
-        return None
-
     def keep(self, parts: int) -> None:
         if parts <= self._last_number:
             self.held_parts.discard(self._last_number)
@@ -90,36 +80,22 @@ class GcsUpload(UploadSession):
             self.abort()
             raise UploadGone(f"{self._name}: what is held and not proved can't be cut off; the upload begins again")
 
-    def drop_cache(self) -> None:
-        return None
-
-    def prepare(self, sha256: bytes) -> UploadToken:
-        self._sha256 = sha256
-        return self.token
-
-    def commit(self) -> FileInfo:
-        missing = set(range(self.token.part_count)) - self.held_parts
-        if missing:
-            raise UploadGone(f"{self._name} lacks part {min(missing)}; the upload begins again")
+    def make_object(self) -> Stored:
         try:
-            stored = self._finish() if self._uri else self._put()
-        except (
-            PreconditionFailed,
-            UploadGone,
-        ):  # or the answer to our own commit was lost, and this is to its repetition
+            return self._finish() if self._uri else self._put()
+        except (PreconditionFailed, UploadGone):  # or the answer was lost, and this is the one to our repetition
             committed = self._storage.committed(self.token)
             if committed is None:
                 raise
             self.is_verified_by_server = False
-            stored = committed
-        return self._storage.describe(self.token.path, stored)
+            return committed
 
     def abort(self) -> None:
         self.held_parts.clear()
         self.close()
         if self._uri:
             with asking(self._name):
-                RETRY(self._storage.client.sessions.cancel)(self._uri)
+                RETRY(self._client.sessions.cancel)(self._uri)
 
     def close(self) -> None:
         self._last = b""
@@ -131,7 +107,7 @@ class GcsUpload(UploadSession):
         return self.token.part_count - 1
 
     def _ask(self) -> Progress:
-        return self._storage.client.sessions.ask(self._uri, self.token.size)
+        return self._client.sessions.ask(self._uri, self.token.size)
 
     def _send(self, number: int, data: memoryview, crc32c: int | None = None) -> Progress:
         """Send what the service does not hold of a part, until it does."""
@@ -144,7 +120,7 @@ class GcsUpload(UploadSession):
                 held, self._progress = progress.held_bytes, None
                 if held < first:
                     raise StorageError(f"{self._name}: the storage lost what it held; the upload goes on from there")
-                progress = self._storage.client.sessions.send(self._uri, held, data[held - first :], size, crc32c)
+                progress = self._client.sessions.send(self._uri, held, data[held - first :], size, crc32c)
                 if progress.held_bytes <= held:
                     raise ServiceUnavailable("it takes no bytes")
             self._progress = progress
@@ -173,6 +149,4 @@ class GcsUpload(UploadSession):
     def _put(self) -> Stored:
         """A file of one part at most."""
         kept = metadata.encode(self.token.attributes, sha256=self._sha256, upload=self.token.nonce)
-        return self._storage.client.put(
-            self._storage.key(self.token.path), self._last, kept, self.token.state["expected"]
-        )
+        return self._client.put(self._storage.key(self.token.path), self._last, kept, self.token.state["expected"])

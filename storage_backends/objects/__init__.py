@@ -2,8 +2,9 @@
 
 ::
 
-    s3.py  gcs.py  azure.py  memory.py      one service each: an `ObjectClient`, an `UploadSession`, a few lines of
+    s3  gcs  azure  memory.py               one service each: an `ObjectClient`, an `ObjectUpload`, a few lines of
         │                                   `ObjectStorage` on how to begin and resume an upload
+    upload.py     ObjectUpload              what is the same of every upload
     storage.py    ObjectStorage             the whole rest of the storage interface, in terms of the client
     batch.py      ObjectBatch               many small objects at once
     reading.py    ObjectFile, ReadAhead     one big object in ranges, many small ones ahead of time

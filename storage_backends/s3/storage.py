@@ -38,7 +38,9 @@ from storage_backends.errors import (
 from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.body import Body
+from storage_backends.objects.client import Stored
 from storage_backends.objects.storage import ObjectStorage
+from storage_backends.objects.upload import ObjectUpload
 from storage_backends.s3.client import PARTS_IN_FLIGHT, S3Client
 from storage_backends.s3.failures import translated
 from storage_backends.s3.place import Place
@@ -130,13 +132,12 @@ def parts_of(client: S3Client, key: str, upload_id: str) -> dict[int, Part]:
     return {part["PartNumber"] - 1: Part(part["Size"], part["ETag"], part.get("ChecksumSHA256", "")) for part in parts}
 
 
-class S3Upload(UploadSession):
+class S3Upload(ObjectUpload):
     """One multipart upload, or one PUT where the file is empty."""
 
     def __init__(self, storage: S3Storage, token: UploadToken) -> None:
-        self.token = token
-        self._storage, self._client = storage, storage.client
-        self._key = storage.key(token.path)
+        super().__init__(storage, token)
+        self._client, self._key = storage.client, storage.key(token.path)
         self._id = token.state.get("upload_id", "")
         self._target = {"Bucket": self._client.bucket, "Key": self._key, "UploadId": self._id}
         found = parts_of(self._client, self._key, self._id) if self._id else {}
@@ -148,36 +149,21 @@ class S3Upload(UploadSession):
         }
         self.held_parts = self._parts.keys()
 
-    def write_part(self, number: int, data: memoryview) -> None:
-        if len(data) != self.token.part_length(number):
-            raise ValueError(f"part {number} has {self.token.part_length(number)} bytes, not {len(data)}")
+    def send_part(self, number: int, data: memoryview) -> None:
         sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode() if self._keeps_digests else ""
         digest = {"ChecksumSHA256": sha256} if sha256 else {}
         with translated(self._client.bucket, self._key):
             answer = self._client.api.upload_part(**self._target, PartNumber=number + 1, Body=Body(data), **digest)
         self._parts[number] = Part(len(data), answer["ETag"], sha256)
 
-    def read_part(self, number: int, buffer: memoryview) -> int:
-        raise NotImplementedError("parts can't be read back before the commit")
-
-    def sync(self) -> None:
-        return None
-
     def keep(self, parts: int) -> None:
         for number in [number for number in self._parts if number >= parts]:
             del self._parts[number]
 
-    def drop_cache(self) -> None:
-        return None
-
-    def prepare(self, sha256: bytes) -> UploadToken:
-        return self.token
-
-    def commit(self) -> FileInfo:
+    def make_object(self) -> Stored:
+        """Every commit is unknown until the object confirms it."""
         token = self.token
-        missing = next((number for number in range(token.part_count) if number not in self._parts), None)
-        if missing is not None:
-            raise UploadGone(f"'{display_path(token.path)}' lacks part {missing}; the upload begins again")
+        why: StorageError = UploadGone(f"{self._name} is not what was committed; it begins again")
         try:
             if not token.size:
                 kept = metadata.encode(token.attributes, upload=token.nonce)
@@ -185,8 +171,11 @@ class S3Upload(UploadSession):
             else:
                 self._client.on_condition(self._key, token.state["expected"], self._complete)
         except (PreconditionFailed, UploadGone, Unreachable) as error:  # or the answer to our own commit was lost
-            return self._found(error)
-        return self._found(UploadGone(f"'{display_path(token.path)}' is not what was committed; it begins again"))
+            why = error
+        found = self._storage.committed(token)
+        if found is None or found.size != token.size:
+            raise why
+        return found
 
     def _complete(self, condition: Mapping[str, str]) -> None:
         has_digests = all(part.sha256 for part in self._parts.values())
@@ -200,24 +189,14 @@ class S3Upload(UploadSession):
             )
         made = answer.get("ChecksumSHA256", "")
         if has_digests and made and made != self._digest_of_digests():
-            raise ChecksumMismatch(f"'{display_path(self.token.path)}': the storage made other bytes of the parts")
+            raise ChecksumMismatch(f"{self._name}: the storage made other bytes of the parts")
 
     def _digest_of_digests(self) -> str:
         """As the server names it: of how many parts stands behind it."""
         digests = b"".join(base64.b64decode(part.sha256) for _, part in sorted(self._parts.items()))
         return f"{base64.b64encode(hashlib.sha256(digests).digest()).decode()}-{len(self._parts)}"
 
-    def _found(self, otherwise: StorageError) -> FileInfo:
-        """What stands there, if it is of this upload: every commit is unknown until the object confirms it."""
-        found = self._storage.committed(self.token)
-        if found is None or found.size != self.token.size:
-            raise otherwise
-        return self._storage.describe(self.token.path, found)
-
     def abort(self) -> None:
         if self._id:
             with suppress(UploadGone), translated(self._client.bucket, self._key):
                 self._client.api.abort_multipart_upload(**self._target)
-
-    def close(self) -> None:
-        return None
