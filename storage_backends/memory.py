@@ -8,14 +8,12 @@ began. Every storage of the same name in this process sees the same objects.
 from __future__ import annotations
 
 import itertools
-import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from storage_backends.base import (
     AlreadyCommitted,
-    Attributes,
     Capabilities,
     FileInfo,
     Kind,
@@ -166,21 +164,16 @@ class MemoryStorage(ObjectStorage):
     def get_storage_type(self) -> str:
         return "memory"
 
-    def begin_upload(
-        self, path: bytes, *, size: int, attributes: Attributes, source_version: str, partial: PartialId
-    ) -> UploadToken:
-        key, upload_id = self.key(path), secrets.token_hex(16)
+    def create_upload(self, token: UploadToken) -> UploadToken:
         with self._bucket.lock:
-            state = {"upload_id": upload_id, "expected": self.client.version_at(key)}
-            self._bucket.uploads[upload_id] = _Upload(key)
-        part_bytes = self.capabilities.part_bytes(size)
-        return UploadToken("memory", path, size, part_bytes, source_version, upload_id, attributes, state)
+            self._bucket.uploads[token.nonce] = _Upload(self.key(token.path))
+        return token
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         with self._bucket.lock:
             if committed := self.committed(token):
                 raise AlreadyCommitted(self.describe(token.path, committed))
-            upload = self._bucket.uploads.get(token.state["upload_id"])
+            upload = self._bucket.uploads.get(token.nonce)
             if upload is None:
                 raise UploadGone(f"the upload of '{display_path(token.path)}' is gone; it begins again")
             return _MemoryUpload(self, self._bucket, upload, token)
@@ -221,13 +214,13 @@ class _MemoryUpload(ObjectUpload):
         data = b"".join(self._upload.parts[number] for number in range(token.part_count))
         kept = metadata.encode(token.attributes, sha256=self._sha256, upload=token.nonce)
         stored = self._bucket.put(self._upload.key, data, kept, token.state["expected"])
-        del self._bucket.uploads[token.state["upload_id"]]
+        del self._bucket.uploads[token.nonce]
         return stored
 
     def abort(self) -> None:
         with self._bucket.lock:
-            self._bucket.uploads.pop(self.token.state["upload_id"], None)
+            self._bucket.uploads.pop(self.token.nonce, None)
 
     def _check(self) -> None:
-        if self.token.state["upload_id"] not in self._bucket.uploads:
+        if self.token.nonce not in self._bucket.uploads:
             raise UploadGone(f"the upload of {self._name} is gone; it begins again")

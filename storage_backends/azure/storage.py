@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -18,7 +17,6 @@ from storage_backends.azure.client import PARTS_IN_FLIGHT, AzureClient, names_ou
 from storage_backends.azure.failures import asking
 from storage_backends.base import (
     AlreadyCommitted,
-    Attributes,
     Capabilities,
     FileInfo,
     PartialId,
@@ -27,7 +25,6 @@ from storage_backends.base import (
 )
 from storage_backends.errors import (
     ChecksumMismatch,
-    FileTooBig,
     NameTooLong,
     NotFound,
     PreconditionFailed,
@@ -88,17 +85,6 @@ class AzureStorage(ObjectStorage):
             return f"lies in more than {MOST_FOLDERS} folders"
         is_odd = any(each < " " or "\x7f" <= each <= "\x9f" or each in "\ufffe\uffff" for each in key)
         return "holds a control character" if is_odd else ""
-
-    def begin_upload(
-        self, path: bytes, *, size: int, attributes: Attributes, source_version: str, partial: PartialId
-    ) -> UploadToken:
-        """There is nothing to create: an upload is there with its first block."""
-        try:
-            part_bytes = self.capabilities.part_bytes(size)
-        except ValueError as error:
-            raise FileTooBig(f"'{display_path(path)}': {error}") from error
-        state = {"expected": self.client.version_at(self.key(path))}
-        return UploadToken("azure", path, size, part_bytes, source_version, secrets.token_hex(16), attributes, state)
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         """The blob is asked first: whether this upload made it, or another write has taken the blocks away."""

@@ -3,12 +3,10 @@ libraries: they are imported when one begins."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
 from storage_backends.base import (
     AlreadyCommitted,
-    Attributes,
     Capabilities,
     FileInfo,
     PartialId,
@@ -64,20 +62,17 @@ class GcsStorage(ObjectStorage):
             return "holds a line break"
         return "has a prefix kept for certificates" if key.startswith(".well-known/acme-challenge/") else ""
 
-    def begin_upload(
-        self, path: bytes, *, size: int, attributes: Attributes, source_version: str, partial: PartialId
-    ) -> UploadToken:
-        key, nonce = self.key(path), secrets.token_hex(16)
-        try:
-            part_bytes = self.capabilities.part_bytes(size)
-        except ValueError as error:
-            raise FileTooBig(f"'{display_path(path)}' has {size:,} bytes; an object has at most 5 TiB") from error
-        state = {"expected": self.client.version_at(key)}
-        if size > part_bytes:
-            kept = metadata.encode(attributes, upload=nonce)
-            state["uri"] = self.client.begin_session(key, size, kept, state["expected"])
-        is_secret = "uri" in state
-        return UploadToken("gcs", path, size, part_bytes, source_version, nonce, attributes, state, is_secret=is_secret)
+    def part_bytes(self, path: bytes, size: int) -> int:
+        if size > LARGEST_BYTES:
+            raise FileTooBig(f"'{display_path(path)}' has {size:,} bytes; an object has at most 5 TiB")
+        return super().part_bytes(path, size)
+
+    def create_upload(self, token: UploadToken) -> UploadToken:
+        if token.size <= token.part_bytes:
+            return token
+        kept = metadata.encode(token.attributes, upload=token.nonce)
+        uri = self.client.begin_session(self.key(token.path), token.size, kept, token.state["expected"])
+        return token._replace(state={**token.state, "uri": uri}, is_secret=True)
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         from storage_backends.gcs.upload import GcsUpload

@@ -6,6 +6,7 @@ refused with BadPath for itself alone. There are no directories; one that holds 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
@@ -23,7 +24,16 @@ from storage_backends.base import (
     WriteBatch,
     check_path,
 )
-from storage_backends.errors import BadPath, NameTooLong, NotFound, NotRegular, Overlap, StorageError, VersionChanged
+from storage_backends.errors import (
+    BadPath,
+    FileTooBig,
+    NameTooLong,
+    NotFound,
+    NotRegular,
+    Overlap,
+    StorageError,
+    VersionChanged,
+)
 from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.batch import ObjectBatch
@@ -64,6 +74,18 @@ class ObjectStorage(Storage):
         if why := self.refusal(key):
             raise BadPath(f"'{display_path(path)}' {why}, which {self.get_storage_type()} can't hold; rename it")
         return key
+
+    def part_bytes(self, path: bytes, size: int) -> int:
+        """Of an upload of so many bytes. Raises FileTooBig."""
+        try:
+            return self.capabilities.part_bytes(size)
+        except ValueError as error:
+            raise FileTooBig(f"'{display_path(path)}': {error}") from error
+
+    def create_upload(self, token: UploadToken) -> UploadToken:
+        """Tell the service; what has to be known of its answer is in the state of the token that is returned. Nothing
+        to do where an upload is there with its first part. `token.state["expected"]` is the version at the path."""
+        return token
 
     def describe(self, path: bytes, stored: Stored) -> FileInfo:
         """What is shown of an object of ours."""
@@ -153,6 +175,15 @@ class ObjectStorage(Storage):
             raise VersionChanged(f"'{display_path(path)}' was written by somebody else in the meantime")
         merged = {**(found.metadata or {}), **metadata.encode(attributes)}
         return self.describe(path, self.client.set_metadata(key, merged, found.version))
+
+    def begin_upload(
+        self, path: bytes, *, size: int, attributes: Attributes, source_version: str, partial: PartialId
+    ) -> UploadToken:
+        key, nonce = self.key(path), secrets.token_hex(16)
+        part_bytes = self.part_bytes(path, size)
+        state, kind = {"expected": self.client.version_at(key)}, self.get_storage_type()
+        token = UploadToken(kind, path, size, part_bytes, source_version, nonce, attributes, state)
+        return self.create_upload(token)
 
     def discard_partials(self, path: bytes, partial: PartialId) -> int:
         return 0

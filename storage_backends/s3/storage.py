@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
 from storage_backends.base import (
     AlreadyCommitted,
-    Attributes,
     Capabilities,
     FileInfo,
     Kind,
@@ -29,13 +27,11 @@ from storage_backends.base import (
 )
 from storage_backends.errors import (
     ChecksumMismatch,
-    FileTooBig,
     PreconditionFailed,
     StorageError,
     Unreachable,
     UploadGone,
 )
-from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.body import Body
 from storage_backends.objects.client import Stored
@@ -79,24 +75,17 @@ class S3Storage(ObjectStorage):
     def get_storage_type(self) -> str:
         return "s3"
 
-    def begin_upload(
-        self, path: bytes, *, size: int, attributes: Attributes, source_version: str, partial: PartialId
-    ) -> UploadToken:
-        key, nonce = self.key(path), secrets.token_hex(16)
-        try:
-            part_bytes = self.capabilities.part_bytes(size)
-        except ValueError as error:
-            raise FileTooBig(f"'{display_path(path)}': {error}") from error
-        state = {"expected": self.client.version_at(key)}
-        if size:  # an upload has at least one part, and no part is empty
-            kept = metadata.encode(attributes, upload=nonce)
-            with translated(self.client.bucket, key):
-                begun = self.client.api.create_multipart_upload(
-                    Bucket=self.client.bucket, Key=key, Metadata=kept, ChecksumAlgorithm="SHA256"
-                )
-            state["upload_id"] = begun["UploadId"]
-            state["digests"] = "1" if begun.get("ChecksumAlgorithm") == "SHA256" else ""
-        return UploadToken("s3", path, size, part_bytes, source_version, nonce, attributes, state)
+    def create_upload(self, token: UploadToken) -> UploadToken:
+        if not token.size:  # an upload has at least one part, and no part is empty
+            return token
+        bucket, key = self.client.bucket, self.key(token.path)
+        kept = metadata.encode(token.attributes, upload=token.nonce)
+        with translated(bucket, key):
+            begun = self.client.api.create_multipart_upload(
+                Bucket=bucket, Key=key, Metadata=kept, ChecksumAlgorithm="SHA256"
+            )
+        digests = "1" if begun.get("ChecksumAlgorithm") == "SHA256" else ""
+        return token._replace(state={**token.state, "upload_id": begun["UploadId"], "digests": digests})
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         """The object is asked first: some servers list the parts even of what was committed."""
