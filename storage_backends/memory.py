@@ -24,7 +24,7 @@ from storage_backends.base import (
 from storage_backends.errors import ConfigurationError, NotFound, PreconditionFailed, UploadGone, VersionChanged
 from storage_backends.names import display_path
 from storage_backends.objects import metadata
-from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
 from storage_backends.objects.storage import ObjectStorage
 from storage_backends.objects.upload import ObjectUpload
 from storage_backends.url import StorageUrl
@@ -86,7 +86,7 @@ class _Bucket:
         with self.lock:
             found = self.objects.get(key)
             if expected is not None and (str(found.generation) if found else "") != expected:
-                raise PreconditionFailed(f"'{display_path(key.encode())}' was written by somebody else in the meantime")
+                raise PreconditionFailed(f"{quoted(key)} was written by somebody else in the meantime")
             self.objects[key] = new = _Object(data, next(self.generations), dict(kept))
             return new.stored(key)
 
@@ -115,9 +115,9 @@ class _MemoryClient(ObjectClient):
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
         found = self._find(key)
-        if len(found.data) > max_bytes:
-            raise VersionChanged(f"'{display_path(key.encode())}' is larger than {max_bytes:,} bytes")
-        return found.stored(key), found.data
+        stored = found.stored(key)
+        refuse_larger(stored, max_bytes)
+        return stored, found.data
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
         found = self._bucket.objects.get(key)
@@ -147,7 +147,7 @@ class _MemoryClient(ObjectClient):
     def _find(self, key: str) -> _Object:
         found = self._bucket.objects.get(key)
         if found is None:
-            raise NotFound(f"there is no '{display_path(key.encode())}'")
+            raise NotFound(f"there is no {quoted(key)}")
         return found
 
 

@@ -22,8 +22,7 @@ from storage_backends.azure.failures import RETRIES, RETRY_SECONDS, asking
 from storage_backends.azure.listing import ascending
 from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
-from storage_backends.names import display_path
-from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger, whole_seconds_ns
 from storage_backends.objects.fast import ONCE, FastObjects, client_options, stored_of
 from storage_backends.objects.http import pool
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
@@ -79,7 +78,7 @@ class AzureClient(ObjectClient):
             with asking(self.container, key):
                 stored = _stored(key, self.blob(key).get_blob_properties())
         if _is_folder(stored):
-            raise NotFound(f"{_quoted(key)} is a folder and no blob")
+            raise NotFound(f"{quoted(key)} is a folder and no blob")
         return stored
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
@@ -88,8 +87,7 @@ class AzureClient(ObjectClient):
         with asking(self.container, key):
             download = self.blob(key).download_blob(max_concurrency=1, decompress=False)
             stored = _stored(key, download.properties)
-            if stored.size > max_bytes:
-                raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
+            refuse_larger(stored, max_bytes)
             return stored, download.readall()
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
@@ -103,7 +101,7 @@ class AzureClient(ObjectClient):
                 )
                 data = download.readall()
         except (PreconditionFailed, NotFound) as error:
-            raise VersionChanged(f"{_quoted(key)} was changed or removed while it was read") from error
+            raise VersionChanged(f"{quoted(key)} was changed or removed while it was read") from error
         buffer[: len(data)] = data
         return len(data)
 
@@ -135,7 +133,7 @@ class AzureClient(ObjectClient):
             with asking(self.container, key):
                 answer = self.blob(key).set_blob_metadata(names_out(metadata), **only_if(expected))
         except PreconditionFailed as error:
-            raise VersionChanged(f"{_quoted(key)} was changed by somebody else in the meantime") from error
+            raise VersionChanged(f"{quoted(key)} was changed by somebody else in the meantime") from error
         return Stored(key, size, version_of(answer["etag"]), metadata)
 
     def delete(self, key: str) -> None:
@@ -272,14 +270,9 @@ def names_out(kept: Mapping[str, str]) -> dict[str, str]:
 
 
 def _stored(key: str, found: Any) -> Stored:
-    modified = found.last_modified
-    modified_ns = int(modified.timestamp()) * 1_000_000_000 if modified else None
+    modified_ns = whole_seconds_ns(found.last_modified) if found.last_modified else None
     return Stored(key, found.size, version_of(found.etag), _names_in(found.metadata or {}), modified_ns)
 
 
 def _is_folder(stored: Stored) -> bool:
     return (stored.metadata or {}).get(FOLDER, "").lower() == "true"
-
-
-def _quoted(key: str) -> str:
-    return f"'{display_path(key.encode())}'"

@@ -25,7 +25,7 @@ from storage_backends.errors import (
     Unreachable,
     UploadGone,
 )
-from storage_backends.names import display_path
+from storage_backends.objects.client import quoted
 from storage_backends.objects.pace import retry_after_seconds
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def failure(error: Exception, container: str, key: str = "") -> StorageError:
 
     subject = f"the container '{container}'"
     if key:
-        subject = f"'{display_path(key.encode())}' in {subject}"
+        subject = f"{quoted(key)} in {subject}"
     if isinstance(error, azure.HttpResponseError) and error.status_code:
         return _answered(error, subject)
     if isinstance(error, azure.ClientAuthenticationError):

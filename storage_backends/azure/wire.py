@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
 
 from storage_backends.azure.credentials import Key, Sas
-from storage_backends.objects.client import Stored
+from storage_backends.objects.client import Stored, whole_seconds_ns
 from storage_backends.objects.fast import PLAIN_KEY
 from storage_backends.objects.http import Answer, Http
 
@@ -188,6 +188,6 @@ def _page(document: bytes) -> Page | None:
 def _blob(blob: ElementTree.Element) -> Stored:
     told = {each.tag: each.text or "" for each in blob.find("Properties") or ()}
     kept = {each.tag: each.text or "" for each in blob.find("Metadata") or ()}
-    modified_ns = int(parsedate_to_datetime(told["Last-Modified"]).timestamp()) * 1_000_000_000
+    modified_ns = whole_seconds_ns(parsedate_to_datetime(told["Last-Modified"]))
     etag = told["Etag"].strip('"')
     return Stored(blob.findtext("Name") or "", int(told["Content-Length"]), etag, kept, modified_ns)

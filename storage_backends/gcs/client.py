@@ -11,10 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from storage_backends.errors import VersionChanged
 from storage_backends.gcs.wire import CONNECTIONS, PUBLIC, Wire
-from storage_backends.names import display_path
-from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.client import ObjectClient, Stored, refuse_larger
 from storage_backends.objects.http import pool
 
 if TYPE_CHECKING:
@@ -88,8 +86,7 @@ class GcsClient(ObjectClient):
             if data is not None:
                 return seen, data
         stored = self.head(key)
-        if stored.size > max_bytes:
-            raise VersionChanged(f"'{display_path(key.encode())}' is larger than {max_bytes:,} bytes")
+        refuse_larger(stored, max_bytes)
         return stored, self.read_back(key, stored.version, stored.size)
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:

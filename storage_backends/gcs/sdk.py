@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import requests
@@ -21,8 +21,7 @@ from storage_backends.errors import ConfigurationError, NotFound, PreconditionFa
 from storage_backends.gcs.failures import RETRY, TIMEOUT, asking
 from storage_backends.gcs.sessions import Sessions
 from storage_backends.gcs.wire import CONNECTIONS, CONTENT_TYPE, LISTED_FIELDS, nanoseconds, preconditions
-from storage_backends.names import display_path
-from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
 
 AnySession = TypeVar("AnySession", bound=requests.Session)
 # Else the SDK asks for the bucket's own metadata once, in a thread of its own, whether or not anybody traces.
@@ -70,8 +69,7 @@ class SdkClient(ObjectClient):
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
         stored = _stored(self._look(key))
-        if stored.size > max_bytes:
-            raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
+        refuse_larger(stored, max_bytes)
         return stored, self.read_whole(key, stored.version)
 
     def read_whole(self, key: str, version: str) -> bytes:
@@ -104,18 +102,15 @@ class SdkClient(ObjectClient):
         """What is left out of `metadata` stays: the service merges."""
         blob = self._new(key, metadata)
         try:
-            with asking(_quoted(key)):
+            with asking(quoted(key)):
                 blob.patch(timeout=TIMEOUT, retry=RETRY, **_only_if(expected))
         except PreconditionFailed as error:
-            raise VersionChanged(f"{_quoted(key)} was changed by somebody else in the meantime") from error
+            raise VersionChanged(f"{quoted(key)} was changed by somebody else in the meantime") from error
         return _stored(blob)
 
     def delete(self, key: str) -> None:
-        try:
-            with asking(_quoted(key)):
-                self._bucket.blob(key).delete(timeout=TIMEOUT, retry=RETRY)
-        except NotFound:
-            return
+        with suppress(NotFound), asking(quoted(key)):
+            self._bucket.blob(key).delete(timeout=TIMEOUT, retry=RETRY)
 
     def close(self) -> None:
         self._sdk.close()
@@ -125,7 +120,7 @@ class SdkClient(ObjectClient):
 
     def _look(self, key: str) -> Blob:
         blob = self._bucket.blob(key)
-        with asking(_quoted(key)):
+        with asking(quoted(key)):
             blob.reload(timeout=TIMEOUT, retry=RETRY)
         return blob
 
@@ -137,7 +132,7 @@ class SdkClient(ObjectClient):
     def _download(self, key: str, version: str, *, checksum: str | None, **span: int) -> bytes:
         """Of this version, or VersionChanged."""
         try:
-            with asking(_quoted(key)):
+            with asking(quoted(key)):
                 data: bytes = self._bucket.blob(key).download_as_bytes(
                     raw_download=True,
                     single_shot_download=True,
@@ -148,7 +143,7 @@ class SdkClient(ObjectClient):
                     **span,
                 )
         except (NotFound, PreconditionFailed) as error:
-            raise VersionChanged(f"{_quoted(key)} was changed or removed while it was read") from error
+            raise VersionChanged(f"{quoted(key)} was changed or removed while it was read") from error
         return data
 
     @contextmanager
@@ -156,7 +151,7 @@ class SdkClient(ObjectClient):
         """Around requests to which "not found" can only mean the bucket."""
         bucket = f"the bucket '{self._bucket.name}'"
         try:
-            with asking(_quoted(key) if key else bucket):
+            with asking(quoted(key) if key else bucket):
                 yield
         except NotFound as error:
             raise ConfigurationError(f"{bucket} does not exist; create it or correct the storage's URL") from error
@@ -169,10 +164,6 @@ def _stored(blob: Blob) -> Stored:
 
 def _only_if(version: str | None) -> dict[str, int]:
     return {f"if_{name}_match": number for name, number in preconditions(version).items()}
-
-
-def _quoted(key: str) -> str:
-    return f"'{display_path(key.encode())}'"
 
 
 def _pooled(session: AnySession) -> AnySession:

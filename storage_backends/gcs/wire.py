@@ -21,8 +21,7 @@ from urllib.parse import quote, urlencode
 from google_crc32c import value
 
 from storage_backends.errors import NotFound
-from storage_backends.names import display_path
-from storage_backends.objects.client import Stored
+from storage_backends.objects.client import Stored, quoted
 from storage_backends.objects.fast import PLAIN_KEY
 from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS, Answer, Http
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
@@ -152,7 +151,7 @@ class Wire:
         if answer is None:
             return None
         if answer.status == 404 and b"No such object" in answer.data:
-            raise NotFound(f"there is no '{display_path(key.encode())}'")
+            raise NotFound(f"there is no {quoted(key)}")
         return answer if answer.status in FINE else None
 
     def _url(self, service: str, key: str, query: Mapping[str, str]) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from storage_backends.errors import NotFound
+from storage_backends.errors import NotFound, VersionChanged
+from storage_backends.names import display_path
 
 
 class Stored(NamedTuple):
@@ -88,3 +90,19 @@ class ObjectClient(ABC):
     @abstractmethod
     def close(self) -> None:
         """Idempotent."""
+
+
+def quoted(key: str) -> str:
+    """A key, as messages show it."""
+    return f"'{display_path(key.encode())}'"
+
+
+def refuse_larger(stored: Stored, max_bytes: int) -> None:
+    """Raises VersionChanged for an object that has grown since it was looked at."""
+    if stored.size > max_bytes:
+        raise VersionChanged(f"{quoted(stored.key)} is larger than {max_bytes:,} bytes")
+
+
+def whole_seconds_ns(moment: datetime) -> int:
+    """Without its fraction of a second: not every answer has one, and all have to tell the same of an object."""
+    return int(moment.timestamp()) * 1_000_000_000

@@ -16,8 +16,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from storage_backends.errors import NotFound
-from storage_backends.names import display_path
-from storage_backends.objects.client import Stored
+from storage_backends.objects.client import Stored, quoted, whole_seconds_ns
 
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*(/[A-Za-z0-9_][A-Za-z0-9_.\-]*)*", re.ASCII)
 """Keys that every library sends as they are."""
@@ -27,7 +26,6 @@ ONCE: Any = {"max_retries": 0, "retry_timeout": timedelta(seconds=30)}
 """For `retry_config`."""
 _NO_METADATA = {"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type"}
 """What obstore tells beside the metadata of an object."""
-_NANOSECONDS = 1_000_000_000
 
 
 def client_options(endpoint_url: str | None) -> Any:
@@ -71,7 +69,7 @@ class FastObjects:
         try:
             found = obstore.get(self._store, key, options={"head": True})
         except FileNotFoundError as error:
-            raise NotFound(f"there is no '{display_path(key.encode())}'") from error
+            raise NotFound(f"there is no {quoted(key)}") from error
         except FAILED:
             return None
         return self._described(key, found.meta, found.attributes)
@@ -119,5 +117,4 @@ class FastObjects:
 def stored_of(key: str, meta: Any, attributes: Mapping[str, str]) -> Stored:
     """An object as obstore describes it."""
     kept = {name.lower(): value for name, value in attributes.items() if name not in _NO_METADATA}
-    modified_ns = int(meta["last_modified"].timestamp()) * _NANOSECONDS
-    return Stored(key, meta["size"], meta["e_tag"], kept, modified_ns)
+    return Stored(key, meta["size"], meta["e_tag"], kept, whole_seconds_ns(meta["last_modified"]))

@@ -18,9 +18,8 @@ from typing import Any, TypeVar
 from obstore.store import S3Store
 
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
-from storage_backends.names import display_path
 from storage_backends.objects.body import Body
-from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger, whole_seconds_ns
 from storage_backends.objects.fast import ONCE, FastObjects, client_options
 from storage_backends.objects.http import pool
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
@@ -105,7 +104,7 @@ class S3Client(ObjectClient):
             if page is None:
                 return
             for entry in page.get("Contents", ()):
-                yield Stored(entry["Key"], entry["Size"], entry["ETag"], None, _nanoseconds(entry))
+                yield Stored(entry["Key"], entry["Size"], entry["ETag"], None, _modified_ns(entry))
 
     def head(self, key: str) -> Stored:
         """An answer to HEAD has no body and so no reason, and a denial may be of the credentials or of the prefix: then
@@ -131,8 +130,7 @@ class S3Client(ObjectClient):
             answer = self.api.get_object(Bucket=self.bucket, Key=key)
             with answer["Body"] as body:
                 stored = _stored(key, answer)
-                if stored.size > max_bytes:
-                    raise VersionChanged(f"{_quoted(key)} is larger than {max_bytes:,} bytes")
+                refuse_larger(stored, max_bytes)
                 return stored, body.read()
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
@@ -146,7 +144,7 @@ class S3Client(ObjectClient):
                 with answer["Body"] as body:
                     data = body.read(len(buffer))
         except (PreconditionFailed, NotFound) as error:
-            raise VersionChanged(f"{_quoted(key)} was replaced or removed while it was read") from error
+            raise VersionChanged(f"{quoted(key)} was replaced or removed while it was read") from error
         buffer[: len(data)] = data
         return len(data)
 
@@ -188,13 +186,13 @@ class S3Client(ObjectClient):
             except NotFound as error:
                 if not expected:
                     raise
-                raise PreconditionFailed(f"{_quoted(key)} was removed in the meantime") from error
+                raise PreconditionFailed(f"{quoted(key)} was removed in the meantime") from error
         self._compare_first(key, expected)
         return send({})
 
     def _compare_first(self, key: str, expected: str) -> None:
         if self.version_at(key) != expected:
-            raise PreconditionFailed(f"{_quoted(key)} was written by somebody else in the meantime")
+            raise PreconditionFailed(f"{quoted(key)} was written by somebody else in the meantime")
 
     def _same(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str]) -> Stored | None:
         """What stands there, if it is exactly this."""
@@ -277,13 +275,9 @@ def _keys_of(session: Any) -> Keys:
 
 def _stored(key: str, answer: Mapping[str, Any]) -> Stored:
     kept = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
-    return Stored(key, answer["ContentLength"], answer["ETag"], kept, _nanoseconds(answer))
+    return Stored(key, answer["ContentLength"], answer["ETag"], kept, _modified_ns(answer))
 
 
-def _nanoseconds(answer: Mapping[str, Any]) -> int | None:
+def _modified_ns(answer: Mapping[str, Any]) -> int | None:
     modified = answer.get("LastModified")
-    return None if modified is None else int(modified.timestamp()) * 1_000_000_000
-
-
-def _quoted(key: str) -> str:
-    return f"'{display_path(key.encode())}'"
+    return None if modified is None else whole_seconds_ns(modified)

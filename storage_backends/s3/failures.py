@@ -21,7 +21,7 @@ from storage_backends.errors import (
     Unreachable,
     UploadGone,
 )
-from storage_backends.names import display_path
+from storage_backends.objects.client import quoted
 from storage_backends.objects.pace import retry_after_seconds
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def meaning(error: Exception, bucket: str, key: str = "") -> StorageError | None
 def _of_server(error: ClientError, bucket: str, key: str) -> StorageError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    what = f"'{display_path(key.encode())}' in bucket {bucket}" if key else f"bucket {bucket}"
+    what = f"{quoted(key)} in bucket {bucket}" if key else f"bucket {bucket}"
     if code == "NoSuchBucket":
         return ConfigurationError(f"bucket {bucket} does not exist; create it, or correct the storage's URL")
     if code == "InvalidObjectState":
