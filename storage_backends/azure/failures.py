@@ -73,7 +73,7 @@ def asking(container: str, key: str = "") -> Iterator[None]:
     """Around requests: what the SDK raises leaves as a StorageError that names the container, and the blob."""
     try:
         yield
-    except (StorageError, StopIteration, GeneratorExit):
+    except StorageError:
         raise
     except Exception as error:
         from azure.core.exceptions import AzureError

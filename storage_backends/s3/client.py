@@ -23,7 +23,7 @@ from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse
 from storage_backends.objects.fast import ONCE, FastObjects, client_options
 from storage_backends.objects.http import pool
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
-from storage_backends.s3.failures import NotImplementedThere, translated
+from storage_backends.s3.failures import NotImplementedThere, asking
 from storage_backends.s3.place import Keys, Place, keys_in
 from storage_backends.s3.wire import Wire, address_of
 
@@ -53,7 +53,7 @@ class S3Client(ObjectClient):
 
     def _go_shorter_by_session(self) -> None:
         """Not without credentials: boto3 says which ones it looked for. It renews those that expire."""
-        with translated(self.bucket):
+        with asking(self.bucket):
             session = _session(self._place.profile)
             if session.get_credentials() is not None:
                 place = self._place._replace(region=self._region(session))
@@ -62,7 +62,7 @@ class S3Client(ObjectClient):
 
     def _keys_now(self, session: Any) -> Keys | None:
         """None where they can't be renewed: boto3 says why."""
-        with suppress(StorageError), translated(self.bucket):
+        with suppress(StorageError), asking(self.bucket):
             return _keys_of(session)
         return None
 
@@ -77,7 +77,7 @@ class S3Client(ObjectClient):
     @property
     def api(self) -> Any:
         """boto3's client, made when first asked for: it takes 0.2 s that small objects can do without."""
-        with self._making_api, translated(self.bucket):
+        with self._making_api, asking(self.bucket):
             if self._api is None:
                 session = _session(self._place.profile)
                 self._api = session.client(
@@ -91,7 +91,7 @@ class S3Client(ObjectClient):
     def has_any(self, prefix: str) -> bool:
         if self._fast and (found := self._fast.has_any(prefix)) is not None:
             return found
-        with translated(self.bucket):
+        with asking(self.bucket):
             return bool(self.api.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"))
 
     def listed(self, prefix: str) -> Iterator[Stored]:
@@ -99,7 +99,7 @@ class S3Client(ObjectClient):
             return  # the usual beginning of a sync, for which boto3 need not be imported
         pages = iter(self.api.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix))
         while True:
-            with translated(self.bucket):
+            with asking(self.bucket):
                 page = next(pages, None)
             if page is None:
                 return
@@ -112,21 +112,21 @@ class S3Client(ObjectClient):
         if self._fast and (found := self._fast.head(key)):
             return found
         try:
-            with translated(self.bucket, key):
+            with asking(self.bucket, key):
                 return _stored(key, self.api.head_object(Bucket=self.bucket, Key=key))
         except NotFound:
             raise
         except StorageError as error:
             if error.retryable and type(error) is not StorageError:
                 raise
-            with translated(self.bucket, key):
+            with asking(self.bucket, key):
                 self.api.get_object(Bucket=self.bucket, Key=key, Range="bytes=0-0")["Body"].close()
             raise
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
         if self._fast and (found := self._fast.get(key, max_bytes)):
             return found
-        with translated(self.bucket, key):
+        with asking(self.bucket, key):
             answer = self.api.get_object(Bucket=self.bucket, Key=key)
             with answer["Body"] as body:
                 stored = _stored(key, answer)
@@ -139,7 +139,7 @@ class S3Client(ObjectClient):
             return len(buffer)
         span = f"bytes={offset}-{offset + len(buffer) - 1}"
         try:
-            with translated(self.bucket, key):
+            with asking(self.bucket, key):
                 answer = self.api.get_object(Bucket=self.bucket, Key=key, IfMatch=version, Range=span)
                 with answer["Body"] as body:
                     data = body.read(len(buffer))
@@ -158,7 +158,7 @@ class S3Client(ObjectClient):
             return Stored(key, len(data), etag, metadata)
 
         def send(condition: Mapping[str, str]) -> str:
-            with translated(self.bucket, key):
+            with asking(self.bucket, key):
                 answer = self.api.put_object(
                     Bucket=self.bucket, Key=key, Body=Body(data), Metadata=dict(metadata), **condition
                 )
@@ -207,7 +207,7 @@ class S3Client(ObjectClient):
         raise NotImplementedError("S3 fixes metadata when an object is written")
 
     def delete(self, key: str) -> None:
-        with suppress(NotFound), translated(self.bucket, key):
+        with suppress(NotFound), asking(self.bucket, key):
             self.api.delete_object(Bucket=self.bucket, Key=key)
 
     def close(self) -> None:

@@ -58,21 +58,21 @@ _BY_CODE = {code: kind for kind, codes in _MEANING.items() for code in codes}
 
 
 @contextmanager
-def translated(bucket: str, key: str = "") -> Iterator[None]:
-    """Whatever boto3 raises inside leaves as a StorageError."""
+def asking(bucket: str, key: str = "") -> Iterator[None]:
+    """Around requests: what boto3 raises leaves as a StorageError that names the bucket, and the object."""
     try:
         yield
-    except (StorageError, StopIteration, GeneratorExit):
+    except StorageError:
         raise
     except Exception as error:
-        meant = meaning(error, bucket, key)
+        meant = failure(error, bucket, key)
         if meant is None:
             raise
         raise meant from error
 
 
-def meaning(error: Exception, bucket: str, key: str = "") -> StorageError | None:
-    """Of what boto3 raised when it was asked for that; None for a mistake of ours."""
+def failure(error: Exception, bucket: str, key: str = "") -> StorageError | None:
+    """What `error` means, which boto3 raised when it was asked for that; None for a mistake of ours."""
     from botocore import exceptions as boto
     from urllib3.exceptions import HTTPError
 
@@ -85,7 +85,7 @@ def meaning(error: Exception, bucket: str, key: str = "") -> StorageError | None
         ValueError,
     )
     if isinstance(error, boto.ClientError):
-        return _of_server(error, bucket, key)
+        return _answered(error, bucket, key)
     if isinstance(error, no_credentials):
         return BadCredentials(f"there are no credentials for bucket {bucket}: {error}")
     if isinstance(error, configuration):
@@ -95,7 +95,7 @@ def meaning(error: Exception, bucket: str, key: str = "") -> StorageError | None
     return StorageError(f"bucket {bucket}: {error}") if isinstance(error, boto.BotoCoreError) else None
 
 
-def _of_server(error: ClientError, bucket: str, key: str) -> StorageError:
+def _answered(error: ClientError, bucket: str, key: str) -> StorageError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     what = f"{quoted(key)} in bucket {bucket}" if key else f"bucket {bucket}"

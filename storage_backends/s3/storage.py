@@ -38,7 +38,7 @@ from storage_backends.objects.client import Stored
 from storage_backends.objects.storage import ObjectStorage
 from storage_backends.objects.upload import ObjectUpload
 from storage_backends.s3.client import PARTS_IN_FLIGHT, S3Client
-from storage_backends.s3.failures import translated
+from storage_backends.s3.failures import asking
 from storage_backends.s3.place import Place
 
 CAPABILITIES = Capabilities(
@@ -80,7 +80,7 @@ class S3Storage(ObjectStorage):
             return token
         bucket, key = self.client.bucket, self.key(token.path)
         kept = metadata.encode(token.attributes, upload=token.nonce)
-        with translated(bucket, key):
+        with asking(bucket, key):
             begun = self.client.api.create_multipart_upload(
                 Bucket=bucket, Key=key, Metadata=kept, ChecksumAlgorithm="SHA256"
             )
@@ -96,7 +96,7 @@ class S3Storage(ObjectStorage):
     def list_uploads(self) -> Iterator[FileInfo]:
         """Their version is the upload's id; the parts of each are added up."""
         pages = self.client.api.get_paginator("list_multipart_uploads")
-        with translated(self.client.bucket):
+        with asking(self.client.bucket):
             for page in pages.paginate(Bucket=self.client.bucket, Prefix=self.prefix):
                 for found in page.get("Uploads", ()):
                     parts = parts_of(self.client, found["Key"], found["UploadId"])
@@ -116,7 +116,7 @@ class Part(NamedTuple):
 def parts_of(client: S3Client, key: str, upload_id: str) -> dict[int, Part]:
     """Number (from 0) → part. Raises UploadGone."""
     pages = client.api.get_paginator("list_parts").paginate(Bucket=client.bucket, Key=key, UploadId=upload_id)
-    with translated(client.bucket, key):
+    with asking(client.bucket, key):
         parts = [part for page in pages for part in page.get("Parts", ())]
     return {part["PartNumber"] - 1: Part(part["Size"], part["ETag"], part.get("ChecksumSHA256", "")) for part in parts}
 
@@ -141,7 +141,7 @@ class S3Upload(ObjectUpload):
     def send_part(self, number: int, data: memoryview) -> None:
         sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode() if self._keeps_digests else ""
         digest = {"ChecksumSHA256": sha256} if sha256 else {}
-        with translated(self._client.bucket, self._key):
+        with asking(self._client.bucket, self._key):
             answer = self._client.api.upload_part(**self._target, PartNumber=number + 1, Body=Body(data), **digest)
         self._parts[number] = Part(len(data), answer["ETag"], sha256)
 
@@ -172,7 +172,7 @@ class S3Upload(ObjectUpload):
             {"PartNumber": number + 1, "ETag": part.etag, **({"ChecksumSHA256": part.sha256} if has_digests else {})}
             for number, part in sorted(self._parts.items())
         ]
-        with translated(self._client.bucket, self._key):
+        with asking(self._client.bucket, self._key):
             answer = self._client.api.complete_multipart_upload(
                 **self._target, MultipartUpload={"Parts": parts}, **condition
             )
@@ -187,5 +187,5 @@ class S3Upload(ObjectUpload):
 
     def abort(self) -> None:
         if self._id:
-            with suppress(UploadGone), translated(self._client.bucket, self._key):
+            with suppress(UploadGone), asking(self._client.bucket, self._key):
                 self._client.api.abort_multipart_upload(**self._target)

@@ -9,7 +9,7 @@ from botocore import exceptions as boto
 from storage_backends import errors
 from storage_backends.objects import fast
 from storage_backends.registry import open_storage
-from storage_backends.s3.failures import NotImplementedThere, translated
+from storage_backends.s3.failures import NotImplementedThere, asking
 from storage_backends.s3.place import Keys, Place
 from storage_backends.s3.storage import CAPABILITIES
 from storage_backends.s3.wire import address_of, signed
@@ -50,14 +50,14 @@ def refused(code, status=400, **headers):
     ],
 )
 def test_every_refusal_has_a_meaning(raised, meant):
-    with pytest.raises(errors.StorageError) as told, translated("bucket", "a/key"):
+    with pytest.raises(errors.StorageError) as told, asking("bucket", "a/key"):
         raise raised
     assert type(told.value) is meant
     assert told.value.__cause__ is raised
 
 
 def test_throttling_waits_as_long_as_the_server_says_and_costs_no_attempt():
-    with pytest.raises(errors.Throttled) as told, translated("bucket"):
+    with pytest.raises(errors.Throttled) as told, asking("bucket"):
         raise refused("SlowDown", 503, **{"retry-after": "7"})
     assert told.value.retry_after_seconds == 7
     assert not told.value.costs_attempt
@@ -65,7 +65,7 @@ def test_throttling_waits_as_long_as_the_server_says_and_costs_no_attempt():
 
 def test_a_missing_bucket_says_what_to_do():
     told = "bucket photos does not exist; create it"
-    with pytest.raises(errors.ConfigurationError, match=told), translated("photos"):
+    with pytest.raises(errors.ConfigurationError, match=told), asking("photos"):
         raise refused("NoSuchBucket", 404)
 
 
