@@ -163,18 +163,10 @@ class AzureClient(ObjectClient):
             if not marker:
                 return
         pages = self._api.list_blobs(name_starts_with=prefix or None, include=["metadata"], results_per_page=most)
-        yield from self._by_sdk(pages.by_page(marker or None))
-
-    def _by_sdk(self, pages: Iterator[Any]) -> Iterator[Stored]:
-        while True:
-            with asking(self.container):
-                page = next(pages, None)
-            if page is None:
-                return
-            for found in page:
-                stored = _stored(found.name, found)
-                if not _is_folder(stored):
-                    yield stored
+        with asking(self.container):
+            for page in pages.by_page(marker or None):
+                blobs = (_stored(found.name, found) for found in page)
+                yield from (blob for blob in blobs if not _is_folder(blob))
 
     def _may_be_hierarchical(self) -> bool:
         """True also for those who may not ask: then big folders are listed twice."""

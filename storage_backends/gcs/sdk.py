@@ -56,13 +56,9 @@ class SdkClient(ObjectClient):
             timeout=TIMEOUT,
             retry=RETRY,
         )
-        pages = iter(blobs.pages)
-        while True:
-            with self._in_bucket():
-                page = next(pages, None)
-            if page is None:
-                return
-            yield from map(_stored, page)
+        with self._in_bucket():
+            for page in blobs.pages:
+                yield from map(_stored, page)
 
     def head(self, key: str) -> Stored:
         return _stored(self._look(key))

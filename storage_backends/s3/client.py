@@ -97,14 +97,11 @@ class S3Client(ObjectClient):
     def listed(self, prefix: str) -> Iterator[Stored]:
         if self._fast and self._fast.has_any(prefix) is False:
             return  # the usual beginning of a sync, for which boto3 need not be imported
-        pages = iter(self.api.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix))
-        while True:
-            with asking(self.bucket):
-                page = next(pages, None)
-            if page is None:
-                return
-            for entry in page.get("Contents", ()):
-                yield Stored(entry["Key"], entry["Size"], entry["ETag"], None, _modified_ns(entry))
+        pages = self.api.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        with asking(self.bucket):
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield Stored(entry["Key"], entry["Size"], entry["ETag"], None, _modified_ns(entry))
 
     def head(self, key: str) -> Stored:
         """An answer to HEAD has no body and so no reason, and a denial may be of the credentials or of the prefix: then
