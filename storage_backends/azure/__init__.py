@@ -2,13 +2,14 @@
 
 ::
 
-    storage.py    AzureStorage, AzureUpload   how an upload begins, goes on and ends
-    client.py     AzureClient                 whole blobs, by the shortest way that is open
-    wire.py       Wire                        lists and writes without the SDK, while all goes well
-    listing.py                                from the service's order of names to ours
-    transport.py  Transport                   connections, time-outs, no secret in an error
-    opening.py    open_azure                  URL, endpoint, credentials
-    failures.py                               what the SDK raises, as errors of ours
+    storage.py    AzureStorage   which names can be held, and what became of an upload
+    upload.py     AzureUpload    how it goes on and ends
+    client.py     AzureClient    whole blobs, by the shortest way that is open
+    wire.py       Wire           lists and writes without the SDK, while all goes well
+    listing.py                   from the service's order of names to ours
+    transport.py  Transport      connections, time-outs, no secret in an error
+    opening.py    open_azure     URL, endpoint, credentials
+    failures.py                  what the SDK raises, as errors of ours
 """
 
 from storage_backends.azure.opening import open_azure

@@ -5,14 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from storage_backends.base import (
-    AlreadyCommitted,
-    Capabilities,
-    FileInfo,
-    PartialId,
-    UploadSession,
-    UploadToken,
-)
+from storage_backends.base import AlreadyCommitted, Capabilities, FileInfo, PartialId, UploadSession, UploadToken
 from storage_backends.errors import FileTooBig, UploadGone
 from storage_backends.gcs.client import GcsClient
 from storage_backends.names import display_path

@@ -2,12 +2,13 @@
 
 ::
 
-    storage.py    S3Storage, S3Upload   how an upload begins, goes on and ends
-    client.py     S3Client              whole objects, through obstore where that can and boto3 where that must
-    wire.py       Wire                  ranges of large objects, by requests of our own
-    opening.py    open_s3               from the URL to a storage
-    place.py      Place, Keys           where a bucket is, and the keys that stand in the environment
-    failures.py                         what boto3 raises, as errors of ours
+    storage.py    S3Storage     how an upload begins
+    upload.py     S3Upload      how it goes on and ends
+    client.py     S3Client      whole objects, through obstore where that can and boto3 where that must
+    wire.py       Wire          ranges of large objects, by requests of our own
+    opening.py    open_s3       from the URL to a storage
+    place.py      Place, Keys   where a bucket is, and the keys that stand in the environment
+    failures.py                 what boto3 raises, as errors of ours
 
 boto3 is imported when something asks for it, because that takes longer than a thousand small objects do: a listing, a
 multipart upload, whatever went wrong on the shorter way, credentials that are not in the environment.

@@ -1,45 +1,16 @@
-"""Uploads of big files: multipart uploads, whose metadata are fixed when they begin.
-
-So the SHA-256 of the file is not part of them, the upload's nonce is: after a crash `ListParts` tells what is there,
-and the object itself whether it was committed.
-
-Every part is signed over its SHA-256. A server that keeps digests says so when an upload begins (AWS does): then each
-part carries its own once more, the server keeps it with the part, and what it made of all of them in the end (SHA-256
-of the parts' digests) is compared with ours.
-"""
+"""What of the storage interface is S3's own. The uploads of big files are in `upload.py`."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from typing import NamedTuple
+from collections.abc import Iterator
 
-from storage_backends.base import (
-    AlreadyCommitted,
-    Capabilities,
-    FileInfo,
-    Kind,
-    PartialId,
-    UploadSession,
-    UploadToken,
-)
-from storage_backends.errors import (
-    ChecksumMismatch,
-    PreconditionFailed,
-    StorageError,
-    Unreachable,
-    UploadGone,
-)
+from storage_backends.base import AlreadyCommitted, Capabilities, FileInfo, Kind, PartialId, UploadSession, UploadToken
 from storage_backends.objects import metadata
-from storage_backends.objects.body import Body
-from storage_backends.objects.client import Stored
 from storage_backends.objects.storage import ObjectStorage
-from storage_backends.objects.upload import ObjectUpload
 from storage_backends.s3.client import PARTS_IN_FLIGHT, S3Client
 from storage_backends.s3.failures import asking
 from storage_backends.s3.place import Place
+from storage_backends.s3.upload import S3Upload, parts_of
 
 CAPABILITIES = Capabilities(
     min_part_bytes=5 << 20,
@@ -102,90 +73,3 @@ class S3Storage(ObjectStorage):
                     parts = parts_of(self.client, found["Key"], found["UploadId"])
                     path, size = found["Key"][len(self.prefix) :].encode(), sum(part.size for part in parts.values())
                     yield FileInfo(path, Kind.SPECIAL, size, None, found["UploadId"])
-
-
-class Part(NamedTuple):
-    """One part that the server holds."""
-
-    size: int
-    etag: str
-    sha256: str = ""
-    """In base64; empty where the server keeps none."""
-
-
-def parts_of(client: S3Client, key: str, upload_id: str) -> dict[int, Part]:
-    """Number (from 0) → part. Raises UploadGone."""
-    pages = client.api.get_paginator("list_parts").paginate(Bucket=client.bucket, Key=key, UploadId=upload_id)
-    with asking(client.bucket, key):
-        parts = [part for page in pages for part in page.get("Parts", ())]
-    return {part["PartNumber"] - 1: Part(part["Size"], part["ETag"], part.get("ChecksumSHA256", "")) for part in parts}
-
-
-class S3Upload(ObjectUpload):
-    """One multipart upload, or one PUT where the file is empty."""
-
-    def __init__(self, storage: S3Storage, token: UploadToken) -> None:
-        super().__init__(storage, token)
-        self._client, self._key = storage.client, storage.key(token.path)
-        self._id = token.state.get("upload_id", "")
-        self._target = {"Bucket": self._client.bucket, "Key": self._key, "UploadId": self._id}
-        found = parts_of(self._client, self._key, self._id) if self._id else {}
-        self._keeps_digests = bool(token.state.get("digests"))
-        self._parts = {
-            number: part
-            for number, part in found.items()
-            if number < token.part_count and part.size == token.part_length(number)
-        }
-        self.held_parts = self._parts.keys()
-
-    def send_part(self, number: int, data: memoryview) -> None:
-        sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode() if self._keeps_digests else ""
-        digest = {"ChecksumSHA256": sha256} if sha256 else {}
-        with asking(self._client.bucket, self._key):
-            answer = self._client.api.upload_part(**self._target, PartNumber=number + 1, Body=Body(data), **digest)
-        self._parts[number] = Part(len(data), answer["ETag"], sha256)
-
-    def keep(self, parts: int) -> None:
-        for number in [number for number in self._parts if number >= parts]:
-            del self._parts[number]
-
-    def make_object(self) -> Stored:
-        """Every commit is unknown until the object confirms it."""
-        token = self.token
-        why: StorageError = UploadGone(f"{self._name} is not what was committed; it begins again")
-        try:
-            if not token.size:
-                kept = metadata.encode(token.attributes, upload=token.nonce)
-                self._client.put(self._key, b"", kept, token.state["expected"])
-            else:
-                self._client.on_condition(self._key, token.state["expected"], self._complete)
-        except (PreconditionFailed, UploadGone, Unreachable) as error:  # or the answer to our own commit was lost
-            why = error
-        found = self._storage.committed(token)
-        if found is None or found.size != token.size:
-            raise why
-        return found
-
-    def _complete(self, condition: Mapping[str, str]) -> None:
-        has_digests = all(part.sha256 for part in self._parts.values())
-        parts = [
-            {"PartNumber": number + 1, "ETag": part.etag, **({"ChecksumSHA256": part.sha256} if has_digests else {})}
-            for number, part in sorted(self._parts.items())
-        ]
-        with asking(self._client.bucket, self._key):
-            answer = self._client.api.complete_multipart_upload(
-                **self._target, MultipartUpload={"Parts": parts}, **condition
-            )
-        made = answer.get("ChecksumSHA256", "")
-        if has_digests and made and made != self._digest_of_digests():
-            raise ChecksumMismatch(f"{self._name}: the storage made other bytes of the parts")
-
-    def _digest_of_digests(self) -> str:
-        """As the server names it: of how many parts stands behind it."""
-        digests = b"".join(base64.b64decode(part.sha256) for _, part in sorted(self._parts.items()))
-        return f"{base64.b64encode(hashlib.sha256(digests).digest()).decode()}-{len(self._parts)}"
-
-    def abort(self) -> None:
-        if self._id:
-            with suppress(UploadGone), asking(self._client.bucket, self._key):
-                self._client.api.abort_multipart_upload(**self._target)
