@@ -6,6 +6,7 @@
     upload.py     AzureUpload    how it goes on and ends
     client.py     AzureClient    whole blobs, by the shortest way that is open
     wire.py       Wire           lists and writes without the SDK, while all goes well
+    describing.py                a blob of the service's in our words, and ours in the service's
     listing.py                   from the service's order of names to ours
     transport.py  Transport      connections, time-outs, no secret in an error
     opening.py    open_azure     URL, endpoint, credentials

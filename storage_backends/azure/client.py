@@ -18,17 +18,16 @@ from typing import Any
 from obstore.store import AzureStore
 
 from storage_backends.azure.credentials import Credential, Key, Sas
+from storage_backends.azure.describing import is_folder, names_out, of_obstore, of_sdk, only_if, version_of
 from storage_backends.azure.failures import RETRIES, RETRY_SECONDS, asking
 from storage_backends.azure.listing import ascending
 from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
-from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger, whole_seconds_ns
-from storage_backends.objects.fast import ONCE, FastObjects, client_options, stored_of
+from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
+from storage_backends.objects.fast import ONCE, FastObjects, client_options
 from storage_backends.objects.http import pool
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 
-FOLDER = "hdi-isfolder"
-"""Metadata of what stands for a folder where the account has a hierarchical namespace."""
 PARTS_IN_FLIGHT = 4
 SDK_BYTES = 4 << 20
 """What the SDK asks for at once, and so the most that comes of a blob that is larger than it was."""
@@ -76,8 +75,8 @@ class AzureClient(ObjectClient):
             stored = None
         if stored is None:
             with asking(self.container, key):
-                stored = _stored(key, self.blob(key).get_blob_properties())
-        if _is_folder(stored):
+                stored = of_sdk(key, self.blob(key).get_blob_properties())
+        if is_folder(stored):
             raise NotFound(f"{quoted(key)} is a folder and no blob")
         return stored
 
@@ -86,7 +85,7 @@ class AzureClient(ObjectClient):
             return found
         with asking(self.container, key):
             download = self.blob(key).download_blob(max_concurrency=1, decompress=False)
-            stored = _stored(key, download.properties)
+            stored = of_sdk(key, download.properties)
             refuse_larger(stored, max_bytes)
             return stored, download.readall()
 
@@ -158,15 +157,15 @@ class AzureClient(ObjectClient):
         """In the service's own order; `most` of a page."""
         marker = ""
         while self.wire and (page := self.wire.page(prefix, marker, most)):
-            yield from (blob for blob in map(_named, page.blobs) if not _is_folder(blob))
+            yield from (blob for blob in page.blobs if not is_folder(blob))
             marker = page.marker
             if not marker:
                 return
         pages = self._api.list_blobs(name_starts_with=prefix or None, include=["metadata"], results_per_page=most)
         with asking(self.container):
             for page in pages.by_page(marker or None):
-                blobs = (_stored(found.name, found) for found in page)
-                yield from (blob for blob in blobs if not _is_folder(blob))
+                blobs = (of_sdk(found.name, found) for found in page)
+                yield from (blob for blob in blobs if not is_folder(blob))
 
     def _may_be_hierarchical(self) -> bool:
         """True also for those who may not ask: then big folders are listed twice."""
@@ -185,7 +184,7 @@ class AzureClient(ObjectClient):
                 found = self.blob(key).get_blob_properties()
         except NotFound:
             return None
-        stored, md5 = _stored(key, found), found.content_settings.content_md5
+        stored, md5 = of_sdk(key, found), found.content_settings.content_md5
         is_same = stored.metadata == metadata and md5 == hashlib.md5(data, usedforsecurity=False).digest()
         return stored if is_same else None
 
@@ -220,51 +219,10 @@ def _fast(endpoint: str, container: str, credential: Credential) -> FastObjects 
         retry_config=ONCE,
         **credential.for_obstore(),
     )
-    return FastObjects(store, _described, gets_ranges=True)
+    return FastObjects(store, of_obstore, gets_ranges=True)
 
 
 def _wire(endpoint: str, container: str, credential: Credential) -> Wire | None:
     """None for logins, as above."""
     http = pool(endpoint, REQUESTS_IN_FLIGHT + 2 * PARTS_IN_FLIGHT)
     return Wire(endpoint, container, credential, http) if http and isinstance(credential, Key | Sas) else None
-
-
-def _described(key: str, meta: Any, attributes: Mapping[str, str]) -> Stored:
-    stored = stored_of(key, meta, {name.replace("_", "-"): value for name, value in attributes.items()})
-    return stored._replace(version=version_of(stored.version))
-
-
-def _named(stored: Stored) -> Stored:
-    return stored._replace(metadata=_names_in(stored.metadata or {}))
-
-
-def _names_in(kept: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower().replace("_", "-"): value for name, value in kept.items()}
-
-
-def only_if(version: str) -> dict[str, Any]:
-    """The precondition that means "still this version"; of an empty one: "still nothing"."""
-    from azure.core import MatchConditions
-
-    if not version:
-        return {"match_condition": MatchConditions.IfMissing}
-    return {"etag": f'"{version}"', "match_condition": MatchConditions.IfNotModified}
-
-
-def version_of(etag: str) -> str:
-    """Listings tell it without quotes."""
-    return etag.strip('"')
-
-
-def names_out(kept: Mapping[str, str]) -> dict[str, str]:
-    """Metadata names are identifiers of C# there, in any case."""
-    return {name.replace("-", "_"): value for name, value in kept.items()}
-
-
-def _stored(key: str, found: Any) -> Stored:
-    modified_ns = whole_seconds_ns(found.last_modified) if found.last_modified else None
-    return Stored(key, found.size, version_of(found.etag), _names_in(found.metadata or {}), modified_ns)
-
-
-def _is_folder(stored: Stored) -> bool:
-    return (stored.metadata or {}).get(FOLDER, "").lower() == "true"

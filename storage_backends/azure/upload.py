@@ -12,7 +12,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from storage_backends.azure.client import names_out, only_if, version_of
+from storage_backends.azure.describing import names_out, only_if, version_of
 from storage_backends.azure.failures import asking
 from storage_backends.base import UploadToken
 from storage_backends.errors import ChecksumMismatch, NotFound, PreconditionFailed, Unreachable, UploadGone

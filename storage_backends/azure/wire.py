@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
 
 from storage_backends.azure.credentials import Key, Sas
+from storage_backends.azure.describing import names_in, version_of
 from storage_backends.objects.client import Stored, whole_seconds_ns
 from storage_backends.objects.fast import PLAIN_KEY
 from storage_backends.objects.http import Answer, Http
@@ -37,7 +38,6 @@ class Page(NamedTuple):
     """A piece of a listing."""
 
     blobs: list[Stored]
-    """Metadata under the service's names; etags without quotes."""
     marker: str
     """Where the next one begins; empty at the end."""
 
@@ -187,7 +187,7 @@ def _page(document: bytes) -> Page | None:
 
 def _blob(blob: ElementTree.Element) -> Stored:
     told = {each.tag: each.text or "" for each in blob.find("Properties") or ()}
-    kept = {each.tag: each.text or "" for each in blob.find("Metadata") or ()}
+    kept = names_in({each.tag: each.text or "" for each in blob.find("Metadata") or ()})
     modified_ns = whole_seconds_ns(parsedate_to_datetime(told["Last-Modified"]))
-    etag = told["Etag"].strip('"')
-    return Stored(blob.findtext("Name") or "", int(told["Content-Length"]), etag, kept, modified_ns)
+    size, version = int(told["Content-Length"]), version_of(told["Etag"])
+    return Stored(blob.findtext("Name") or "", size, version, kept, modified_ns)
