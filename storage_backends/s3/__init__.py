@@ -5,7 +5,9 @@
     storage.py    S3Storage     how an upload begins
     upload.py     S3Upload      how it goes on and ends
     client.py     S3Client      whole objects, through obstore where that can and boto3 where that must
+    shorter.py    shorter_ways  the ways past boto3 that are open, and their keys
     wire.py       Wire          ranges of large objects, by requests of our own
+    sdk.py                      boto3
     opening.py    open_s3       from the URL to a storage
     place.py      Place, Keys   where a bucket is, and the keys that stand in the environment
     failures.py                 what boto3 raises, as errors of ours

@@ -11,26 +11,18 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, TypeVar
-
-from obstore.store import S3Store
 
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.objects.body import Body
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger, whole_seconds_ns
-from storage_backends.objects.fast import ONCE, FastObjects, client_options
-from storage_backends.objects.http import pool
-from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.s3.failures import NotImplementedThere, asking
-from storage_backends.s3.place import Keys, Place, keys_in
-from storage_backends.s3.wire import Wire, address_of
+from storage_backends.s3.place import Place
+from storage_backends.s3.sdk import client_of
+from storage_backends.s3.shorter import shorter_ways
 
 log = logging.getLogger(__name__)
 
-PARTS_IN_FLIGHT = 4
-KEYS_LAST = timedelta(minutes=5)
 Answer = TypeVar("Answer")
 
 
@@ -43,49 +35,14 @@ class S3Client(ObjectClient):
         self._has_conditions = True
         self._api: Any = None
         self._making_api = threading.Lock()
-        self._fast: FastObjects | None = None
-        self._wire: Wire | None = None
-        keys = keys_in(environment, place)
-        if keys:
-            self._go_shorter(place, lambda: keys, _lasting(keys))
-        else:
-            self._go_shorter_by_session()
-
-    def _go_shorter_by_session(self) -> None:
-        """Not without credentials: boto3 says which ones it looked for. It renews those that expire."""
-        with asking(self.bucket):
-            session = _session(self._place.profile)
-            if session.get_credentials() is not None:
-                place = self._place._replace(region=self._region(session))
-                expiring = {"credential_provider": lambda: _for_obstore(_keys_of(session))}
-                self._go_shorter(place, lambda: self._keys_now(session), expiring)
-
-    def _keys_now(self, session: Any) -> Keys | None:
-        """None where they can't be renewed: boto3 says why."""
-        with suppress(StorageError), asking(self.bucket):
-            return _keys_of(session)
-        return None
-
-    def _go_shorter(self, place: Place, keys: Callable[[], Keys | None], credentials: Mapping[str, Any]) -> None:
-        http = pool(address_of(place), REQUESTS_IN_FLIGHT)
-        self._fast = _fast(place, credentials)
-        self._wire = Wire(place, keys, http) if http else None
-
-    def _region(self, session: Any) -> str:
-        return self._place.region or session.region_name or "us-east-1"
+        self._fast, self._wire = shorter_ways(place, environment)
 
     @property
     def api(self) -> Any:
         """boto3's client, made when first asked for: it takes 0.2 s that small objects can do without."""
         with self._making_api, asking(self.bucket):
             if self._api is None:
-                session = _session(self._place.profile)
-                self._api = session.client(
-                    "s3",
-                    region_name=self._region(session),
-                    endpoint_url=self._place.endpoint_url,
-                    config=_config(self._place),
-                )
+                self._api = client_of(self._place)
             return self._api
 
     def has_any(self, prefix: str) -> bool:
@@ -212,62 +169,6 @@ class S3Client(ObjectClient):
             self._wire.close()
         if self._api is not None:
             self._api.close()
-
-
-@cache
-def _session(profile: str | None) -> Any:
-    """One for the process: the second client costs 3 ms where the first takes 100."""
-    import boto3
-
-    return boto3.session.Session(profile_name=profile)
-
-
-def _config(place: Place) -> Any:
-    from botocore.config import Config
-
-    return Config(
-        signature_version="s3v4",
-        retries={"mode": "standard", "total_max_attempts": 3},
-        connect_timeout=10,
-        read_timeout=60,
-        max_pool_connections=REQUESTS_IN_FLIGHT + PARTS_IN_FLIGHT,
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"payload_signing_enabled": True, "addressing_style": "path" if place.endpoint_url else "auto"},
-    )
-
-
-def _fast(place: Place, credentials: Mapping[str, Any]) -> FastObjects:
-    store = S3Store(
-        place.bucket,
-        region=place.region,
-        virtual_hosted_style_request=place.endpoint_url is None and "." not in place.bucket,
-        unsigned_payload=False,
-        client_options=client_options(place.endpoint_url),
-        retry_config=ONCE,
-        config={"endpoint": place.endpoint_url} if place.endpoint_url else {},
-        **credentials,
-    )
-    return FastObjects(store)
-
-
-def _lasting(keys: Keys) -> dict[str, Any]:
-    """Arguments of obstore's store."""
-    token = {"session_token": keys.token} if keys.token else {}
-    return {"access_key_id": keys.access_key, "secret_access_key": keys.secret_key, **token}
-
-
-def _for_obstore(keys: Keys) -> dict[str, Any]:
-    """What obstore takes from a provider of credentials."""
-    token = {"token": keys.token} if keys.token else {}
-    expires = {"expires_at": datetime.now(UTC) + KEYS_LAST}
-    return {"access_key_id": keys.access_key, "secret_access_key": keys.secret_key, **token, **expires}
-
-
-def _keys_of(session: Any) -> Keys:
-    """As boto3 has them now."""
-    found = session.get_credentials().get_frozen_credentials()
-    return Keys(found.access_key, found.secret_key, found.token)
 
 
 def _stored(key: str, answer: Mapping[str, Any]) -> Stored:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from storage_backends.base import AlreadyCommitted, Capabilities, FileInfo, Kind, PartialId, UploadSession, UploadToken
 from storage_backends.objects import metadata
 from storage_backends.objects.storage import ObjectStorage
-from storage_backends.s3.client import PARTS_IN_FLIGHT, S3Client
+from storage_backends.s3.client import S3Client
 from storage_backends.s3.failures import asking
 from storage_backends.s3.place import Place
+from storage_backends.s3.sdk import PARTS_IN_FLIGHT
 from storage_backends.s3.upload import S3Upload, parts_of
 
 CAPABILITIES = Capabilities(

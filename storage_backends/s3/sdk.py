@@ -1,0 +1,53 @@
+"""boto3, for whatever goes no shorter way. It is imported when something asks for it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
+from storage_backends.s3.place import Keys, Place
+
+PARTS_IN_FLIGHT = 4
+
+
+def client_of(place: Place) -> Any:
+    """A client of its own connections."""
+    found = session(place.profile)
+    return found.client(
+        "s3", region_name=region_of(place, found), endpoint_url=place.endpoint_url, config=_config(place)
+    )
+
+
+@cache
+def session(profile: str | None) -> Any:
+    """One for the process: the second client costs 3 ms where the first takes 100."""
+    import boto3
+
+    return boto3.session.Session(profile_name=profile)
+
+
+def region_of(place: Place, session: Any) -> str:
+    """The one that is named, in the URL or where boto3 looks for it."""
+    return place.region or session.region_name or "us-east-1"
+
+
+def keys_of(session: Any) -> Keys:
+    """As boto3 has them now."""
+    found = session.get_credentials().get_frozen_credentials()
+    return Keys(found.access_key, found.secret_key, found.token)
+
+
+def _config(place: Place) -> Any:
+    from botocore.config import Config
+
+    return Config(
+        signature_version="s3v4",
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=REQUESTS_IN_FLIGHT + PARTS_IN_FLIGHT,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"payload_signing_enabled": True, "addressing_style": "path" if place.endpoint_url else "auto"},
+    )
