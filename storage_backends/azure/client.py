@@ -29,6 +29,8 @@ from storage_backends.objects.http import pool
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 
 PARTS_IN_FLIGHT = 4
+CONNECTIONS = REQUESTS_IN_FLIGHT + 2 * PARTS_IN_FLIGHT
+"""Kept open: what small objects and ranges use at once, an upload, and the caller itself."""
 SDK_BYTES = 4 << 20
 """What the SDK asks for at once, and so the most that comes of a blob that is larger than it was."""
 LOOKED_AT = 100
@@ -224,5 +226,5 @@ def _fast(endpoint: str, container: str, credential: Credential) -> FastObjects 
 
 def _wire(endpoint: str, container: str, credential: Credential) -> Wire | None:
     """None for logins, as above."""
-    http = pool(endpoint, REQUESTS_IN_FLIGHT + 2 * PARTS_IN_FLIGHT)
+    http = pool(endpoint, CONNECTIONS)
     return Wire(endpoint, container, credential, http) if http and isinstance(credential, Key | Sas) else None

@@ -14,15 +14,11 @@ from typing import Any
 import requests
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
-from requests.adapters import HTTPAdapter
 
-from storage_backends.azure.client import PARTS_IN_FLIGHT
-from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
+from storage_backends.azure.client import CONNECTIONS
+from storage_backends.objects.adapter import ClosingAdapter
+from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS
 
-CONNECTIONS = REQUESTS_IN_FLIGHT + 2 * PARTS_IN_FLIGHT
-"""Kept open: what small objects and ranges use at once, an upload, and the caller itself."""
-CONNECT_SECONDS, READ_SECONDS = 10, 60
-"""The second one is the longest silence between two bytes of an answer."""
 BLOCK_BYTES = 128 << 10
 _SIGNATURE = re.compile(r"(?<=[?&]sig=)[^&\s'\")]+")
 
@@ -53,13 +49,6 @@ def without_signature(text: str) -> str:
     return _SIGNATURE.sub("…", text)
 
 
-class _Adapter(HTTPAdapter):
+class _Adapter(ClosingAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options, blocksize=BLOCK_BYTES)
-
-    def close(self) -> None:
-        """Ends the connections at once, and not when the last error that came over one is forgotten."""
-        pools = self.poolmanager.pools
-        for key in pools.keys():  # noqa: SIM118 (it can't be iterated over)
-            pools[key].close()
-        super().close()

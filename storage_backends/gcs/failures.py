@@ -28,10 +28,10 @@ from storage_backends.errors import (
     Throttled,
     Unreachable,
 )
+from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS
 from storage_backends.objects.pace import retry_after_seconds
 
-TIMEOUT = (10.0, 60.0)
-"""Seconds to connect, and between two bytes of an answer."""
+TIMEOUT = (CONNECT_SECONDS, READ_SECONDS)
 RETRY = DEFAULT_RETRY.with_delay(initial=0.25, maximum=4.0).with_timeout(15.0)
 
 RAISED = (

@@ -15,12 +15,12 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.cloud.storage import Blob
-from requests.adapters import HTTPAdapter
 
 from storage_backends.errors import ConfigurationError, NotFound, PreconditionFailed, VersionChanged
 from storage_backends.gcs.failures import RETRY, TIMEOUT, asking
 from storage_backends.gcs.sessions import Sessions
 from storage_backends.gcs.wire import CONNECTIONS, CONTENT_TYPE, LISTED_FIELDS, nanoseconds, preconditions
+from storage_backends.objects.adapter import ClosingAdapter
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
 
 AnySession = TypeVar("AnySession", bound=requests.Session)
@@ -164,15 +164,5 @@ def _only_if(version: str | None) -> dict[str, int]:
 
 def _pooled(session: AnySession) -> AnySession:
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _ClosingAdapter(pool_connections=4, pool_maxsize=CONNECTIONS))
+        session.mount(scheme, ClosingAdapter(pool_connections=4, pool_maxsize=CONNECTIONS))
     return session
-
-
-class _ClosingAdapter(HTTPAdapter):
-    """Its `close` ends the connections at once, and not when the last error that came over one is forgotten."""
-
-    def close(self) -> None:
-        pools = self.poolmanager.pools
-        for key in pools.keys():  # noqa: SIM118 (it can't be iterated over)
-            pools[key].close()
-        super().close()

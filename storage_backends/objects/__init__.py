@@ -10,4 +10,6 @@
     reading.py    ObjectFile, ReadAhead     one big object in ranges, many small ones ahead of time
     metadata.py                             times, modes and digests as metadata
     client.py     ObjectClient              what a service can do with whole objects
+    fast.py  http.py  body.py  adapter.py   requests without the SDKs, and with them
+    pace.py                                 how long a service wants to be left alone
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.s3.place import Keys, Place
 
@@ -44,8 +45,8 @@ def _config(place: Place) -> Any:
     return Config(
         signature_version="s3v4",
         retries={"mode": "standard", "total_max_attempts": 3},
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
         max_pool_connections=REQUESTS_IN_FLIGHT + PARTS_IN_FLIGHT,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
