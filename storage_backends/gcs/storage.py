@@ -44,9 +44,6 @@ class GcsStorage(ObjectStorage):
     capabilities = CAPABILITIES
     client: GcsClient
 
-    def __init__(self, client: GcsClient, where: str, prefix: bytes, path: bytes) -> None:
-        super().__init__(client, where, prefix, path)
-
     def get_storage_type(self) -> str:
         return "gcs"
 

@@ -16,7 +16,7 @@ from storage_backends.objects.storage import ObjectStorage
 
 
 class ObjectUpload(UploadSession):
-    """Whoever derives from it finds out `held_parts` when it begins."""
+    """A service finds out `held_parts` when it opens one."""
 
     def __init__(self, storage: ObjectStorage, token: UploadToken) -> None:
         self.token = token
