@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.unit.engine.disturbances import Crash, crash_after_commit, stop_after_parts
 from tests.unit.engine.doubles import pattern, sha256
-from tests.unit.engine.test_large import Crash, crash_after_commit, stop_after_parts
 from transfers.engine.contracts import Place, Result, Stop, Verify
 
 PART = 256 << 10

@@ -13,6 +13,8 @@ from transfers.engine.run import Storages, run
 
 INSTALLATION = "0badcafe"
 PART = 4096
+BIG = 10 * PART + 77
+"""The size of a file of ten parts and a bit."""
 
 
 class MemoryJournal:

@@ -9,8 +9,8 @@ import pytest
 from storage_backends.base import Attributes, Kind, PartialId, UploadToken
 from storage_backends.errors import Unreachable
 from storage_backends.registry import open_storage
-from tests.unit.engine.doubles import PART, Around, pattern, sha256
-from tests.unit.engine.test_large import BIG, Crash, around_session, crash_after_commit, stop_after_parts
+from tests.unit.engine.disturbances import Crash, around_session, crash_after_commit, stop_after_parts
+from tests.unit.engine.doubles import BIG, PART, Around, pattern, sha256
 from transfers.engine import large
 from transfers.engine.contracts import Place, Result, Stop, Verify
 

@@ -9,8 +9,8 @@ import pytest
 
 from storage_backends.base import Kind, PartialId
 from storage_backends.local import system
+from tests.unit.engine.disturbances import log_sync_file
 from tests.unit.engine.doubles import INSTALLATION, PART, Around, pattern, sha256
-from tests.unit.engine.test_large import log_sync_file
 from transfers.engine import small
 from transfers.engine.contracts import Result, Stop
 

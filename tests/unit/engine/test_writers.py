@@ -6,18 +6,10 @@ import time
 import pytest
 
 from storage_backends.errors import NoSpace, Unreachable
-from tests.unit.engine.doubles import PART, Around, pattern, sha256
-from tests.unit.engine.test_large import BIG
+from tests.unit.engine.doubles import BIG, PART, Around, pattern, sha256
 from transfers.engine.contracts import Result, Verify
 
 IN_FLIGHT = 3
-
-
-@pytest.fixture
-def big(bench):
-    """A file of ten parts and a bit, and its first attempt."""
-    bench.write("big", pattern(BIG))
-    return bench.work(1, "big")
 
 
 def several_at_once(bench, wrap=lambda session: session):
