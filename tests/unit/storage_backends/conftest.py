@@ -23,5 +23,13 @@ def storage(root):
 
 
 @pytest.fixture
+def other(root):
+    """The same root in another process: locks belong to open descriptors, so one process can play both."""
+    storage = LocalStorage(os.fsencode(root))
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
 def faults(monkeypatch):
     return Faults(monkeypatch)

@@ -8,7 +8,7 @@ import pytest
 
 from storage_backends.base import AlreadyCommitted, Attributes, PartialId, UploadToken
 from storage_backends.errors import PartialBusy, UploadGone
-from storage_backends.local import LocalStorage, partials
+from storage_backends.local import partials
 from tests.unit.storage_backends.faults import ENOLCK
 
 DATA = bytes(range(256)) * 4096  # two parts
@@ -34,14 +34,6 @@ def finish(session, data=DATA) -> None:
     session.prepare(b"")
     session.commit()
     session.close()
-
-
-@pytest.fixture
-def other(root):
-    """The same root in another process: locks belong to open descriptors, so one process can play both."""
-    storage = LocalStorage(os.fsencode(root))
-    yield storage
-    storage.close()
 
 
 def names(root) -> list[str]:
