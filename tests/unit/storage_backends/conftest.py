@@ -6,6 +6,7 @@ import pytest
 
 from storage_backends.local import LocalStorage
 from tests.unit.storage_backends.faults import Faults
+from tests.unit.storage_backends.sending import DATA, PLAIN, WHO
 
 
 @pytest.fixture
@@ -28,6 +29,15 @@ def other(root):
     storage = LocalStorage(os.fsencode(root))
     yield storage
     storage.close()
+
+
+@pytest.fixture
+def session(storage):
+    """An upload of DATA to `d/f` that nothing was sent of yet."""
+    token = storage.begin_upload(b"d/f", size=len(DATA), attributes=PLAIN, source_version="v", partial=WHO)
+    session = storage.resume_upload(token, WHO)
+    yield session
+    session.close()
 
 
 @pytest.fixture

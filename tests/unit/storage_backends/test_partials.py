@@ -10,9 +10,7 @@ from storage_backends.base import AlreadyCommitted, Attributes, PartialId, Uploa
 from storage_backends.errors import PartialBusy, UploadGone
 from storage_backends.local import partials
 from tests.unit.storage_backends.faults import ENOLCK
-
-DATA = bytes(range(256)) * 4096  # two parts
-PLAIN = Attributes(mtime_ns=1_600_000_000_000_000_000, mode=0o640)
+from tests.unit.storage_backends.sending import DATA, PLAIN, send
 
 
 def who(epoch: int) -> PartialId:
@@ -21,12 +19,6 @@ def who(epoch: int) -> PartialId:
 
 def begin(storage, epoch=1) -> UploadToken:
     return storage.begin_upload(b"f", size=len(DATA), attributes=PLAIN, source_version="v", partial=who(epoch))
-
-
-def send(session, data=DATA) -> None:
-    for number in range(session.token.part_count):
-        start = number * session.token.part_bytes
-        session.write_part(number, memoryview(data)[start : start + session.token.part_length(number)])
 
 
 def finish(session, data=DATA) -> None:
