@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import socket
 import threading
 from collections.abc import Callable
@@ -71,6 +72,12 @@ class HttpProxy:
             return Answer(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
+
+
+def once(condition: Callable[..., object]) -> Callable[..., bool]:
+    """True the first time that `condition` is; for what befalls one request, and not its repetition."""
+    told = itertools.count()
+    return lambda *args: bool(condition(*args)) and next(told) == 0
 
 
 class _Server(ThreadingHTTPServer):

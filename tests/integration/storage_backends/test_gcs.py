@@ -19,7 +19,7 @@ from storage_backends.gcs.client import GcsClient
 from storage_backends.gcs.failures import RETRY
 from storage_backends.registry import open_storage
 from tests.conformance.storage.places import MTIME_NS, PLAIN, begin, content, part, partial, put, saved, send
-from tests.support.http_proxy import HttpProxy
+from tests.support.http_proxy import HttpProxy, once
 from tests.support.strict_gcs import Answer
 
 DATA = random.Random(1).randbytes((20 << 20) + 12345)
@@ -32,12 +32,6 @@ def upload(gcs):
     session = gcs.resume_upload(begin(gcs, b"f", DATA, who := partial()), who)
     yield session
     session.close()
-
-
-def once(condition):
-    """True the first time that `condition` is."""
-    told = itertools.count()
-    return lambda *args: condition(*args) and next(told) == 0
 
 
 def finish(session):

@@ -13,7 +13,7 @@ from storage_backends import errors
 from storage_backends.base import Attributes
 from storage_backends.registry import open_storage
 from tests.conformance.storage.places import PLAIN, begin, content, partial, put, send
-from tests.support.http_proxy import Answer
+from tests.support.http_proxy import Answer, once
 
 DATA = bytes(range(256)) * (65 << 10)
 """16.25 MiB: two parts and a bit."""
@@ -25,11 +25,6 @@ def storage(s3_url):
     storage = open_storage(s3_url)
     yield storage
     storage.close()
-
-
-def once(condition):
-    told = []
-    return lambda *args: condition(*args) and not told and not told.append(1)
 
 
 def uploaded(storage, name=b"big"):
