@@ -116,6 +116,9 @@ class Capabilities(NamedTuple):
     is_listed_by_processor: bool = False
     """A listing is work for a processor of this machine, more than waiting for somebody else: that of a large tree is
     made by a process of its own. Asks for a storage that can be opened by its URL in any process."""
+    holds_its_root: bool = False
+    """An open storage is its root itself, not a name for it: it goes with a root that is moved away, pins its mount and
+    remembers what was left there. So it is opened anew for every assignment, which must cost next to nothing."""
     is_per_machine: bool = False
     """The same URL names another place on another machine (file:// without ?shared=1)."""
 

@@ -46,6 +46,7 @@ CAPABILITIES = Capabilities(
     lists_uploads=True,
     max_name_bytes=255,
     is_listed_by_processor=True,
+    holds_its_root=True,
     is_per_machine=True,
 )
 """Parts of 512 KiB: eight of them under way stay in the processor's cache, which is faster than any larger size."""

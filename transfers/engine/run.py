@@ -37,10 +37,10 @@ class Storages:
         return self._open[place]
 
     def release(self, had_trouble: bool) -> None:
-        """After an assignment: keep the few last used. All are opened anew after trouble, and a directory always is:
-        it costs nothing, and an open one would outlive its name, pin its mount, and remember what was left there."""
+        """After an assignment: keep the few last used. All are opened anew after trouble, and one that holds its root
+        (a directory) always is."""
         for place, storage in list(self._open.items()):
-            if had_trouble or storage.capabilities.is_listed_by_processor or len(self._open) > MAX_OPEN_STORAGES:
+            if had_trouble or storage.capabilities.holds_its_root or len(self._open) > MAX_OPEN_STORAGES:
                 del self._open[place]
                 storage.close()
 

@@ -75,6 +75,22 @@ def test_a_root_that_was_replaced_is_opened_anew(bench):
     assert (bench.at_sink / "a").read_bytes() == b"1"
 
 
+@pytest.mark.parametrize(("holds_its_root", "times"), [(True, 2), (False, 1)])
+def test_a_storage_stays_open_for_the_next_assignment_unless_it_holds_its_root(bench, holds_its_root, times):
+    opened = []
+
+    def around_sink(storage):
+        storage.capabilities = storage.capabilities._replace(holds_its_root=holds_its_root)
+        opened.append(storage)
+        return storage
+
+    bench.around_sink = around_sink
+    for number, name in enumerate("ab"):
+        bench.write(name, b"1")
+        bench.run(bench.work(number, name))
+    assert len(opened) == times
+
+
 def opened_with(monkeypatch) -> list[bool]:
     """Notes `create` of every storage that is opened."""
     seen, real = [], run_module.open_storage
