@@ -9,7 +9,6 @@ can't take. obstore neither tells metadata in a listing nor has the service comp
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -122,7 +121,7 @@ class AzureClient(ObjectClient):
                     **(only_if(expected) if expected else {}),
                 )
         except PreconditionFailed:  # or the answer was lost, and this is the one to our repetition
-            found = self._same(key, body, metadata)
+            found = self.find_same(key, body, metadata)
             if found is None:
                 raise
             return found
@@ -178,17 +177,6 @@ class AzureClient(ObjectClient):
                 return bool(self._api.get_account_information().get("is_hns_enabled"))
         except StorageError:
             return True
-
-    def _same(self, key: str, data: bytes, metadata: Mapping[str, str]) -> Stored | None:
-        """What stands there, if it is exactly this."""
-        try:
-            with asking(self.container, key):
-                found = self.blob(key).get_blob_properties()
-        except NotFound:
-            return None
-        stored, md5 = of_sdk(key, found), found.content_settings.content_md5
-        is_same = stored.metadata == metadata and md5 == hashlib.md5(data, usedforsecurity=False).digest()
-        return stored if is_same else None
 
 
 def _container_client(endpoint: str, container: str, credential: Credential) -> Any:

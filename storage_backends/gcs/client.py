@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from storage_backends.errors import PreconditionFailed
 from storage_backends.gcs.wire import CONNECTIONS, PUBLIC, Wire
 from storage_backends.objects.client import ObjectClient, Stored, refuse_larger
 from storage_backends.objects.http import pool
@@ -100,7 +101,13 @@ class GcsClient(ObjectClient):
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
         made = self._wire and self._wire.put(key, data, metadata, expected)
-        return made or self.sdk.put(key, data, metadata, expected)
+        try:
+            return made or self.sdk.put(key, data, metadata, expected)
+        except PreconditionFailed:  # or an answer was lost, and this is the one to our repetition
+            found = self.find_same(key, data, metadata)
+            if found is None:
+                raise
+            return found
 
     def begin_session(self, key: str, size: int, metadata: Mapping[str, str], expected: str) -> str:
         """The URI of a new resumable upload, good for a week to whoever knows it."""

@@ -79,6 +79,16 @@ class ObjectClient(ABC):
         """A small object in one request, its digest checked by the server where that can. `expected` is the version it
         may replace, empty for none (PreconditionFailed otherwise); None: any."""
 
+    def find_same(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str]) -> Stored | None:
+        """What stands there, if it is exactly this: for a `put` that was refused, perhaps because it is the repetition
+        of one whose answer was lost."""
+        try:
+            stored, found = self.get(key, len(data))
+        except (NotFound, VersionChanged):
+            return None
+        is_same = found == data and metadata.items() <= (stored.metadata or {}).items()
+        return stored if is_same else None
+
     @abstractmethod
     def set_metadata(self, key: str, metadata: Mapping[str, str], expected: str) -> Stored:
         """Replace the metadata only. Raises VersionChanged, NotFound. Only where `sets_attributes`."""

@@ -122,7 +122,7 @@ class S3Client(ObjectClient):
         try:
             return Stored(key, len(data), self.on_condition(key, expected, send), metadata)
         except PreconditionFailed:  # or an answer was lost, and this is the one to our repetition
-            found = self._same(key, data, metadata)
+            found = self.find_same(key, data, metadata)
             if found is None:
                 raise
             return found
@@ -147,15 +147,6 @@ class S3Client(ObjectClient):
     def _compare_first(self, key: str, expected: str) -> None:
         if self.version_at(key) != expected:
             raise PreconditionFailed(f"{quoted(key)} was written by somebody else in the meantime")
-
-    def _same(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str]) -> Stored | None:
-        """What stands there, if it is exactly this."""
-        try:
-            stored, found = self.get(key, len(data))
-        except (NotFound, VersionChanged):
-            return None
-        is_same = found == data and metadata.items() <= (stored.metadata or {}).items()
-        return stored if is_same else None
 
     def set_metadata(self, key: str, metadata: Mapping[str, str], expected: str) -> Stored:
         raise NotImplementedError("S3 fixes metadata when an object is written")

@@ -108,6 +108,23 @@ def test_the_lost_answer_to_the_commit_of_a_small_file_is_no_conflict(gcs, stric
     session.close()
 
 
+def test_the_lost_answer_to_one_of_a_batch_is_no_conflict(gcs, strict_gcs):
+    batch = gcs.write_batch()
+    batch.stage(b"f", b"data", PLAIN, partial(), expected="")
+    batch.flush()
+    strict_gcs.loses_answer = once(lambda method, status: method == "POST" and status == 200)
+    assert batch.publish({b"f"}) == {b"f": gcs.get_file_info(b"f")}
+
+
+def test_what_somebody_else_put_there_while_the_answer_was_lost_is_a_conflict(gcs, strict_gcs):
+    put(gcs, b"f", b"DATA")
+    batch = gcs.write_batch()
+    batch.stage(b"f", b"data", PLAIN, partial(), expected="")
+    batch.flush()
+    assert isinstance(batch.publish({b"f"})[b"f"], errors.PreconditionFailed)
+    assert content(gcs, b"f") == b"DATA"
+
+
 def test_bytes_that_were_changed_on_their_way_never_become_an_object(gcs, strict_gcs, upload):
     send(upload, DATA, [0])
     strict_gcs.alters = flip
