@@ -6,12 +6,14 @@ Each write is fenced by owner and epoch, so that a scheduler that froze can't en
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from jobs import bell
+from jobs.compiled import Compiled
 from jobs.machine import is_dead_here
 from jobs.models import Job, JobEvent, Scan
 from jobs.selectors import due_jobs, job_progress, went_through
@@ -76,13 +78,28 @@ def claimable(machine: str) -> QuerySet[Scan]:
     return Scan.objects.filter(_is_free(), here, alive, finished_at=None)
 
 
+def is_any_claimable(machine: str) -> bool:
+    """Whether `claim` would find one."""
+    return bool(_any_claimable(machine).rows())
+
+
+@cache
+def _any_claimable(machine: str) -> Compiled[Scan]:
+    return Compiled(claimable(machine)[:1])
+
+
 def _is_free() -> Q:
     return Q(started_at=None) | Q(lease_expires_at__lte=Now())
 
 
 def is_any_due() -> bool:
     """Whether a scan is to be requested."""
-    return due_jobs().exists()
+    return bool(_any_due().rows())
+
+
+@cache
+def _any_due() -> Compiled[Job]:
+    return Compiled(due_jobs()[:1])
 
 
 def _free_scans_of_the_dead(machine: str) -> None:

@@ -74,7 +74,7 @@ class ScanPool:
     def has_work(self) -> bool:
         """Whether a scan waits that could begin now."""
         running = sum(thread.is_alive() for thread in self._threads)
-        return running < self._limit and (scans.is_any_due() or scans.claimable(self._machine).exists())
+        return running < self._limit and (scans.is_any_due() or scans.is_any_claimable(self._machine))
 
     def _bury(self) -> None:
         for thread in [thread for thread in self._threads if not thread.is_alive()]:
