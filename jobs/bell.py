@@ -19,7 +19,7 @@ from jobs.hanging_up import hang_up
 
 CHANNEL = "syncf"
 #: Rings within this time are one.
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.05
 #: So long a listener may take to notice that it is closed.
 PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = 5.0

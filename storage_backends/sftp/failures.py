@@ -12,7 +12,7 @@ def failure(error: OSError, path: bytes) -> StorageError:
     """What `error` means for `path`; raise it `from error`."""
     shown = f"'{display_path(path)}'" if path else "the root"
     if error.errno == errno.ENOENT:
-        return NotFound(f"there is no {shown}")
+        return NotFound(f"there is no {shown}" if path else "the directory does not exist")
     if error.errno == errno.EACCES:
         return PermissionDenied(f"the server does not permit that at {shown}; check mode and owner, also above")
     return StorageError(f"{shown}: the server says {str(error) or 'Failure'}")

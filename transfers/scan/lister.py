@@ -5,7 +5,8 @@ and a `Request`; out go the storage's location, chunks, and None at the end, or 
 the other end of the socket is closed, it ends as well.
 
 One that lists ahead guesses the request and begins before there is a scan. What it finds goes nowhere until it is
-asked; asked for something else, it forgets what it found and lists that.
+asked; asked for something else, it forgets what it found and lists that. So it does where it could not list: the scan
+may have made the directory since.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from transfers.scan.rules import Rules
 Columns = tuple[tuple[bytes, ...], tuple[Kind, ...], tuple[int, ...], tuple[int | None, ...], tuple[str, ...]]
 """The fields of many a `FileInfo` that a scan compares, in its order: half the price of so many objects."""
 Message = Columns | ListError | StorageError | None
+Answer = Message | tuple[str, ...]
+"""Or, first of all, the location."""
 
-
+_NOTHING = ("nothing is left",)
 #: So much of a listing is kept until somebody asks: about 200,000 files.
 AHEAD_BYTES = 16 << 20
 
@@ -72,26 +75,38 @@ def guess(url: str, path: bytes, others: Sequence[bytes]) -> Request:
 
 def serve_ahead(connection: Connection[Any, Any], url: str, guess: Request) -> None:
     """Answer one request, which will probably be `guess`."""
-    ahead: list[memoryview] = []
-    size, answers = 0, map(ForkingPickler.dumps, _all_answers(url, guess))
-    while size < AHEAD_BYTES and not connection.poll() and (answer := next(answers, None)):
-        ahead.append(answer)
-        size += len(answer)
+    found = _all_answers(url, guess)
+    ahead = _until_asked(connection, found)
     request: Request = connection.recv()
-    if not request.is_answered_by(guess):
-        ahead, answers = [], map(ForkingPickler.dumps, _all_answers(url, request))
-    for answer in chain(ahead, answers):
-        connection.send_bytes(answer)
+    if ahead is None or not request.is_answered_by(guess):
+        ahead, found = [], _all_answers(url, request)
+    for message in chain(ahead, map(ForkingPickler.dumps, found)):
+        connection.send_bytes(message)
 
 
-def _all_answers(url: str, request: Request) -> Iterator[Message | tuple[str, ...]]:
+def _until_asked(connection: Connection[Any, Any], found: Iterator[Answer]) -> list[memoryview] | None:
+    """As much as may be kept, as it will be sent; None if it could not be listed."""
+    ahead: list[memoryview] = []
+    size = 0
+    while size < AHEAD_BYTES and not connection.poll():
+        answer = next(found, _NOTHING)
+        if isinstance(answer, StorageError):
+            return None
+        if answer is _NOTHING:
+            break
+        ahead.append(ForkingPickler.dumps(answer))
+        size += len(ahead[-1])
+    return ahead
+
+
+def _all_answers(url: str, request: Request) -> Iterator[Answer]:
     try:
         yield from _answers(url, request)
     except StorageError as error:
         yield error
 
 
-def _answers(url: str, request: Request) -> Iterator[Message | tuple[str, ...]]:
+def _answers(url: str, request: Request) -> Iterator[Answer]:
     storage = registry.open_storage(url, request.path)
     storage.probe()  # opens the root: what lies there from now on is what its location says
     yield storage.location()

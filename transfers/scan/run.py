@@ -39,8 +39,9 @@ from transfers.scan.rules import Rules
 
 log = logging.getLogger(__name__)
 
-#: Paths whose changes are written in one transaction.
-BATCH_PATHS = 1000
+#: Paths whose changes are written in one transaction: few at first, so that slaves begin soon, then twice as many each
+#: time up to the most.
+FIRST_BATCH_PATHS, BATCH_PATHS = 250, 4000
 #: At least so often the counters are written, and a kill or shutdown noticed, however little there is to change.
 FLUSH_SECONDS = 1.0
 #: How long directories may stay in a slave's hand before the scan ends without them; a pass takes well under a second.
@@ -99,6 +100,7 @@ class ScanRun:
         """Paths in these four lists, about."""
         self._in_hand: list[bytes] = []
         """Directories in a slave's hand while something directly inside them is about to change."""
+        self._batch_paths = min(FIRST_BATCH_PATHS, BATCH_PATHS)
         self._flush_at = time.monotonic() + FLUSH_SECONDS
         self._findings: list[Finding] = []
         self._findings_left = Finding.LIMIT
@@ -111,7 +113,7 @@ class ScanRun:
                 for left in self._trail.leave(found.path):
                     self._take(*left)
                 self._visit(source, row, sink)
-            if self._changes >= BATCH_PATHS or time.monotonic() >= self._flush_at:
+            if self._changes >= self._batch_paths or time.monotonic() >= self._flush_at:
                 self._flush()
         for left in self._trail.leave(b""):
             self._take(*left)
@@ -250,6 +252,7 @@ class ScanRun:
         for batch in (self._new, self._seen, self._gone, self._back, self._findings):
             batch.clear()
         self._changes = 0
+        self._batch_paths = min(2 * self._batch_paths, BATCH_PATHS)
         self._flush_at = time.monotonic() + FLUSH_SECONDS
 
     def _revisit(self) -> None:

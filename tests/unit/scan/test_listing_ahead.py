@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from storage_backends.errors import NotFound, RootChanged
+from storage_backends.errors import NotFound, RootChanged, StorageError
 from storage_backends.local.storage import LocalStorage
 from tests.unit.scan.test_listing import entries
 from transfers.scan import lister
@@ -38,7 +38,10 @@ def begun(root, monkeypatch):
     threads, is_through, listing = [], threading.Event(), lister._all_answers
 
     def all_answers(url, request):
-        yield from listing(url, request)
+        for answer in listing(url, request):
+            if isinstance(answer, StorageError):
+                is_through.set()
+            yield answer
         is_through.set()
 
     def begin(guess=GUESS, *, waits=True):
@@ -113,6 +116,16 @@ def test_what_went_wrong_as_a_whole_is_raised_by_who_asks(begun, storage):
     missing = Request(b"missing", "", ())
     with begun(missing) as process, pytest.raises(NotFound):
         list(process.list_chunks(missing, storage.location()))
+
+
+def test_what_could_not_be_listed_before_is_listed_when_it_is_asked_for(begun, storage, root):
+    """A scan makes the sink's directory."""
+    later = Request(b"root/later", "", ())
+    with begun(later) as process:
+        (root / "later").mkdir()
+        (root / "later/f").touch()
+        with closing(LocalStorage(os.fsencode(root.parent), later.path)) as made:
+            assert [entry[0] for entry in entries(process.list_chunks(later, made.location()))] == [b"f"]
 
 
 def test_it_keeps_so_much_and_no_more_and_loses_nothing(begun, storage, root, monkeypatch):
