@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 #: Paths whose changes are written in one transaction: few at first, so that slaves begin soon, then twice as many each
 #: time up to the most.
-FIRST_BATCH_PATHS, BATCH_PATHS = 250, 4000
+FIRST_BATCH_PATHS, BATCH_PATHS = 250, 2000
 #: At least so often the counters are written, and a kill or shutdown noticed, however little there is to change.
 FLUSH_SECONDS = 1.0
 #: How long directories may stay in a slave's hand before the scan ends without them; a pass takes well under a second.
