@@ -49,8 +49,8 @@ def kill(api, job):
 
 def test_a_paused_copy_stops_within_seconds_and_goes_on_at_the_very_byte(product):
     copy = BigCopy(product, size=SIZE, bytes_per_second=BYTES_PER_SECOND)
+    api = product.start_web()  # which may take as long as the copy
     slave = product.start_slave(concurrency=1)
-    api = product.start_web()
     copy.wait_for(SIZE // 4, 60 + SIZE / BYTES_PER_SECOND)
     workers = slave.children()
 
@@ -83,8 +83,8 @@ def test_a_killed_job_s_copies_stop_within_5_seconds_and_leave_nothing_behind(pr
 
 
 def test_a_job_that_is_killed_while_it_is_paused_leaves_no_partial_and_no_checkpoint(product, slow_copy):
-    product.start_slave(concurrency=1)
     api = product.start_web()
+    product.start_slave(concurrency=1)
     eventually(lambda: product.value("SELECT count(*) FROM jobs_checkpoint"), 30, "a checkpoint")
     put(api, slow_copy.job, "pause")
     eventually(lambda: slow_copy.task()["status"] == "pending", PAUSE_SECONDS, "the copy to stop")

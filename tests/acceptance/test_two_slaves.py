@@ -95,8 +95,8 @@ def test_a_frozen_slave_s_work_is_taken_over_and_it_writes_nothing_when_it_wakes
     product.start_scheduler()
     with Arrivals(sink) as arrivals, Arrivals(sink / "many") as small_arrivals:
         frozen = product.start_slave("slave-001", concurrency=3)
-        eventually(lambda: len(at_work(product, job, "slave-001")) == 102, 30, "everything to be under way")
-        eventually(lambda: bytes_sent(frozen) > 28 * MIB, 30, "the middle of all of it", every=0.02)
+        eventually(lambda: len(at_work(product, job, "slave-001")) == 102, 30, "everything to be under way", every=0.02)
+        eventually(lambda: bytes_sent(frozen) > 14 * MIB, 30, "the middle of all of it", every=0.02)
         freeze(product, frozen)
         frozen_at = time.monotonic()
         workers, held = frozen.children(), open_inodes(frozen, str(sink))
