@@ -70,6 +70,6 @@ class Listener:
         with connection.wrap_database_errors:
             self._wake()
             while not self._closing.is_set():
-                for _ in connection.connection.notifies(timeout=PATIENCE_SECONDS, stop_after=1):
+                if list(connection.connection.notifies(timeout=PATIENCE_SECONDS, stop_after=1)):  # all that are there
                     self._wake()
                     self._closing.wait(PAUSE_SECONDS)

@@ -58,6 +58,14 @@ class TestPostgresql:
             assert heard.nothing()
         assert heard.a_ring()
 
+    def test_rings_that_come_close_together_are_one(self, heard, monkeypatch):
+        monkeypatch.setattr(bell, "PAUSE_SECONDS", 1.0)
+        bell.ring()
+        assert heard.a_ring(), "it pauses now"
+        for _ in range(20):
+            bell.ring()
+        assert heard.a_ring() and not heard.a_ring(2.5)
+
     def test_what_was_rolled_back_did_not_ring(self, heard):
         with transaction.atomic():
             bell.ring()
