@@ -93,7 +93,8 @@ def _move_batch(
             leave_to_housekeeping(row.id for row in rows if row.epoch and row.kind != TaskKind.DIRECTORY)
         if action:
             record_batch(Multiset(row[1] for row in rows), actor, action, reason)
-        bell.ring()
+        if rows:
+            bell.ring()
     return rows
 
 

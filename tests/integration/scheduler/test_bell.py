@@ -105,6 +105,9 @@ class TestPostgresql:
             pass
         Task.objects.update(status="failed", reason_code="SOURCE_IO", reason_text="it could not be read")
         assert services.retry_failed(tree.job, actor="user:ann") and heard.a_ring()
+        while heard.a_ring(0.3):
+            pass
+        assert not services.retry_failed(tree.job, actor="user:ann") and heard.nothing()
 
     def test_the_end_of_a_scan_rings_although_it_found_nothing(self, tree, heard, monkeypatch):
         for name in ("discover", "rediscover"):
