@@ -5,6 +5,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
@@ -13,6 +14,7 @@ from jobs.models import Scan, Task
 from tests.integration.scan.tree import Tree, ordinary_folder
 from tests.support import stack
 from transfers.broker.memory import MemoryBroker
+from transfers.management.commands import runscheduler
 from transfers.scheduler.scheduler import Scheduler
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,6 +135,13 @@ class TestPostgresql:
         with bell.Listener(lambda: None):
             assert len(set(threading.enumerate()) - before) == 1
         assert not set(threading.enumerate()) - before
+
+    def test_one_round_listens_to_nobody(self, tree, monkeypatch):
+        for name in ("StopFlag", "keep_what_is_loaded"):  # of this process
+            monkeypatch.setattr(runscheduler, name, lambda: None)
+        monkeypatch.setattr(runscheduler, "Listener", None)
+        call_command("runscheduler", "--once")
+        assert not tree.job.scans.filter(finished_at=None).exists()
 
     def test_a_scheduler_that_never_looks_by_itself_does_what_is_rung_for(self, tree):
         """From the request to the completed job."""

@@ -31,9 +31,10 @@ class Command(BaseCommand):
         refuse_unready()
         keep_what_is_loaded()
         flag = StopFlag()
-        with open_queue() as broker, Listener(flag.wake):
+        with open_queue() as broker:
             scheduler = Scheduler(broker)
             if options["once"]:
                 scheduler.run_once()
             else:
-                scheduler.run(flag.wait)
+                with Listener(flag.wake):
+                    scheduler.run(flag.wait)
