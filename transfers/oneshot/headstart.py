@@ -47,6 +47,11 @@ class Place(NamedTuple):
         """A local one, by its real path."""
         return cls(URL, b"/".join(map(os.fsencode, tree.parts[1:])))
 
+    @property
+    def kind(self) -> str:
+        """Of the storage. Two of a kind may hold the same directories."""
+        return self.url.partition(":")[0]
+
 
 class HeadStart:
     """The handle on it. To be made while this process has one thread and is still small."""
@@ -137,17 +142,17 @@ def _leave_family(parent: int, *sockets: socket.socket) -> None:
 def _fork_listers(listings: Mapping[Place, socket.socket], urls: Sequence[str]) -> Iterator[int]:
     """One for each place in these storages."""
     for place in [place for place in listings if place.url in urls]:
-        others = [other.path for other in listings if other.url == place.url and other != place]
+        others = [other for other in listings if other.kind == place.kind and other != place]
         yield _fork_lister(place, others, listings[place])
 
 
-def _fork_lister(place: Place, others: Sequence[bytes], theirs: socket.socket) -> int:
+def _fork_lister(place: Place, others: Sequence[Place], theirs: socket.socket) -> int:
     mother, pid = os.getpid(), os.fork()
     if pid == 0:
         try:
             _leave_family(mother, theirs)
             fd, (url, path) = theirs.detach(), place
-            lister.main(fd, lambda connection: lister.serve_ahead(connection, url, lister.guess(url, path, others)))
+            lister.main(fd, lambda connection: lister.serve_ahead(connection, url, lister.guess(path, others)))
         except BaseException:
             traceback.print_exc()
         finally:

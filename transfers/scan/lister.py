@@ -14,7 +14,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import chain
 from multiprocessing.connection import Connection
@@ -60,10 +60,11 @@ def serve(connection: Connection[Any, Any]) -> None:
         connection.send(message)
 
 
-def guess(url: str, path: bytes, others: Sequence[bytes]) -> Request:
-    """What a scan of a job without rules will ask for; `others`: the other side's directory, in the same storage."""
+def guess(path: bytes, others: Iterable[tuple[str, bytes]]) -> Request:
+    """What a scan of a job without rules will ask for; `others`: the other side's storage and directory, where the
+    listing could come upon it."""
     stop_at: list[str] = []
-    for other in others:
+    for url, other in others:
         try:
             with closing(registry.open_storage(url, other)) as storage:
                 root = storage.root_identity()

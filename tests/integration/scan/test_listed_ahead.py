@@ -29,7 +29,7 @@ def all_answers(*asked):
     if dies:
         yield from iter(lambda: os._exit(9), None)
 lister._all_answers = all_answers
-lister.main(fd, lambda connection: lister.serve_ahead(connection, url, lister.guess(url, path, [other])))
+lister.main(fd, lambda connection: lister.serve_ahead(connection, url, lister.guess(path, [(url, other)])))
 """
 
 

@@ -137,6 +137,26 @@ def test_what_another_storage_holds_is_told_as_it_was_before_it_was_asked_for(tr
         head_start.mother().close()
 
 
+def test_the_other_side_is_not_entered_whatever_its_storage_is_called(trees):
+    """Nobody refuses a source within which the sink is mounted."""
+    [source, _] = trees
+    (source / "mounted").mkdir()
+    (source / "mounted/file").touch()
+    place, other = Place(source.parent.as_uri(), b"source"), Place.of(source / "mounted")
+    head_start = HeadStart([place, other], expects_work=False)
+    try:
+        with (
+            Lister(head_start.listings.pop(place)) as listing,
+            closing(open_storage(*place)) as storage,
+            closing(open_storage(*other)) as sink,
+        ):
+            found = listing.list_chunks(Request(b"source", "", sink.location()[:1]), storage.location())
+            assert [entry[0] for chunk in found for entry in chunk] == [b"mounted/", b"open"]
+    finally:
+        head_start.drop_listings()
+        head_start.mother().close()
+
+
 def test_why_a_storage_could_not_be_listed_is_told_to_who_asks():
     place = Place("nonsense://bucket/", b"folder")
     head_start = HeadStart([place], expects_work=False)

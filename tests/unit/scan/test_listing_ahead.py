@@ -94,13 +94,13 @@ def test_one_that_was_made_since_was_not_in_what_was_listed(root):
     asked = GUESS._replace(stop_at=("1:2",))
     assert asked.is_answered_by(GUESS) and asked.is_answered_by(asked)
     assert not GUESS.is_answered_by(asked) and not asked.is_answered_by(GUESS._replace(stop_at=("1:3",)))
-    made, missing = lister.guess(root.as_uri(), b"", [b"a"]), lister.guess(root.as_uri(), b"", [b"missing"])
+    made, missing = (lister.guess(b"", [(root.as_uri(), other)]) for other in (b"a", b"missing"))
     assert len(made.stop_at) == 1 and missing.stop_at == ()
 
 
 def test_an_other_side_that_cannot_be_looked_at_answers_nothing(root):
     (root / "link").symlink_to("a")
-    guess = lister.guess(root.as_uri(), b"", [b"link"])
+    guess = lister.guess(b"", [(root.as_uri(), b"link")])
     assert not any(GUESS._replace(path=b"", stop_at=stop_at).is_answered_by(guess) for stop_at in ((), ("1:2",)))
 
 
