@@ -76,9 +76,14 @@ class Environment:
 
 
 def load() -> Environment:
-    """Read the process's environment, completed by the file (which also serves the SDKs' own variables)."""
-    environ.Env.read_env(Path(os.environ.get("SYNCF_ENV_FILE") or ROOT / ".env"))
+    """Read the process's environment, completed by the file."""
+    complete()
     return read(os.environ)
+
+
+def complete() -> None:
+    """Complete the process's environment by the file, which also serves the SDKs' own variables."""
+    environ.Env.read_env(Path(os.environ.get("SYNCF_ENV_FILE") or ROOT / ".env"))
 
 
 def read(source: Mapping[str, str]) -> Environment:

@@ -50,8 +50,13 @@ def _head_start(arguments: Sequence[str], trees: Sequence[Path], *, is_first: bo
     has_rules = any(argument.startswith(("--e", "--i")) for argument in arguments)
     if has_rules or len(os.sched_getaffinity(0)) == 1:
         return None
+    places = arguments[-2:]
+    if any(":" in place for place in places):  # what is forked has to know the storages' URLs and credentials
+        from syncf_site import env  # and a part of Django, which directories need not wait for
+
+        env.complete()
     try:
-        return HeadStart(_places(arguments[-2:], trees), expects_work=is_first)
+        return HeadStart(_places(places, trees), expects_work=is_first)
     except OSError:  # no process or descriptor is left, or a directory may not be looked at: told where it matters
         return None
 

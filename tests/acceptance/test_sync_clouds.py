@@ -9,6 +9,18 @@ from tests.acceptance.syncing import json_of
 REMOTE = [kind for kind in clouds.KINDS if kind != "local"]
 
 
+def test_all_processes_know_what_stands_in_the_file(oneshot, tmp_path):
+    plant(tmp_path / "source", b"a", b"first")
+    file = tmp_path / "env"
+    with clouds.storages(tmp_path) as variables:
+        file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+        oneshot.environment["SYNCF_ENV_FILE"] = str(file)
+        for kind in REMOTE:
+            for places in ((tmp_path / "source", f"{kind}:/x"), (f"{kind}:/x", tmp_path / kind)):
+                done = oneshot.run(*places, "--json")
+                assert (done.code, json_of(done)["copied"]) == (0, 1), done.err
+
+
 @pytest.mark.parametrize("kind", REMOTE)
 def test_there_and_back(oneshot, tmp_path, kind):
     source, back = tmp_path / "source", tmp_path / "back"

@@ -117,6 +117,19 @@ def test_it_is_told_of_the_storages_that_the_environment_names_as_the_scan_will_
     assert begun() == ([Place.of(tmp_path), (root.url, root.path)], True)
 
 
+def test_what_is_forked_knows_the_storages_and_credentials_that_stand_in_the_file(begun, tmp_path, monkeypatch):
+    (tmp_path / "env").write_text("STORAGE_ARCHIVE=s3://bucket/\nAWS_SECRET_ACCESS_KEY=secret\n")
+    monkeypatch.setenv("SYNCF_ENV_FILE", str(tmp_path / "env"))
+    for name in ("STORAGE_ARCHIVE", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "")  # so that they are gone when the test ends
+        monkeypatch.delenv(name)
+
+    def fork(places, expects_work):
+        return [place.url for place in places], os.environ.get("AWS_SECRET_ACCESS_KEY")
+
+    assert begun(maker=fork) == (["file:///", "s3://bucket/"], "secret")
+
+
 def test_where_it_cannot_be_made_the_sync_begins_without(begun):
     def refuse(places, expects_work):
         raise PermissionError
