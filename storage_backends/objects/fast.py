@@ -17,6 +17,7 @@ from obstore.exceptions import BaseError
 
 from storage_backends.errors import NotFound
 from storage_backends.objects.client import Stored, quoted, whole_seconds_ns
+from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS
 
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*(/[A-Za-z0-9_][A-Za-z0-9_.\-]*)*", re.ASCII)
 """Keys that every library sends as they are."""
@@ -32,8 +33,8 @@ def client_options(endpoint_url: str | None) -> Any:
     """For stores: as patient as the SDKs."""
     return {
         "allow_http": bool(endpoint_url and endpoint_url.startswith("http://")),
-        "connect_timeout": timedelta(seconds=10),
-        "timeout": timedelta(seconds=60),
+        "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+        "timeout": timedelta(seconds=READ_SECONDS),
     }
 
 
