@@ -151,6 +151,8 @@ def _fork_lister(place: Place, others: Sequence[Place], theirs: socket.socket) -
     if pid == 0:
         try:
             _leave_family(mother, theirs)
+            if place.url != URL:
+                _silence_libraries()
             fd, (url, path) = theirs.detach(), place
             lister.main(fd, lambda connection: lister.serve_ahead(connection, url, lister.guess(path, others)))
         except BaseException:
@@ -159,3 +161,11 @@ def _fork_lister(place: Place, others: Sequence[Place], theirs: socket.socket) -
             os._exit(0)
     theirs.close()
     return pid
+
+
+def _silence_libraries() -> None:
+    """Here nothing makes their words printable, and perhaps nobody will ask for the listing. Who does is told why it
+    failed."""
+    import logging  # they have loaded it; a directory's lister does without
+
+    logging.disable()

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -165,6 +166,17 @@ def test_why_a_storage_could_not_be_listed_is_told_to_who_asks():
             list(listing.list_chunks(Request(b"folder", "", ()), ()))
     finally:
         head_start.mother().close()
+
+
+def test_what_a_library_says_of_a_server_stays_off_the_terminal(trees, capfd):
+    """Who asks is told, by an error whose words are printable."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = "sftp://nobody:secret@{}:{}/".format(*server.getsockname())
+        with running(trees[0], url) as made:
+            server.accept()[0].close()
+            lister = made.below()[-1]
+            eventually(lambda: (held(lister) or []).count("socket") == 1)  # it has hung up as well
+    assert not capfd.readouterr().err
 
 
 def test_they_hold_nothing_of_their_maker_s_and_lead_groups_of_their_own(trees):
