@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, connection
 
 from jobs.hanging_up import hang_up
 
@@ -59,7 +59,7 @@ class Listener:
         while not self._closing.is_set():
             try:
                 self._listen()
-            except (OperationalError, InterfaceError) as error:
+            except Error as error:  # also that of a server in recovery, which takes no listeners
                 log.info("nothing wakes the scheduler for now, it looks by itself: %s", str(error).strip())
                 self._closing.wait(RETRY_SECONDS)
             hang_up()

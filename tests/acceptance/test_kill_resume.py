@@ -56,7 +56,7 @@ def test_after_sigterm_nothing_is_sent_again(product):
 @one_stack_is_enough
 def test_a_partial_that_was_damaged_between_two_lives_is_not_built_upon(product):
     size = 24 * MIB
-    copy = BigCopy(product, size=size, bytes_per_second=12 * MIB)
+    copy = BigCopy(product, size=size, bytes_per_second=6 * MIB)
     slave = product.start_slave(concurrency=1)
     copy.wait_for(size // 2)
     slave.stop(signal.SIGTERM)
