@@ -9,7 +9,8 @@ from django.db.models.functions import Substr
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThan
 
 from jobs.counters import totals
-from jobs.models import INDEXED_PATH_BYTES, JobId, Task, TaskKind
+from jobs.models import JobId, Task, TaskKind
+from jobs.pages import INDEXED_PATH_BYTES
 from jobs.states import TaskStatus
 
 #: The totals of files.

@@ -3,7 +3,6 @@
 from jobs.choices import TaskKind, Verify, WhenChanging
 from jobs.models.allowances import Allowance
 from jobs.models.core import (
-    INDEXED_PATH_BYTES,
     INDEXED_SIZE_BYTES,
     MAX_INTERVAL,
     MIN_INTERVAL,
@@ -24,7 +23,6 @@ from jobs.models.outbox import Notification
 from jobs.models.requests import IdempotencyKey
 
 __all__ = [
-    "INDEXED_PATH_BYTES",
     "INDEXED_SIZE_BYTES",
     "MAX_INTERVAL",
     "MIN_INTERVAL",

@@ -26,13 +26,12 @@ from django.db.models import Q
 from django.db.models.functions import Now, Substr
 
 from jobs.choices import TaskKind, Verify, WhenChanging
+from jobs.pages import INDEXED_PATH_BYTES
 from jobs.states import JobStatus, TaskStatus
 
 #: A job's id as the ORM takes it.
 JobId = uuid.UUID | str
 MIN_INTERVAL, MAX_INTERVAL = timedelta(seconds=1), timedelta(days=366)
-#: How much of a path the ordered index holds: PostgreSQL refuses index rows over 2,704 bytes.
-INDEXED_PATH_BYTES = 1024
 #: Files of at least this size are indexed by it; the small ones, of which there are millions, pay nothing for that.
 INDEXED_SIZE_BYTES = 16 << 20
 

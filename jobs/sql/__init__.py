@@ -7,22 +7,20 @@ function runs inside the caller's transaction.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
 from django.db import connection
 
-from jobs.models import INDEXED_PATH_BYTES
+from jobs.pages import Pages, RawRow
 from jobs.sql import claims, counters, postgresql, sqlite
-from jobs.sql.rows import Candidate, Copied, NewTask, ReportRow, Row, SeenTask, Settlement
+from jobs.sql.rows import Candidate, Copied, NewTask, ReportRow, SeenTask, Settlement
 
 __all__ = [
     "Candidate",
     "Copied",
     "NewTask",
     "ReportRow",
-    "Row",
     "SeenTask",
     "Settlement",
     "add_samples",
@@ -34,7 +32,7 @@ __all__ = [
     "next_directories",
     "next_files",
     "owned",
-    "path_page",
+    "pages",
     "refresh_tasks",
     "report_page",
     "settle_copied",
@@ -137,45 +135,26 @@ def add_samples(rows: Sequence[tuple[str, int, int]]) -> None:
         cursor.executemany(statement, [(vendor.uuid_parameter(job), files, size) for job, files, size in rows])
 
 
-_PAGE = "SELECT {columns} FROM jobs_task WHERE job_id = %s{behind} ORDER BY {order} LIMIT %s"
-_BEHIND = " AND {prefix} >= %s AND path > %s"
-_CATALOGUE = """id, status, reason_code, gone_at IS NOT NULL, compare_first, path, kind, size, source_mtime_ns,
-    source_version, sink_size, sink_mtime_ns, sink_version"""
-_PATH = Row._fields.index("path")
 _REPORT = """path, path_display, kind, size, checksum, status, reason_code, reason_text, slave_name, attempts,
     started_at, completed_at, gone_at"""
 
 
-def path_page(job_id: str, after: bytes | None, limit: int) -> list[tuple[Any, ...]]:
-    """The first `limit` rows of the job in byte order of path, or those behind `after`, by the ordered index.
+def pages(job_id: str) -> Pages:
+    """The job's rows in byte order of path, by the ordered index."""
+    vendor = _vendor()
 
-    Plain tuples in the order of `Row`: of most of them nothing more is wanted than that they are as expected."""
-    return _ordered(_CATALOGUE, job_id, after, limit, path_at=_PATH)
+    def execute(statement: str, parameters: Sequence[Any]) -> list[RawRow]:
+        with connection.cursor() as cursor, vendor.sorted_by_index(cursor):
+            cursor.execute(statement, parameters)
+            return list(cursor.fetchall())
+
+    return Pages(execute, vendor.INDEXED_PREFIX, vendor.uuid_parameter(job_id))
 
 
 def report_page(job_id: str, after: bytes | None, limit: int) -> list[ReportRow]:
-    """The same rows with what a report says of each."""
+    """The first `limit` rows of the job in byte order of path, or those behind `after`, with what a report says."""
     moment = _vendor().moment
     return [
         ReportRow._make((bytes(path), *facts, moment(started), moment(completed), moment(gone)))
-        for path, *facts, started, completed, gone in _ordered(_REPORT, job_id, after, limit, path_at=0)
+        for path, *facts, started, completed, gone in pages(job_id).read(_REPORT, after, limit, path_at=0)
     ]
-
-
-def _ordered(columns: str, job_id: str, after: bytes | None, limit: int, *, path_at: int) -> list[tuple[Any, ...]]:
-    """Paths that are alike for as long as the index can hold them lie in it in no order. Only where there are such
-    ones, the page is sorted: that takes a third of the time of reading it."""
-    prefix = _vendor().INDEXED_PREFIX
-    page = _page(columns, job_id, after, limit, order=prefix)
-    if max(map(len, map(itemgetter(path_at), page)), default=0) >= INDEXED_PATH_BYTES:
-        return _page(columns, job_id, after, limit, order=f"{prefix}, path")
-    return page
-
-
-def _page(columns: str, job_id: str, after: bytes | None, limit: int, *, order: str) -> list[tuple[Any, ...]]:
-    behind = [] if after is None else [after[:INDEXED_PATH_BYTES], after]
-    condition = _BEHIND.format(prefix=_vendor().INDEXED_PREFIX) if behind else ""
-    statement = _PAGE.format(columns=columns, behind=condition, order=order)
-    with connection.cursor() as cursor, _vendor().sorted_by_index(cursor):
-        cursor.execute(statement, [_vendor().uuid_parameter(job_id), *behind, limit])
-        return list(cursor.fetchall())

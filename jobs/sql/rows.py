@@ -10,25 +10,6 @@ RUNNING = "status = 'running' AND parked_code = ''"
 FINAL_STATUSES = frozenset({"completed", "failed", "skipped", "cancelled"})
 
 
-class Row(NamedTuple):
-    """One row of the catalogue as a scan reads it. From `path` to `version` in the order of a `FileInfo`, so that the
-    two are compared in one step, and so are the last three."""
-
-    id: int
-    status: str
-    reason_code: str
-    is_gone: bool
-    compare_first: bool
-    path: bytes
-    kind: str
-    size: int
-    mtime_ns: int | None
-    version: str
-    sink_size: int | None
-    sink_mtime_ns: int | None
-    sink_version: str
-
-
 class ReportRow(NamedTuple):
     """One path as a report tells it."""
 

@@ -13,7 +13,7 @@ WRITERS = re.compile(r"jobs/(transitions|sql)/\w+\.py")
 #: What of jobs.sql writes no task, and is therefore anybody's.
 READERS = {
     "state",
-    "path_page",
+    "pages",
     "report_page",
     "count_waiting",
     "owned",
@@ -104,8 +104,8 @@ def test_every_known_way_to_write_a_status_is_seen(code):
         "status = task.status",
         "cursor.execute('SELECT status FROM jobs_task WHERE status = 1')",
         "cursor.execute('UPDATE jobs_task SET size = 1')",
-        "sql.path_page(job, b'', 10)",
-        "from jobs.sql.rows import Row",
+        "sql.pages(job).rows(b'', 10)",
+        "from jobs.sql.rows import Candidate",
     ],
 )
 def test_reading_a_status_is_nobodys_business(code):

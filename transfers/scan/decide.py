@@ -26,8 +26,8 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
+from jobs.pages import Row
 from jobs.reasons import ENVIRONMENTAL
-from jobs.sql.rows import Row
 from jobs.states import TaskStatus
 from storage_backends.base import FileInfo, Kind, PartialId
 

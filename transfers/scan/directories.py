@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jobs.sql.rows import Row
+from jobs.pages import Row
 from storage_backends.base import FileInfo
 from transfers.scan.decide import COPYING, Decision, Verdict, decide
 

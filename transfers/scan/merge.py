@@ -11,36 +11,22 @@ from itertools import pairwise
 from operator import itemgetter, lt
 from typing import Any, Generic, TypeVar
 
-from jobs import sql
-from jobs.sql.rows import Row
-from jobs.states import TaskStatus
+from jobs.pages import PATH, RawRow, Row
 from storage_backends.base import FileInfo, Kind, ListError
 
-PAGE_ROWS = 5000
 #: After so many files were passed over, the caller is given a chance to look at the clock.
 BREATH_FILES = 1000
 
 Joined = tuple[FileInfo | None, Row | None, FileInfo | None]
-RawRow = tuple[Any, ...]
-"""The fields of a `Row`, in its order."""
 Listed = tuple[Any, ...]
 """A `FileInfo`, or the first five fields of one."""
 Entry = Listed | ListError
 Item = TypeVar("Item", bound=tuple[Any, ...])
 
-_PATH = Row._fields.index("path")
-_LEFT_ALONE = (TaskStatus.COMPLETED.value, "", False, False)
+_LEFT_ALONE = ("completed", "", False, False)
 """`Row` from `status` to `compare_first`: completed, nothing to say, not gone, times to be trusted."""
 _FILE = Kind.FILE
 _path_of = itemgetter(0)
-
-
-def catalogue(job_id: object) -> Iterator[list[RawRow]]:
-    """The job's rows, a page per short statement (a long cursor would hold SQLite's write lock)."""
-    after: bytes | None = None
-    while page := sql.path_page(str(job_id), after, PAGE_ROWS):
-        yield page
-        after = page[-1][_PATH]
 
 
 class OutOfOrder(Exception):
@@ -137,7 +123,7 @@ class Merge:
             else:
                 yield (
                     _info(self._source.take(a)) if a and a[0] == key else None,
-                    Row._make(self._rows.take(b)) if b and b[_PATH] == key else None,
+                    Row._make(self._rows.take(b)) if b and b[PATH] == key else None,
                     _info(self._sink.take(c)) if c and c[0] == key else None,
                 )
 
@@ -170,7 +156,7 @@ def _is_as_left(source: Listed, row: RawRow, sink: Listed) -> bool:
 def _smaller(a: Listed | None, b: RawRow | None) -> bytes:
     if a is None:
         assert b is not None
-        path: bytes = b[_PATH]
+        path: bytes = b[PATH]
         return path
-    smaller: bytes = a[0] if b is None or a[0] < b[_PATH] else b[_PATH]
+    smaller: bytes = a[0] if b is None or a[0] < b[PATH] else b[PATH]
     return smaller

@@ -21,10 +21,11 @@ from itertools import chain
 from django.db import transaction
 from django.db.models import Q
 
-from jobs import transitions
+from jobs import sql, transitions
 from jobs.catalogue import tasks_at
 from jobs.models import Finding, Scan, TaskKind
-from jobs.sql.rows import NewTask, Row, SeenTask
+from jobs.pages import Row
+from jobs.sql.rows import NewTask, SeenTask
 from jobs.states import JobStatus, TaskStatus
 from jobs.storages import Side, blaming, job_root
 from jobs.transitions import Seen
@@ -124,7 +125,7 @@ class ScanRun:
         source_root, sink_root = self._source.root_identity(), self._sink.root_identity()
         source = self._listed("source", self._source, sink_root)
         sink = self._listed("sink", self._sink, source_root) if sink_root.exists else iter(())
-        return merge.Merge(source, merge.catalogue(self._job.pk), sink, passes_over=not self._rules)
+        return merge.Merge(source, sql.pages(str(self._job.pk)).catalogue(), sink, passes_over=not self._rules)
 
     def _listed(self, side: Side, storage: Storage, other: RootIdentity) -> Iterator[list[merge.Listed]]:
         with blaming(side):

@@ -141,7 +141,7 @@ def test_an_unchanged_tree_takes_a_few_statements_a_page_and_no_write_per_file(s
         tree.scan()
         tree.copy()
         Task.objects.update(compare_first=False)
-        monkeypatch.setattr("transfers.scan.merge.PAGE_ROWS", 100)
+        monkeypatch.setattr("jobs.pages.PAGE_ROWS", 100)
         Job.objects.update(next_scan_at=None)
         with CaptureQueriesContext(connection) as queries:
             tree.scan()

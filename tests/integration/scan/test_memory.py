@@ -11,7 +11,7 @@ WIDEST = 20
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
     monkeypatch.setattr("transfers.scan.run.BATCH_PATHS", 50)
-    monkeypatch.setattr("transfers.scan.merge.PAGE_ROWS", 100)
+    monkeypatch.setattr("jobs.pages.PAGE_ROWS", 100)
 
 
 def grow(tree, name: str, directories: int) -> None:

@@ -8,7 +8,8 @@ from django.db import connection
 from jobs import selectors, sql, transitions, upkeep, uploads
 from jobs.catalogue import tasks_at
 from jobs.models import Task
-from jobs.sql.rows import Copied, Row
+from jobs.pages import Row
+from jobs.sql.rows import Copied
 from tests.support.plans import plans_of
 from tests.unit.jobs import builders
 
@@ -117,7 +118,7 @@ def test_no_look_for_work_reads_all_tasks_of_a_job(job, slave, many, look):
 
 @pytest.mark.parametrize("after", [None, b"01000"])
 @pytest.mark.parametrize("is_analyzed", [True, False])
-@pytest.mark.parametrize("page", [sql.path_page, sql.report_page])
+@pytest.mark.parametrize("page", [lambda job_id, *page: sql.pages(job_id).rows(*page), sql.report_page])
 def test_a_page_is_read_by_the_ordered_index_without_sorting_the_job(job, many, page, after, is_analyzed):
     if is_analyzed:
         with connection.cursor() as cursor:
@@ -140,20 +141,18 @@ def test_two_paths_that_differ_only_behind_what_the_index_holds_are_two_tasks(jo
 
 
 @pytest.mark.parametrize("page", [1, 7, 5000])
-def test_the_catalogue_is_read_whole_and_in_byte_order_by_pages_of_any_size(job, page):
+def test_the_catalogue_is_read_whole_and_in_byte_order_by_pages_of_any_size(job, page, monkeypatch):
+    monkeypatch.setattr("jobs.pages.PAGE_ROWS", page)
     long = b"x" * 1024
     paths = [b"d/", b"d/e", b"d-", b"d0", b"\xff\xfe", b"a\nb", long, long + b"a", long + b"b", long + b"/c"]
     builders.discover(job, *paths)
     builders.discover(builders.new_job(), b"not mine")
-    found, after = [], None
-    while rows := sql.path_page(str(job.pk), after, page):
-        assert len(rows) <= page
-        found += [Row._make(row).path for row in rows]
-        after = found[-1]
-    assert found == sorted(paths)
+    pages = list(sql.pages(str(job.pk)).catalogue())
+    assert max(map(len, pages)) <= page
+    assert [Row._make(row).path for rows in pages for row in rows] == sorted(paths)
 
 
 def test_the_first_page_begins_with_the_jobs_own_directory(job):
     builders.discover(job, b"a", b"", kind="directory")
-    assert [Row._make(row).path for row in sql.path_page(str(job.pk), None, 10)] == [b"", b"a"]
-    assert [Row._make(row).path for row in sql.path_page(str(job.pk), b"", 10)] == [b"a"]
+    assert [Row._make(row).path for row in sql.pages(str(job.pk)).rows(None, 10)] == [b"", b"a"]
+    assert [Row._make(row).path for row in sql.pages(str(job.pk)).rows(b"", 10)] == [b"a"]

@@ -1,6 +1,6 @@
 """What a source, a catalogue row and a sink look like, in the words of a scan."""
 
-from jobs.sql.rows import Row
+from jobs.pages import Row
 from storage_backends.base import FileInfo, Kind
 
 
