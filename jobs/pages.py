@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 #: How much of a path the ordered index holds: PostgreSQL refuses index rows over 2,704 bytes.
 INDEXED_PATH_BYTES = 1024
+#: What SQLite's index `task_path` is over, exactly as the index says it.
+SQLITE_PREFIX = "substr(path, 1, 1024)"
 
 PAGE_ROWS = 5000
 
@@ -50,7 +52,7 @@ class Pages(NamedTuple):
 
     execute: Execute
     prefix: str
-    """What the index `task_path` is over, as the database's own planner recognises it."""
+    """What the index `task_path` is over, as the planner recognises it."""
     job: object
     """The job's id as the database holds it."""
 

@@ -16,7 +16,8 @@ from typing import NoReturn
 from urllib.parse import quote, unquote
 
 from transfers.management.locking import try_lock
-from transfers.oneshot.headstart import HeadStart, Place
+from transfers.oneshot.errands import Place
+from transfers.oneshot.headstart import HeadStart
 
 #: People come here by `make sync`.
 USAGE = """make sync SOURCE=dir SINK=dir [ARGS="options"], such as ARGS="--exclude '*.tmp' --bwlimit 10M"
@@ -42,10 +43,10 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit(2)
     os.environ["DJANGO_SETTINGS_MODULE"] = "syncf_site.settings_oneshot"
     with lock:
-        _run(arguments, _head_start(arguments, trees, is_first=not database.exists()))
+        _run(arguments, _head_start(arguments, trees, database if database.exists() else None))
 
 
-def _head_start(arguments: Sequence[str], trees: Sequence[Path], *, is_first: bool) -> HeadStart | None:
+def _head_start(arguments: Sequence[str], trees: Sequence[Path], catalogue: Path | None) -> HeadStart | None:
     """On one processor it would only delay what it is to save; a listing by rules can't be guessed."""
     has_rules = any(argument.startswith(("--e", "--i")) for argument in arguments)
     if has_rules or len(os.sched_getaffinity(0)) == 1:
@@ -56,7 +57,7 @@ def _head_start(arguments: Sequence[str], trees: Sequence[Path], *, is_first: bo
 
         env.complete()
     try:
-        return HeadStart(_places(places, trees), expects_work=is_first)
+        return HeadStart(_places(places, trees), catalogue=catalogue)
     except OSError:  # no process or descriptor is left, or a directory may not be looked at: told where it matters
         return None
 

@@ -35,6 +35,7 @@ __all__ = [
     "pages",
     "refresh_tasks",
     "report_page",
+    "schema",
     "settle_copied",
     "settle_tasks",
     "state",
@@ -50,6 +51,11 @@ def state() -> object:
     """Equal to an earlier one of this thread if nobody has written to the database in between; None where that can't be
     told."""
     return _vendor().state()
+
+
+def schema() -> int:
+    """The number of the schema that a one-shot sync has written into its database; 0 where there is none."""
+    return int(_vendor().schema())
 
 
 def hold_running(job_id: str, slave_id: str) -> bool:

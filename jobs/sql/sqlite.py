@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from jobs.pages import SQLITE_PREFIX
 from jobs.sql.rows import FINAL_STATUSES, Copied, NewTask, SeenTask, Settlement
 
-#: Exactly what the index `task_path` is over.
-INDEXED_PREFIX = "substr(path, 1, 1024)"
+INDEXED_PREFIX = SQLITE_PREFIX
 NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
 #: The start of the ten seconds that pass now.
 TEN_SECONDS = "substr(strftime('%%Y-%%m-%%d %%H:%%M:%%S', 'now'), 1, 18) || '0'"
@@ -55,6 +55,12 @@ def state() -> tuple[object, int, int]:
         cursor.execute("PRAGMA data_version")
         (version,) = cursor.fetchone()
     return connection.connection, version, connection.connection.total_changes
+
+
+def schema() -> int:
+    """Whatever is written in the file's header for the program's own use."""
+    with connection.cursor() as cursor:
+        return int(cursor.execute("PRAGMA user_version").fetchone()[0])
 
 
 _INSERT = """

@@ -17,7 +17,8 @@ from tests.architecture.source import Module, calls, imported, modules, parse
 
 MODULES = {"pickle", "cPickle", "dill", "marshal", "shelve", "cloudpickle", "jsonpickle", "joblib"}
 #: The ends of those pipes.
-MAY_USE_PIPES = {f"transfers/{name}.py" for name in ("engine/pool", "engine/worker", "scan/lister", "scan/listing")}
+_ENDS = ("engine/pool", "engine/worker", "scan/lister", "scan/listing", "scan/comparer", "scan/comparison")
+MAY_USE_PIPES = {f"transfers/{name}.py" for name in _ENDS}
 CALLS = {"eval", "exec", "os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "yaml.load"}
 
 

@@ -12,6 +12,7 @@ from tests.architecture.source import Module, calls, imported, modules, parse, s
 WRITERS = re.compile(r"jobs/(transitions|sql)/\w+\.py")
 #: What of jobs.sql writes no task, and is therefore anybody's.
 READERS = {
+    "schema",
     "state",
     "pages",
     "report_page",

@@ -120,14 +120,18 @@ def _prepare(order: dict[str, Any]) -> None:
 
 
 def _sync(order: dict[str, Any]) -> None:
+    from django.conf import settings
+
     from transfers.management.commands.sync import Command
-    from transfers.oneshot.headstart import HeadStart, Place
+    from transfers.oneshot.errands import Place
+    from transfers.oneshot.headstart import HeadStart
 
     _scale(order["mutant"])
     _freeze_before(order["freeze_before"])
     command = Command()
     trees = [tree for tree in map(Path, order["arguments"][-2:]) if tree.is_dir()]
-    command.head_start = HeadStart(map(Place.of, trees), expects_work=True)
+    catalogue = Path(settings.DATABASES["default"]["NAME"])
+    command.head_start = HeadStart(map(Place.of, trees), catalogue=catalogue)
     command.run_from_argv(["manage.py", "sync", *order["arguments"]])
 
 

@@ -8,8 +8,9 @@
          │             waits for orders ──fork──▶ worker
     forks the scheduler, whose scan asks the listers
 
-Listers only read, and the mother does nothing but wait: it is harmless to begin before it is known whether
-there will be a scan or work. All end with the command: the kernel kills a child when its parent dies.
+Where there is a catalogue, who lists the source asks the one that lists the sink, reads the catalogue and compares; the
+scan asks him alone. They only read, and the mother does nothing but wait: it is harmless to begin before it is known
+whether there will be a scan or work. All end with the command: the kernel kills a child when its parent dies.
 """
 
 from __future__ import annotations
@@ -19,60 +20,40 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn
 
 from storage_backends import registry
-from transfers.scan import lister
+from transfers.oneshot.errands import URL, Errand, Place, plan
 
 if TYPE_CHECKING:
     from transfers.engine.mother import Mother
 
-#: The storage that a one-shot sync's directories lie in. If the job's is another one, nobody asks the listers.
-URL = "file:///"
 FRESH_SECONDS = 10.0
 """So old a listing may be when its scan begins. Who was stopped meanwhile, or whose machine slept, lists anew."""
-
-
-class Place(NamedTuple):
-    """A directory of a storage."""
-
-    url: str
-    path: bytes
-
-    @classmethod
-    def of(cls, tree: Path) -> Self:
-        """A local one, by its real path."""
-        return cls(URL, b"/".join(map(os.fsencode, tree.parts[1:])))
-
-    @property
-    def kind(self) -> str:
-        """Of the storage. Two of a kind may hold the same directories."""
-        return self.url.partition(":")[0]
 
 
 class HeadStart:
     """The handle on it. To be made while this process has one thread and is still small."""
 
-    def __init__(self, places: Iterable[Place], *, expects_work: bool) -> None:
-        """`places`: both sides, as far as they are there and known. `expects_work`: the mother loads the engine at
-        once, and not when the first worker is asked for."""
+    def __init__(self, places: Iterable[Place], *, catalogue: Path | None = None) -> None:
+        """`places`: both sides, as far as they are there and known. `catalogue`: the database of an earlier sync of
+        theirs. Without it work is probable: the mother loads the engine at once, and not for the first worker."""
         self._begun = _boottime()
         registry.load(URL)  # like all that is imported above, once for this process and its children
-        pairs = {place: socket.socketpair() for place in places}
+        errands, self.ahead = plan(list(places), catalogue)
         self._orders, orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listings: dict[tuple[str, bytes], socket.socket] = {place: ours for place, (ours, _) in pairs.items()}
-        """See `scan.listing.Ahead`."""
         parent, self._pid = os.getpid(), os.fork()
         if self._pid == 0:
-            _be_mother(parent, orders, {place: theirs for place, (_, theirs) in pairs.items()}, expects_work)
-        for theirs in (orders, *(theirs for _, theirs in pairs.values())):
+            _be_mother(parent, orders, errands, expects_work=catalogue is None)
+        for theirs in (orders, *chain.from_iterable(errand.sockets for errand in errands)):
             theirs.close()
 
     def is_fresh(self) -> bool:
-        """Whether what is listed may be taken for what is there."""
+        """Whether what was found may be taken for what is there."""
         return _boottime() - self._begun <= FRESH_SECONDS
 
     def mother(self) -> Mother:
@@ -81,11 +62,11 @@ class HeadStart:
 
         return Mother(self._pid, self._orders)
 
-    def drop_listings(self) -> None:
-        """Nobody in this process will ask for them."""
-        for ours in self.listings.values():
+    def drop(self) -> None:
+        """Nobody in this process will ask for what was begun."""
+        for ours in self.ahead.values():
             ours.close()
-        self.listings.clear()
+        self.ahead.clear()
 
     def drop_mother(self) -> None:
         """In a fork of the process that made her: she is not to live as long as it."""
@@ -97,24 +78,22 @@ def _boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _be_mother(
-    parent: int, orders: socket.socket, listings: Mapping[Place, socket.socket], expects_work: bool
-) -> NoReturn:
-    code, urls = 1, [place.url for place in listings if place.url != URL]
+def _be_mother(parent: int, orders: socket.socket, errands: Sequence[Errand], *, expects_work: bool) -> NoReturn:
+    code, urls = 1, [errand.url for errand in errands if errand.url != URL]
     try:
-        _leave_family(parent, orders, *listings.values())
-        listers = list(_fork_listers(listings, [URL]))
+        _leave_family(parent, orders, *chain.from_iterable(errand.sockets for errand in errands))
+        children = [_fork(errand) for errand in errands if errand.url == URL]
         for url in urls:
-            registry.load(url)  # once for the lister and all workers
-        listers += _fork_listers(listings, urls)
+            registry.load(url)  # once for who lists there and all workers
+        children += [_fork(errand) for errand in errands if errand.url != URL]
         from transfers.engine import mother
 
         if expects_work:
             mother.load(urls)
         mother.serve(orders, urls)
-        for lister in listers:
-            os.kill(lister, signal.SIGKILL)  # it may wait to be asked; one that has ended waits for us
-            os.waitpid(lister, 0)
+        for child in children:
+            os.kill(child, signal.SIGKILL)  # it may wait to be asked; one that has ended waits for us
+            os.waitpid(child, 0)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -139,27 +118,20 @@ def _leave_family(parent: int, *sockets: socket.socket) -> None:
             os.close(fd)
 
 
-def _fork_listers(listings: Mapping[Place, socket.socket], urls: Sequence[str]) -> Iterator[int]:
-    """One for each place in these storages."""
-    for place in [place for place in listings if place.url in urls]:
-        others = [other for other in listings if other.kind == place.kind and other != place]
-        yield _fork_lister(place, others, listings[place])
-
-
-def _fork_lister(place: Place, others: Sequence[Place], theirs: socket.socket) -> int:
+def _fork(errand: Errand) -> int:
     mother, pid = os.getpid(), os.fork()
     if pid == 0:
         try:
-            _leave_family(mother, theirs)
-            if place.url != URL:
+            _leave_family(mother, *errand.sockets)
+            if errand.url != URL:
                 _silence_libraries()
-            fd, (url, path) = theirs.detach(), place
-            lister.main(fd, lambda connection: lister.serve_ahead(connection, url, lister.guess(path, others)))
+            errand.do()
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(0)
-    theirs.close()
+    for theirs in errand.sockets:
+        theirs.close()
     return pid
 
 

@@ -28,7 +28,7 @@ from transfers.signals import StopFlag
 log = logging.getLogger(__name__)
 
 
-_ALONE, _WITH_LISTINGS = b"!", b"+"
+_ALONE, _WITH_AHEAD = b"!", b"+"
 
 
 class SchedulerProcess:
@@ -46,16 +46,16 @@ class SchedulerProcess:
             os.close(self._go)
             if head_start:
                 head_start.drop_mother()
-            _run(parent, theirs, head_start.listings if head_start else {})
+            _run(parent, theirs, head_start.ahead if head_start else {})
         os.close(theirs)
         if head_start:
-            head_start.drop_listings()
+            head_start.drop()
 
-    def begin(self, *, takes_listings: bool = False) -> None:
-        """Let it work: there is a job. `takes_listings`: nothing that a listing tells can be older than what the
+    def begin(self, *, takes_over: bool = False) -> None:
+        """Let it work: there is a job. `takes_over`: nothing that a listing tells can be older than what the
         catalogue says of it."""
         with suppress(BrokenPipeError):  # it died; `is_alive` tells
-            os.write(self._go, _WITH_LISTINGS if takes_listings else _ALONE)
+            os.write(self._go, _WITH_AHEAD if takes_over else _ALONE)
 
     def is_alive(self) -> bool:
         """Whether it runs. Once it does not, it has been waited for."""
@@ -78,7 +78,7 @@ def _is_anybody_told() -> bool:
     return bool(settings.WEBHOOKS or settings.WEBHOOK_ORIGINS or settings.SENDS_EMAIL)
 
 
-def _run(parent: int, go: int, listings: Ahead) -> NoReturn:
+def _run(parent: int, go: int, begun: Ahead) -> NoReturn:
     code = 1
     try:
         from transfers.engine.lifeline import die_with_parent  # ctypes, which the parent need not wait for
@@ -88,7 +88,7 @@ def _run(parent: int, go: int, listings: Ahead) -> NoReturn:
         stop = StopFlag([signal.SIGTERM])
         if word := os.read(go, 1):
             with open_queue() as broker:
-                ahead = listings if word == _WITH_LISTINGS else None
+                ahead = begun if word == _WITH_AHEAD else None
                 # Its first look finds the scan; nobody waits for the others, and they take time from the scan.
                 scheduler = Scheduler(broker, ahead=ahead, tells=_is_anybody_told(), look_seconds=TURN_SECONDS)
                 scheduler.run(stop.wait)

@@ -84,7 +84,7 @@ class Session:
             self._prepare()
             is_work_left = self._is_work_left()
             is_fresh = self.head_start is None or self.head_start.is_fresh()
-            self._scheduler.begin(takes_listings=is_fresh and not is_work_left)
+            self._scheduler.begin(takes_over=is_fresh and not is_work_left)
             if self.request.is_dry_run:
                 self._wait_for(lambda: False)
             elif is_work_left or not self.before or self._wait_for(self._is_work_left):

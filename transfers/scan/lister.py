@@ -24,13 +24,14 @@ from typing import Any, NamedTuple
 from storage_backends import registry
 from storage_backends.base import LISTED_AT_ONCE, FileInfo, Kind, ListError
 from storage_backends.errors import ConfigurationError, StorageError
+from transfers.scan.merge import Entry
 from transfers.scan.rules import Rules
 
 Columns = tuple[tuple[bytes, ...], tuple[Kind, ...], tuple[int, ...], tuple[int | None, ...], tuple[str, ...]]
 """The fields of many a `FileInfo` that a scan compares, in its order: half the price of so many objects."""
-Message = Columns | ListError | StorageError | None
-Answer = Message | tuple[str, ...]
-"""Or, first of all, the location."""
+Message = Columns | ListError
+Answer = Message | tuple[str, ...] | StorageError | None
+"""First of all the location; None at the end."""
 
 _NOTHING = ("nothing is left",)
 #: So much of a listing is kept until somebody asks: about 200,000 files.
@@ -60,6 +61,27 @@ def serve(connection: Connection[Any, Any]) -> None:
         connection.send(message)
 
 
+def received(connection: Connection[Any, Any]) -> Iterator[Any]:
+    """What comes from such a process, up to its last message. Raises the StorageError that ended it, and one where the
+    process died: only its last message is an end."""
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError) as error:
+            raise StorageError("the process that lists it died") from error
+        if isinstance(message, StorageError):
+            raise message
+        if message is None:
+            return
+        yield message
+
+
+def entries(messages: Iterable[Message]) -> Iterator[list[Entry]]:
+    """What was listed, after the location: as `Storage.list_chunks`, of plain tuples."""
+    for message in messages:
+        yield [message] if isinstance(message, ListError) else list(zip(*message, strict=True))
+
+
 def guess(path: bytes, others: Iterable[tuple[str, bytes]]) -> Request:
     """What a scan of a job without rules will ask for; `others`: the other side's storage and directory, where the
     listing could come upon it."""
@@ -77,16 +99,21 @@ def guess(path: bytes, others: Iterable[tuple[str, bytes]]) -> Request:
 def serve_ahead(connection: Connection[Any, Any], url: str, guess: Request) -> None:
     """Answer one request, which will probably be `guess`."""
     found = _all_answers(url, guess)
-    ahead = _until_asked(connection, found)
+    ahead = until_asked(connection, found)
     request: Request = connection.recv()
     if ahead is None or not request.is_answered_by(guess):
         ahead, found = [], _all_answers(url, request)
+    send_all(connection, ahead, found)
+
+
+def send_all(connection: Connection[Any, Any], ahead: Iterable[memoryview], found: Iterator[object]) -> None:
+    """What was kept, and what comes after it."""
     for message in chain(ahead, map(ForkingPickler.dumps, found)):
         connection.send_bytes(message)
 
 
-def _until_asked(connection: Connection[Any, Any], found: Iterator[Answer]) -> list[memoryview] | None:
-    """As much as may be kept, as it will be sent; None if it could not be listed."""
+def until_asked(connection: Connection[Any, Any], found: Iterator[object]) -> list[memoryview] | None:
+    """As much as may be kept, as it will be sent; None if it ended with an error."""
     ahead: list[memoryview] = []
     size = 0
     while size < AHEAD_BYTES and not connection.poll():
@@ -102,12 +129,14 @@ def _until_asked(connection: Connection[Any, Any], found: Iterator[Answer]) -> l
 
 def _all_answers(url: str, request: Request) -> Iterator[Answer]:
     try:
-        yield from _answers(url, request)
+        yield from answers(url, request)
+        yield None
     except StorageError as error:
         yield error
 
 
-def _answers(url: str, request: Request) -> Iterator[Answer]:
+def answers(url: str, request: Request) -> Iterator[Any]:
+    """The location, then all that is listed. Raises StorageError."""
     storage = registry.open_storage(url, request.path)
     storage.probe()  # opens the root: what lies there from now on is what its location says
     yield storage.location()
@@ -118,7 +147,6 @@ def _answers(url: str, request: Request) -> Iterator[Answer]:
             yield from _messages(found)
             found = []
     yield from _messages(found)
-    yield None
 
 
 def _messages(found: list[FileInfo | ListError]) -> Iterator[Message]:

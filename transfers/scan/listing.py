@@ -19,9 +19,9 @@ from typing import Any, Self
 from jobs.catalogue import count_files
 from jobs.models import Job, JobId
 from jobs.storages import Side, job_root
-from storage_backends.base import ListError, Storage
+from storage_backends.base import Storage
 from storage_backends.errors import RootChanged, StorageError
-from transfers.scan.lister import Request
+from transfers.scan.lister import Request, entries, received
 from transfers.scan.merge import Entry
 
 #: A job of so many known files is worth two more processes: they take 0.04 s each to start and save 4 µs a file.
@@ -29,8 +29,11 @@ LARGE_FILES = 20_000
 MODULE = "transfers.scan.lister"
 
 Listers = dict[Side, "Lister"]
-Ahead = MutableMapping[tuple[str, bytes], socket.socket]
-"""A storage's URL and a directory in it → the socket of a process that has begun to list it (`lister.serve_ahead`)."""
+Place = tuple[str, bytes]
+"""A storage's URL and a directory in it."""
+Ahead = MutableMapping[Place | tuple[Place, Place], socket.socket]
+"""What was begun before there was a scan, each as the socket of its process: a place → its listing
+(`lister.serve_ahead`); a source and a sink → their comparison (`comparer.serve_ahead`)."""
 
 
 class Lister:
@@ -72,11 +75,9 @@ class Lister:
         """As `Storage.list_chunks`, of plain tuples. `location`: where the storage lies that the scan has opened; the
         process must have come to the same place. Raises StorageError, also when the process dies."""
         self._send(request)
-        found = self._receive()
-        if tuple(found) != tuple(location):
-            raise RootChanged(f"it was another directory when the scan began: {location[0]}, not {found[0]}")
-        while (message := self._receive()) is not None:
-            yield [message] if isinstance(message, ListError) else list(zip(*message, strict=True))
+        messages = received(self._connection)
+        must_be_at(location, next(messages))
+        yield from entries(messages)
 
     def _send(self, message: object) -> None:
         try:
@@ -84,14 +85,11 @@ class Lister:
         except OSError as error:
             raise StorageError("the process that lists it died") from error
 
-    def _receive(self) -> Any:
-        try:
-            message = self._connection.recv()
-        except (EOFError, OSError) as error:
-            raise StorageError("the process that lists it died") from error
-        if isinstance(message, StorageError):
-            raise message
-        return message
+
+def must_be_at(location: Sequence[str], found: Sequence[str]) -> None:
+    """Raises RootChanged unless a process has come to where the scan has."""
+    if tuple(found) != tuple(location):
+        raise RootChanged(f"it was another directory when the scan began: {location[0]}, not {found[0]}")
 
 
 def start_for(job: Job, storages: Mapping[Side, Storage], ahead: Ahead, stack: ExitStack) -> Listers:

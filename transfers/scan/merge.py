@@ -27,6 +27,8 @@ _LEFT_ALONE = ("completed", "", False, False)
 """`Row` from `status` to `compare_first`: completed, nothing to say, not gone, times to be trusted."""
 _FILE = Kind.FILE
 _path_of = itemgetter(0)
+BREATH: Joined = (None, None, None)
+"""Comes now and then instead of a path."""
 
 
 class OutOfOrder(Exception):
@@ -95,7 +97,7 @@ class _Stream(Generic[Item]):
 
 class Merge:
     """Iterate once: a tuple per path, in byte order, None where a stream does not have it. Paths only the sink has are
-    left out, and, if `passes_over`, files that are as they were left. Now and then a tuple of three Nones comes."""
+    left out, and, if `passes_over`, files that are as they were left. Now and then `BREATH` comes."""
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class Merge:
                 self._sink.go()
             elif self._passes_over and a and b and c and _is_as_left(a, b, c):
                 self._pass_over()
-                yield None, None, None
+                yield BREATH
             else:
                 yield (
                     _info(self._source.take(a)) if a and a[0] == key else None,

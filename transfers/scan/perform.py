@@ -13,7 +13,8 @@ from jobs.overlaps import refuse_clash, refuse_overlap
 from jobs.storages import Side, blaming, job_root, opened
 from storage_backends.base import RootIdentity, Storage
 from storage_backends.errors import StorageError
-from transfers.scan.listing import Ahead, start_for
+from transfers.scan.joining import begin
+from transfers.scan.listing import Ahead
 from transfers.scan.merge import OutOfOrder
 from transfers.scan.run import ScanLost, ScanRun
 
@@ -31,7 +32,7 @@ class Parked(Exception):
 def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool], ahead: Ahead | None = None) -> None:
     """Perform `scan`, claimed by this process. Never raises for what belongs to the job: that is written to its row.
 
-    `ahead`: listings that were begun before; those of this job are taken out."""
+    `ahead`: what was begun before; that of this job is taken out."""
     try:
         must_look_again = _scan(scan, machine, should_stop, {} if ahead is None else ahead)
     except ScanLost as lost:
@@ -54,7 +55,7 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool], ahead: Ahea
     with ExitStack() as stack:
         source, source_root = _open(stack, job, "source")
         sink, sink_root = _open(stack, job, "sink")
-        listers = start_for(job, {"source": source, "sink": sink}, ahead, stack)
+        processes = begin(job, {"source": source, "sink": sink}, ahead, stack)
         _check_roots(job, source_root, sink_root)
         if not scan.is_preview:
             sink, sink_root = _open(stack, job, "sink", create=True)
@@ -65,7 +66,7 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool], ahead: Ahea
             source.probe()
         # A storage's root itself belongs to the operator; a directory below it to the job.
         with_root = bool(job_root(job, "sink").path)
-        run = ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop, listers=listers)
+        run = ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop, processes=processes)
         run.run()
         return run.must_look_again
 

@@ -15,27 +15,24 @@ import logging
 import time
 from collections import Counter as Multiset
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable
 
 from django.db import transaction
 from django.db.models import Q
 
-from jobs import sql, transitions
+from jobs import transitions
 from jobs.catalogue import tasks_at
 from jobs.models import Finding, Scan, TaskKind
 from jobs.pages import Row
 from jobs.sql.rows import NewTask, SeenTask
 from jobs.states import JobStatus, TaskStatus
-from jobs.storages import Side, blaming, job_root
+from jobs.storages import Side
 from jobs.transitions import Seen
-from storage_backends.base import FileInfo, Kind, ListError, RootIdentity, Storage
+from storage_backends.base import FileInfo, Kind, ListError, Storage
 from storage_backends.names import display_path
-from transfers.scan import merge
 from transfers.scan.decide import COPYING, Decision, Verdict, decide, is_same_source
 from transfers.scan.directories import Trail
-from transfers.scan.lister import Request
-from transfers.scan.listing import Listers
+from transfers.scan.joining import NONE, Joining, Processes
 from transfers.scan.rules import Rules
 
 log = logging.getLogger(__name__)
@@ -77,19 +74,18 @@ class ScanRun:
         *,
         with_root: bool,
         should_stop: Callable[[], bool],
-        listers: Listers | None = None,
+        processes: Processes = NONE,
     ) -> None:
-        """`with_root`: the job's own directory gets the source's mode and times like any other. `listers`: processes
-        that list a side."""
+        """`with_root`: the job's own directory gets the source's mode and times like any other."""
         self._scan, self._job = scan, scan.job
         self.must_look_again = False
         """A slave had a file in hand that looks newer than when it was claimed, or settled it under our eyes: what it
         copied may be the older version, and only another scan can tell."""
-        self._source, self._sink = source, sink
         self._should_stop = should_stop
-        self._listers = listers or {}
-        self._with_root = with_root and sink.capabilities.has_directories and source.capabilities.has_directories
+        self._has_directories = sink.capabilities.has_directories
+        with_root = with_root and self._has_directories and source.capabilities.has_directories
         self._rules = Rules(self._job.exclude, self._job.include)
+        self._joining = Joining(self._job, source, sink, self._rules, with_root=with_root, processes=processes)
         self._trail = Trail(keep_empty=not self._rules.has_include)
         self._unknown: dict[Side, deque[bytes]] = {"source": deque(), "sink": deque()}
         self._counts: Multiset[str] = Multiset(files_seen=0)
@@ -108,8 +104,7 @@ class ScanRun:
 
     def run(self) -> None:
         """Scan to the end. Raises ScanLost, Refusal or OutOfOrder; what was written until then stands."""
-        self._merge = self._joined()
-        for source, row, sink in self._merge:
+        for source, row, sink in self._joining.paths(self._note_error):
             if found := source or row:
                 for left in self._trail.leave(found.path):
                     self._take(*left)
@@ -120,27 +115,6 @@ class ScanRun:
             self._take(*left)
         self._flush()
         self._revisit()
-
-    def _joined(self) -> merge.Merge:
-        source_root, sink_root = self._source.root_identity(), self._sink.root_identity()
-        source = self._listed("source", self._source, sink_root)
-        sink = self._listed("sink", self._sink, source_root) if sink_root.exists else iter(())
-        return merge.Merge(source, sql.pages(str(self._job.pk)).catalogue(), sink, passes_over=not self._rules)
-
-    def _listed(self, side: Side, storage: Storage, other: RootIdentity) -> Iterator[list[merge.Listed]]:
-        with blaming(side):
-            root: list[Sequence[merge.Entry]] = [[storage.get_file_info(b"")]] if self._with_root else []
-            chunks = self._chunks(side, storage, other.chain[:1])
-            yield from merge.listed(chain(root, chunks), lambda error: self._note_error(side, error))
-
-    def _chunks(self, side: Side, storage: Storage, stop_at: tuple[str, ...]) -> Iterable[Sequence[merge.Entry]]:
-        """What `exclude` leaves out is pruned at the source only."""
-        is_source = side == "source"
-        if side in self._listers:
-            exclude = self._job.exclude if is_source else ""
-            request = Request(job_root(self._job, side).path, exclude, stop_at)
-            return self._listers[side].list_chunks(request, storage.location())
-        return storage.list_chunks(prune=self._rules.prune if is_source else None, stop_at=stop_at)
 
     def _note_error(self, side: Side, entry: ListError) -> None:
         self._unknown[side].append(entry.path)
@@ -165,7 +139,7 @@ class ScanRun:
             return
         is_sink_known = sink is not None or not self._is_unknown("sink", source.path)
         if source.kind is Kind.DIRECTORY:
-            if self._sink.capabilities.has_directories:
+            if self._has_directories:
                 self._trail.enter(source, row, sink, is_sink_known=is_sink_known)
             return
         self._trail.note_file()
@@ -280,8 +254,8 @@ class ScanRun:
 
     def _all_counts(self) -> Multiset[str]:
         """With what the merge has passed over and nothing here has seen."""
-        counts, files = self._counts.copy(), self._merge.passed_files
-        counts.update(files_seen=files, unchanged=files, bytes_seen=self._merge.passed_bytes)
+        counts, files = self._counts.copy(), self._joining.passed_files
+        counts.update(files_seen=files, unchanged=files, bytes_seen=self._joining.passed_bytes)
         return counts
 
     def _write_tasks(self) -> None:

@@ -5,37 +5,42 @@ import os
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager, suppress
+from multiprocessing.connection import Connection
 
 import pytest
 
 from storage_backends.errors import ConfigurationError
 from storage_backends.registry import open_storage
-from transfers.oneshot.headstart import HeadStart, Place
+from transfers.oneshot.errands import Place
+from transfers.oneshot.headstart import HeadStart
+from transfers.scan import comparer, lister
 from transfers.scan.lister import Request
 from transfers.scan.listing import Lister
 
 PROGRAM = """
 import json, os, subprocess, sys
 from pathlib import Path
-from transfers.oneshot.headstart import HeadStart, Place
+from transfers.oneshot.errands import Place
+from transfers.oneshot.headstart import HeadStart
 other = os.open(sys.argv[1], os.O_RDONLY)
 os.set_inheritable(other, True)
 places = [Place.of(Path(name)) if name[0] == "/" else Place(name, b"folder") for name in sys.argv[2:]]
-start = HeadStart(places, expects_work=False)
-places = [[url, path.decode()] for url, path in start.listings]
+start = HeadStart(places)
+places = [[url, path.decode()] for url, path in start.ahead]
 print(json.dumps([start._pid, places, "django" in sys.modules]), flush=True)
 for order in map(str.strip, sys.stdin):
     if order == "share":  # so that nobody's socket is closed when this process dies
-        fds = [each.fileno() for each in (start._orders, *start.listings.values())]
+        fds = [each.fileno() for each in (start._orders, *start.ahead.values())]
         print(subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, pass_fds=fds).pid, flush=True)
     if order == "drop":
-        start.drop_listings()
+        start.drop()
     if order == "close":
-        start.drop_listings()
+        start.drop()
         start.mother().close()
         print("closed", flush=True)
 """
@@ -125,9 +130,9 @@ def test_another_storage_is_listed_as_well(trees):
 def test_what_another_storage_holds_is_told_as_it_was_before_it_was_asked_for(trees):
     [source, _] = trees
     place = Place(source.parent.as_uri(), b"source")
-    head_start = HeadStart([place], expects_work=False)
+    head_start = HeadStart([place])
     try:
-        with Lister(head_start.listings.pop(place)) as listing, closing(open_storage(*place)) as storage:
+        with Lister(head_start.ahead.pop(place)) as listing, closing(open_storage(*place)) as storage:
             [mother] = [head_start._pid]
             [lister] = eventually(lambda: children(mother))
             eventually(lambda: is_waiting(lister))
@@ -144,25 +149,75 @@ def test_the_other_side_is_not_entered_whatever_its_storage_is_called(trees):
     (source / "mounted").mkdir()
     (source / "mounted/file").touch()
     place, other = Place(source.parent.as_uri(), b"source"), Place.of(source / "mounted")
-    head_start = HeadStart([place, other], expects_work=False)
+    head_start = HeadStart([place, other])
     try:
         with (
-            Lister(head_start.listings.pop(place)) as listing,
+            Lister(head_start.ahead.pop(place)) as listing,
             closing(open_storage(*place)) as storage,
             closing(open_storage(*other)) as sink,
         ):
             found = listing.list_chunks(Request(b"source", "", sink.location()[:1]), storage.location())
             assert [entry[0] for chunk in found for entry in chunk] == [b"mounted/", b"open"]
     finally:
-        head_start.drop_listings()
+        head_start.drop()
         head_start.mother().close()
+
+
+@pytest.fixture
+def synced(trees, tmp_path):
+    """The catalogue of a sync of the trees, of files that are old enough to be believed."""
+    for tree in trees:
+        (tree / "open").unlink()
+    for number in range(7):
+        (trees[0] / f"{number}").write_text("text")
+        os.utime(trees[0] / f"{number}", (10**9, 10**9))
+    command = [sys.executable, "-m", "syncf_site.oneshot", "--", *map(str, trees)]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    [catalogue] = (tmp_path / "state/syncf").glob("sync-*.sqlite3")
+    return catalogue
+
+
+def requested(places, catalogue):
+    """What the scan would ask of the only job."""
+    with closing(sqlite3.connect(catalogue)) as rows:
+        [(job,)], [(schema,)] = rows.execute("SELECT id FROM jobs_job"), rows.execute("PRAGMA user_version")
+    source, sink = places
+    return comparer.Request(
+        lister.guess(source.path, [sink]), lister.guess(sink.path, [source]), comparer.Catalogue(job, schema)
+    )
+
+
+def test_what_was_synced_before_is_compared(trees, synced):
+    places = tuple(map(Place.of, trees))
+    head_start = HeadStart(places, catalogue=synced)
+    try:
+        with Connection(head_start.ahead.pop(places).detach()) as comparison:
+            assert not head_start.ahead, "nobody else is there to be asked"
+            comparison.send(requested(places, synced))
+            locations, told = list(lister.received(comparison))
+        assert locations == tuple(location(place) for place in places)
+        assert (told.passed_files, told.passed_bytes, len(told.rest)) == (7, 28, 1)
+    finally:
+        head_start.drop()
+        head_start.mother().close()
+
+
+def location(place):
+    with closing(open_storage(*place)) as storage:
+        return storage.location()
+
+
+def test_who_compares_knows_no_django():
+    code = "import sys; from transfers.scan import comparer; print('django' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_why_a_storage_could_not_be_listed_is_told_to_who_asks():
     place = Place("nonsense://bucket/", b"folder")
-    head_start = HeadStart([place], expects_work=False)
+    head_start = HeadStart([place])
     try:
-        with Lister(head_start.listings.pop(place)) as listing, pytest.raises(ConfigurationError, match="nonsense"):
+        with Lister(head_start.ahead.pop(place)) as listing, pytest.raises(ConfigurationError, match="nonsense"):
             list(listing.list_chunks(Request(b"folder", "", ()), ()))
     finally:
         head_start.mother().close()

@@ -8,7 +8,8 @@ from django.utils import timezone
 from jobs.models import Scan
 from tests.unit.jobs import builders
 from transfers.oneshot import session
-from transfers.oneshot.headstart import HeadStart, Place
+from transfers.oneshot.errands import Place
+from transfers.oneshot.headstart import HeadStart
 from transfers.oneshot.session import Request, Session
 
 pytestmark = pytest.mark.django_db
@@ -22,8 +23,8 @@ class Scheduler:
     def __init__(self, head_start):
         """Nothing to fork."""
 
-    def begin(self, *, takes_listings):
-        type(self).told = takes_listings
+    def begin(self, *, takes_over):
+        type(self).told = takes_over
 
     def is_alive(self):
         return True
@@ -63,10 +64,10 @@ def test_where_nothing_is_left_they_are_taken_over_and_a_slave_waits_for_the_sca
 @pytest.mark.parametrize(("age", "is_taken"), [(0, True), (1, False)])
 def test_what_was_listed_long_ago_is_listed_anew(run, monkeypatch, tmp_path, age, is_taken):
     monkeypatch.setattr("transfers.oneshot.headstart.FRESH_SECONDS", 0.5)
-    head_start = HeadStart([Place.of(tmp_path)], expects_work=False)
+    head_start = HeadStart([Place.of(tmp_path)])
     time.sleep(age)
     assert run({"completed": 1}, "completed", head_start=head_start) == (is_taken, False)
-    head_start.drop_listings()
+    head_start.drop()
 
 
 @pytest.mark.parametrize("status", ["pending", "retrying", "in_progress"])

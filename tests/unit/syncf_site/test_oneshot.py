@@ -9,7 +9,7 @@ from jobs.storages import root_of
 from syncf_site import databases, env, oneshot
 from transfers.management.locking import try_lock
 from transfers.oneshot.arguments import parse_place
-from transfers.oneshot.headstart import Place
+from transfers.oneshot.errands import Place
 
 VAR_TMP = Path(f"/var/tmp/syncf-{os.geteuid()}")
 
@@ -93,17 +93,17 @@ def test_a_second_sync_of_the_same_directories_is_refused(tmp_path, monkeypatch,
 def begun(monkeypatch, tmp_path):
     """`begun(*arguments)`: whether a head start is made of a sync with these."""
 
-    def begin(*arguments: str, processors=2, maker=lambda places, expects_work: (list(places), expects_work)):
+    def begin(*arguments: str, processors=2, maker=lambda places, catalogue: (list(places), catalogue)):
         monkeypatch.setattr(oneshot, "HeadStart", maker)
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
         trees = [tmp_path, tmp_path / "missing"]
-        return oneshot._head_start([*arguments, "--", "a", "archive:/b/c/"], trees, is_first=True)
+        return oneshot._head_start([*arguments, "--", "a", "archive:/b/c/"], trees, tmp_path / "catalogue")
 
     return begin
 
 
 def test_a_head_start_is_made_where_it_can_help(begun, tmp_path):
-    assert begun() == begun("--json", "--bwlimit=1M") == ([Place.of(tmp_path)], True)
+    assert begun() == begun("--json", "--bwlimit=1M") == ([Place.of(tmp_path)], tmp_path / "catalogue")
     assert begun(processors=1) is begun("--exclude", "*.tmp") is begun("--inc=x") is None
 
 
@@ -114,7 +114,7 @@ def test_it_is_told_of_the_storages_that_the_environment_names_as_the_scan_will_
     settings.STORAGES_CONFIGURED = {"archive": "s3://bucket/"}
     alias, path = parse_place("archive:/b/c/", field="sink")
     root = root_of(alias, path, "sink")
-    assert begun() == ([Place.of(tmp_path), (root.url, root.path)], True)
+    assert begun() == ([Place.of(tmp_path), (root.url, root.path)], tmp_path / "catalogue")
 
 
 def test_what_is_forked_knows_the_storages_and_credentials_that_stand_in_the_file(begun, tmp_path, monkeypatch):
@@ -124,14 +124,14 @@ def test_what_is_forked_knows_the_storages_and_credentials_that_stand_in_the_fil
         monkeypatch.setenv(name, "")  # so that they are gone when the test ends
         monkeypatch.delenv(name)
 
-    def fork(places, expects_work):
+    def fork(places, catalogue):
         return [place.url for place in places], os.environ.get("AWS_SECRET_ACCESS_KEY")
 
     assert begun(maker=fork) == (["file:///", "s3://bucket/"], "secret")
 
 
 def test_where_it_cannot_be_made_the_sync_begins_without(begun):
-    def refuse(places, expects_work):
+    def refuse(places, catalogue):
         raise PermissionError
 
     assert begun(maker=refuse) is None

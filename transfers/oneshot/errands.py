@@ -1,0 +1,78 @@
+"""What the mother's children do before there is a scan: list a place, or compare two."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from transfers.scan import lister
+
+if TYPE_CHECKING:
+    from transfers.scan.listing import Ahead
+
+#: The storage that a one-shot sync's directories lie in. If the job's is another one, nobody asks for what was found.
+URL = "file:///"
+
+
+class Place(NamedTuple):
+    """A directory of a storage."""
+
+    url: str
+    path: bytes
+
+    @classmethod
+    def of(cls, tree: Path) -> Self:
+        """A local one, by its real path."""
+        return cls(URL, b"/".join(map(os.fsencode, tree.parts[1:])))
+
+    @property
+    def kind(self) -> str:
+        """Of the storage. Two of a kind may hold the same directories."""
+        return self.url.partition(":")[0]
+
+
+class Errand(NamedTuple):
+    """Of one child."""
+
+    url: str
+    """The storage whose backend it needs."""
+    sockets: tuple[socket.socket, ...]
+    """All that it keeps, besides stderr."""
+    do: Callable[[], None]
+
+
+def plan(places: Sequence[Place], catalogue: Path | None) -> tuple[list[Errand], Ahead]:
+    """One for each place, and where to ask for what they find. Two local ones are compared with the `catalogue`, the
+    database of an earlier sync, if there is one."""
+    if catalogue and [place.url for place in places] == [URL, URL]:
+        return _compare(catalogue, *places)
+    pairs = {place: socket.socketpair() for place in places}
+    errands = [_list(place, places, theirs) for place, (_, theirs) in pairs.items()]
+    return errands, {place: ours for place, (ours, _) in pairs.items()}
+
+
+def _list(place: Place, places: Sequence[Place], theirs: socket.socket) -> Errand:
+    others = [other for other in places if other.kind == place.kind and other != place]
+
+    def do() -> None:
+        guess = partial(lister.guess, place.path, others)
+        lister.main(theirs.detach(), lambda connection: lister.serve_ahead(connection, place.url, guess()))
+
+    return Errand(place.url, (theirs,), do)
+
+
+def _compare(catalogue: Path, source: Place, sink: Place) -> tuple[list[Errand], Ahead]:
+    (asks, asked), (ours, theirs) = socket.socketpair(), socket.socketpair()
+
+    def do() -> None:
+        from transfers.scan import comparer  # sqlite3, which nobody else here needs
+
+        paths = source.path, sink.path
+        serve = partial(comparer.serve_ahead, asks=asks.detach(), database=catalogue, url=URL, paths=paths)
+        lister.main(theirs.detach(), serve)
+
+    return [Errand(URL, (theirs, asks), do), _list(sink, [source, sink], asked)], {(source, sink): ours}
