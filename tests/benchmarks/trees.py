@@ -12,6 +12,7 @@ from typing import NamedTuple
 MIXED_FROM = ("/usr/share", "/usr/lib/python3", "/usr/include", "/usr/lib")
 MIXED_BYTES = 1 << 30
 BIG_BLOCK = 1 << 20
+OLD = 1_600_000_000
 
 
 class Sizes(NamedTuple):
@@ -37,7 +38,9 @@ def many(root: Path, files: int, size: int, directories: int) -> None:
     for number in range(directories):
         (root / f"d{number:04d}").mkdir(parents=True)
     for number in range(files):
-        (root / f"d{number % directories:04d}" / f"f{number:06d}.dat").write_bytes(generator.randbytes(size))
+        file = root / f"d{number % directories:04d}" / f"f{number:06d}.dat"
+        file.write_bytes(generator.randbytes(size))
+        os.utime(file, (OLD, OLD))  # a file of the last seconds is compared once more, by those who think of that
 
 
 def big(root: Path, size: int) -> None:
@@ -105,6 +108,7 @@ class Trees:
             shutil.rmtree(unfinished, ignore_errors=True)
             self._make(name, size, unfinished)
             unfinished.rename(root)
+            os.sync()  # else it is written while the first one copies it
         read_once(root)
         return root
 
@@ -129,7 +133,7 @@ def change_one_percent(root: Path, seed: int) -> int:
     files = sorted(path for path in root.rglob("*") if path.is_file())[seed % 100 :: 100]
     for path in files:
         path.write_bytes(random.Random(f"{seed} {path.name}").randbytes(path.stat().st_size))
-    old = 1_600_000_000_000_000_000 + seed * 1_000_000_000
+    old = (OLD + seed) * 1_000_000_000
     for path in files:
         os.utime(path, ns=(old, old))
     return len(files)
