@@ -86,7 +86,7 @@ def _run(arguments: Sequence[str], head_start: HeadStart | None) -> None:
     if not database.exists():
         schema.begin(database)
     command = Command()
-    command.usage, command.head_start = USAGE, head_start
+    command.usage, command.head_start, command.leave = USAGE, head_start, leave
     command.run_from_argv(["make", "sync", *arguments])
 
 
@@ -128,8 +128,10 @@ def _private(directory: Path) -> Path:
     return directory
 
 
-def _leave(code: int) -> NoReturn:
-    """At once: nothing is left to be done, and taking all modules apart takes longer than many a sync."""
+def leave(code: int) -> NoReturn:
+    """At once: nothing is left to be done, and taking all modules apart takes longer than many a sync. Nor is the
+    database closed: what is committed is durable in SQLite's journal, from which the last one to close would write it
+    to the file."""
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -143,4 +145,4 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except SystemExit as end:
-        _leave(end.code if isinstance(end.code, int) else 0)
+        leave(end.code if isinstance(end.code, int) else 0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
@@ -42,6 +43,8 @@ class Command(BaseCommand):
     usage: str | None = None
     #: What was begun before this was loaded.
     head_start: HeadStart | None = None
+    #: How it ends, with its exit code.
+    leave: Callable[[int], NoReturn] = staticmethod(sys.exit)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """See `usage`."""
@@ -62,9 +65,9 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=workers, default=os.cpu_count() or 1, help="worker processes")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run it and exit with its code."""
+        """Run it and leave with its code."""
         keep_what_is_loaded()
-        sys.exit(self._run(options))
+        self.leave(self._run(options))
 
     def _run(self, options: dict[str, Any]) -> int:
         bring_up_to_date()
