@@ -5,6 +5,7 @@ Each write is fenced by owner and epoch, so that a scheduler that froze can't en
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
 
@@ -123,6 +124,13 @@ def _lease() -> object:
 def renew(owner: str, scan_ids: list[int]) -> int:
     """Keep the leases of the scans this scheduler is performing."""
     return Scan.objects.filter(pk__in=scan_ids, owner=owner, finished_at=None).update(lease_expires_at=_lease())
+
+
+def hold(scan: Scan, counts: Mapping[str, int]) -> bool:
+    """Write its counters, which holds it until this transaction ends; False if it is not ours any more or its job was
+    killed."""
+    alive = Exists(Job.objects.filter(pk=OuterRef("job_id")).exclude(status=JobStatus.KILLED))
+    return bool(_mine(scan).filter(alive).update(**counts))
 
 
 def give_back(scan: Scan) -> None:

@@ -18,14 +18,13 @@ from collections import deque
 from collections.abc import Callable
 
 from django.db import transaction
-from django.db.models import Q
 
-from jobs import transitions
+from jobs import scans, transitions
 from jobs.catalogue import tasks_at
 from jobs.models import Finding, Scan, TaskKind
 from jobs.pages import Row
 from jobs.sql.rows import NewTask, SeenTask
-from jobs.states import JobStatus, TaskStatus
+from jobs.states import TaskStatus
 from jobs.storages import Side
 from jobs.transitions import Seen
 from storage_backends.base import FileInfo, Kind, ListError, Storage
@@ -248,8 +247,7 @@ class ScanRun:
 
     def _hold(self) -> None:
         """Fence: the counters are written only while the scan is ours and its job alive."""
-        mine = Scan.objects.filter(pk=self._scan.pk, owner=self._scan.owner, epoch=self._scan.epoch, finished_at=None)
-        if not mine.filter(~Q(job__status=JobStatus.KILLED)).update(**self._all_counts()):
+        if not scans.hold(self._scan, self._all_counts()):
             raise ScanLost("the scan was taken over or its job killed")
 
     def _all_counts(self) -> Multiset[str]:
