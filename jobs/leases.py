@@ -15,11 +15,10 @@ LEADER_LEASE_SECONDS = 15
 
 def acquire(name: str, holder: str) -> bool:
     """Become or stay the leader; False while another holder's lease is fresh and its process not known to be gone."""
-    Lease.objects.get_or_create(name=name)
     expires = Now() + timedelta(seconds=LEADER_LEASE_SECONDS)
     if Lease.objects.filter(name=name, holder=holder).update(expires_at=expires):
         return True
-    lease = Lease.objects.get(name=name)
+    lease, _ = Lease.objects.get_or_create(name=name)
     is_free = Q(holder="") | Q(expires_at__lte=Now())
     if is_dead_here(lease.holder):
         is_free |= Q(holder=lease.holder)

@@ -15,9 +15,10 @@ from django.db.models.functions import Now
 
 from jobs import bell
 from jobs.compiled import Compiled
+from jobs.counters import totals
 from jobs.machine import is_dead_here
 from jobs.models import Job, JobEvent, Scan
-from jobs.selectors import due_jobs, job_progress, went_through
+from jobs.selectors import due_jobs, progress_from, went_through
 from jobs.states import JobStatus
 
 SCAN_LEASE_SECONDS = 45
@@ -29,7 +30,7 @@ RETRY_PARTIAL_SECONDS = 300
 def request_due() -> int:
     """Request a scan for every job whose time has come. Missed intervals collapse into one."""
     count = 0
-    for job in due_jobs():
+    for job in _due().rows():
         try:
             with transaction.atomic():
                 Scan.objects.create(job=job)
@@ -46,21 +47,26 @@ def _next(interval: timedelta | None) -> object:
 
 def claim(owner: str, machine: str) -> Scan | None:
     """Take one requested scan, or one whose scheduler died, that this machine can perform."""
-    _free_scans_of_the_dead(machine)
-    for scan in claimable(machine).order_by("id")[:10]:
-        won = Scan.objects.filter(_is_free(), pk=scan.pk, epoch=scan.epoch, finished_at=None).update(
-            owner=owner,
-            epoch=F("epoch") + 1,
-            machine_id=machine,
-            started_at=Now(),
-            lease_expires_at=_lease(),
-            **dict.fromkeys(_COUNTERS, 0),
-        )
-        if won:
-            scan.findings.all().delete()
-            _remember_if_synced(scan)
-            return Scan.objects.select_related("job").get(pk=scan.pk)
-    return None
+    free_those_of_the_dead(machine)
+    return next(filter(None, (_claim(scan, owner, machine) for scan in _first_claimable(machine).rows())), None)
+
+
+@transaction.atomic
+def _claim(scan: Scan, owner: str, machine: str) -> Scan | None:
+    won = Scan.objects.filter(_is_free(), pk=scan.pk, epoch=scan.epoch, finished_at=None).update(
+        owner=owner,
+        epoch=F("epoch") + 1,
+        machine_id=machine,
+        started_at=Now(),
+        lease_expires_at=_lease(),
+        **dict.fromkeys(_COUNTERS, 0),
+    )
+    if not won:
+        return None
+    if scan.epoch:
+        scan.findings.all().delete()
+    _remember_if_synced(scan)
+    return Scan.objects.select_related("job").get(pk=scan.pk)
 
 
 def _remember_if_synced(scan: Scan) -> None:
@@ -68,7 +74,7 @@ def _remember_if_synced(scan: Scan) -> None:
     source held when that one started."""
     finished = Scan.objects.filter(job_id=scan.job_id, is_preview=False, finished_at__isnull=False)
     last = finished.order_by("-id").first()
-    if last and went_through(last) and not job_progress(scan.job).unsynced:
+    if last and went_through(last) and not progress_from(totals(scan.job_id), 0).unsynced:
         Job.objects.filter(pk=scan.job_id).update(synced_as_of=last.started_at)
 
 
@@ -81,12 +87,12 @@ def claimable(machine: str) -> QuerySet[Scan]:
 
 def is_any_claimable(machine: str) -> bool:
     """Whether `claim` would find one."""
-    return bool(_any_claimable(machine).rows())
+    return bool(_first_claimable(machine).rows())
 
 
 @cache
-def _any_claimable(machine: str) -> Compiled[Scan]:
-    return Compiled(claimable(machine)[:1])
+def _first_claimable(machine: str) -> Compiled[Scan]:
+    return Compiled(claimable(machine).order_by("id")[:10])
 
 
 def _is_free() -> Q:
@@ -95,20 +101,25 @@ def _is_free() -> Q:
 
 def is_any_due() -> bool:
     """Whether a scan is to be requested."""
-    return bool(_any_due().rows())
+    return bool(_due().rows())
 
 
 @cache
-def _any_due() -> Compiled[Job]:
-    return Compiled(due_jobs()[:1])
+def _due() -> Compiled[Job]:
+    return Compiled(due_jobs())
 
 
-def _free_scans_of_the_dead(machine: str) -> None:
+def free_those_of_the_dead(machine: str) -> None:
     """A scheduler whose process is gone from this machine does not have to be waited for."""
-    running = Scan.objects.filter(finished_at=None, started_at__isnull=False, machine_id=machine)
-    for scan in running.filter(lease_expires_at__gt=Now()):
+    for scan in _running(machine).rows():
         if is_dead_here(scan.owner):
             Scan.objects.filter(pk=scan.pk, epoch=scan.epoch).update(lease_expires_at=Now())
+
+
+@cache
+def _running(machine: str) -> Compiled[Scan]:
+    started = Scan.objects.filter(finished_at=None, started_at__isnull=False, machine_id=machine)
+    return Compiled(started.filter(lease_expires_at__gt=Now()))
 
 
 _COUNTERS = (
@@ -146,11 +157,11 @@ def finish(scan: Scan, *, error_code: str = "", error_text: str = "", must_look_
     """The scan is over; False if it was no longer ours. One that failed, or could not tell all, is due again soon."""
     with transaction.atomic():
         won = _mine(scan).update(finished_at=Now(), error_code=error_code, error_text=error_text)
-        if won and not scan.is_preview:
-            _plan_next(scan, must_come_soon=bool(error_code) or must_look_again)
         if won:
             bell.ring()
             scan.refresh_from_db()
+            if not scan.is_preview:
+                _plan_next(scan, must_come_soon=bool(error_code) or must_look_again)
             JobEvent.objects.create(
                 job_id=scan.job_id,
                 actor="scheduler",
@@ -168,7 +179,7 @@ def _plan_next(scan: Scan, *, must_come_soon: bool) -> None:
     jobs = Job.objects.filter(Q(next_scan_at=None) | Q(next_scan_at__gt=later), pk=scan.job_id)
     if must_come_soon:
         jobs.update(next_scan_at=later)
-    elif Scan.objects.filter(pk=scan.pk, errors__gt=0).exists():
+    elif scan.errors:
         jobs.filter(interval=None).update(next_scan_at=later)
     else:
         Job.objects.filter(pk=scan.job_id, interval=None).update(next_scan_at=None)
@@ -176,6 +187,8 @@ def _plan_next(scan: Scan, *, must_come_soon: bool) -> None:
 
 def bind(job: Job, *, machine: str, source_device: str, sink_device: str) -> None:
     """Remember where the roots lie, to notice an unmounted disk, and whose directories they are."""
+    if (job.machine_id, job.source_device, job.sink_device) == (machine, source_device, sink_device):
+        return
     Job.objects.filter(pk=job.pk).update(machine_id=machine, source_device=source_device, sink_device=sink_device)
     job.machine_id, job.source_device, job.sink_device = machine, source_device, sink_device
 

@@ -29,4 +29,4 @@ def move_job(job: Job, name: str, *, actor: str, text: str = "") -> bool:
 
 def lock_job_alone(job_id: JobId) -> None:
     """Hold the job row so that no claim of this job happens until this transaction ends."""
-    list(Job.objects.filter(pk=job_id).select_for_update(no_key=True).values_list("pk"))
+    list(Job.objects.filter(pk=job_id).order_by().select_for_update(no_key=True).values_list("pk"))
