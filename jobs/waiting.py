@@ -77,6 +77,11 @@ def is_active() -> Q:
     return Q(has(waiting_files())) | Q(has(waiting_directories())) | Q(has(tasks_in_hand()))
 
 
+def is_unsettled() -> Q:
+    """Jobs (as OuterRef "pk") with a task that is not completed."""
+    return is_active() | Q(has(Task.objects.filter(_IS_GIVEN_UP)))
+
+
 def is_busy_with_files() -> Q:
     """Jobs (as OuterRef "pk") with files waiting or under way, directories in hand, or a scan that may add some."""
     scanning = scans_under_way().filter(job=OuterRef("pk"))

@@ -34,9 +34,13 @@ class Mother:
         pid = self._ask_for_one(socket_fd, control_fd)
         return execute(socket_fd, control_fd) if pid is None else _Child(pid, self._wait)
 
-    def close(self) -> None:
-        """End her, with whatever of hers still runs, and wait. Idempotent."""
+    def dismiss(self) -> None:
+        """Nobody will order anything any more: she ends, with whatever of hers still runs. Idempotent."""
         self._orders.close()
+
+    def close(self) -> None:
+        """End her and wait. Idempotent."""
+        self.dismiss()
         if self._pid:
             os.waitpid(self._pid, 0)
             self._pid = 0

@@ -23,22 +23,23 @@ class Report:
     """The result of a finished (or interrupted) session."""
 
     def __init__(self, session: Session, seconds: float) -> None:
-        self._session = session
+        self.session = session
         now, before = counters.totals(session.job.pk), session.before
         self._delta = {name: total - before.get(name, 0) for name, total in now.items()}
-        self._wrong = [] if session.request.is_dry_run else failed_tasks(session.job)
-        self._left = 0 if session.request.is_dry_run else unfinished_tasks(session.job)
+        is_all_well = session.request.is_dry_run or session.is_all_completed()
+        self._wrong = [] if is_all_well else failed_tasks(session.job)
+        self._left = 0 if is_all_well else unfinished_tasks(session.job)
         self._seconds = seconds
 
     @property
     def is_clean(self) -> bool:
         """All completed and verified, and the scan saw everything."""
-        scan = self._session.scan
+        scan = self.session.scan
         return not (self._wrong or self._left or scan.errors or scan.error_code or scan.finished_at is None)
 
     def numbers(self) -> dict[str, object]:
         """`files` = regular files = copied + unchanged + failed."""
-        scan = self._session.scan
+        scan = self.session.scan
         copied = self._delta.get("copied", 0)
         failed = sum(task.kind == TaskKind.FILE for task in self._wrong)
         unchanged = self._unchanged(besides=copied + failed)
@@ -53,35 +54,36 @@ class Report:
             "seconds": round(self._seconds, 3),
             "gone": scan.gone,
             "errors": scan.errors,
-            "verify": self._session.job.verify,
-            "not_kept": self._session.losses,
+            "verify": self.session.job.verify,
+            "not_kept": self.session.losses,
             "error": scan.error_code,
-            "job_id": str(self._session.job.pk),
+            "job_id": str(self.session.job.pk),
             "failures": [_facts(task) for task in self._wrong[:NAMED]],
         }
 
     def _unchanged(self, *, besides: int) -> int:
         """What an earlier run had left and this one did before the scan came to it is unchanged for the scan, too; so
         never more than the scan has seen `besides` the others."""
-        scan = self._session.scan
+        scan = self.session.scan
         unchanged = int(scan.unchanged + self._delta.get("adopted", 0))
         return unchanged if scan.finished_at is None else max(0, min(unchanged, scan.files_seen - besides))
 
     def plan(self) -> dict[str, object]:
         """Of a dry run: what would be done."""
-        scan = self._session.scan
+        scan = self.session.scan
         names = ("new", "changed", "drifted", "compared", "unchanged", "skipped", "gone", "errors")
         counts = {name: getattr(scan, name) for name in names}
         return {"dry_run": True, "files": scan.files_seen, **counts, "bytes_to_copy": scan.bytes_to_copy}
 
     def write(self, stream: TextIO, *, failures_file: Path) -> None:
         """For people."""
-        if self._session.request.is_dry_run:
+        if self.session.request.is_dry_run:
             self._write_plan(stream)
-        elif not self._session.scan.error_code:
+        elif not self.session.scan.error_code:
             self._write_numbers(stream)
         if self._left:
-            job = self._session.job
+            job = self.session.job
+            job.refresh_from_db()
             why = f"the job is {job.status}." if not job.parked_code else f"{job.parked_code}: {job.parked_text}"
             stream.write(f"{self._left:,} files, links or directories are left to do; {why}\n")
         self._write_findings(stream)
@@ -92,7 +94,7 @@ class Report:
         stream.write(
             ", ".join(f"{numbers[name]:,} {name}" for name in ("files", "copied", "unchanged", "failed", "skipped"))
             + f"; {human_bytes(float(str(numbers['bytes_copied'])))} sent in {self._seconds:.1f} s"
-            + (f"; {_PROOFS[Verify(self._session.job.verify)]}.\n" if numbers["copied"] else ".\n")
+            + (f"; {_PROOFS[Verify(self.session.job.verify)]}.\n" if numbers["copied"] else ".\n")
         )
         if dropped := self._delta.get("dropped_bits", 0):
             stream.write(f"{dropped:,} files lost their setuid or setgid bit: only root can give those.\n")
@@ -100,15 +102,15 @@ class Report:
     def _write_plan(self, stream: TextIO) -> None:
         plan = self.plan()
         stream.write("Nothing was touched. Would be done:\n")
-        for finding in Finding.objects.filter(scan=self._session.scan).exclude(verdict="error")[: Finding.LIMIT]:
+        for finding in Finding.objects.filter(scan=self.session.scan).exclude(verdict="error")[: Finding.LIMIT]:
             stream.write(f"  {finding.verdict:8} {finding.path_display}\n")
         stream.write(", ".join(f"{name} {value:,}" for name, value in plan.items() if name != "dry_run") + "\n")
 
     def _write_findings(self, stream: TextIO) -> None:
-        scan = self._session.scan
+        scan = self.session.scan
         if scan.error_code:
             stream.write(f"The scan could not be finished: {scan.error_code}: {scan.error_text}\n")
-        for finding in Finding.objects.filter(scan=scan, verdict="error")[:NAMED]:
+        for finding in Finding.objects.filter(scan=scan, verdict="error")[:NAMED] if scan.errors else ():
             stream.write(f"  not listed: {finding.path_display}: {finding.reason_code}: {finding.reason_text}\n")
 
     def _write_failures(self, stream: TextIO, failures_file: Path) -> None:
@@ -120,7 +122,7 @@ class Report:
 
     def json(self) -> str:
         """One line."""
-        return json.dumps(self.plan() if self._session.request.is_dry_run else self.numbers())
+        return json.dumps(self.plan() if self.session.request.is_dry_run else self.numbers())
 
 
 def _line(task: Task) -> str:

@@ -63,13 +63,19 @@ class SchedulerProcess:
             self._pid = 0
         return bool(self._pid)
 
-    def stop(self) -> None:
-        """Ask it to end and wait. Idempotent."""
-        if self._go >= 0:
-            os.close(self._go)
-            self._go = -1
+    def ask_to_stop(self) -> None:
+        """Ask it to end. Idempotent: a second signal would end it at once."""
+        if self._go < 0:
+            return
+        os.close(self._go)
+        self._go = -1
         if self.is_alive():
             os.kill(self._pid, signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Ask it to end and wait. Idempotent."""
+        self.ask_to_stop()
+        if self.is_alive():
             os.waitpid(self._pid, 0)
             self._pid = 0
 
@@ -86,12 +92,15 @@ def _run(parent: int, go: int, begun: Ahead) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the parent, which decides
         die_with_parent(parent)
         stop = StopFlag([signal.SIGTERM])
-        if word := os.read(go, 1):
-            with open_queue() as broker:
-                ahead = begun if word == _WITH_AHEAD else None
-                # Its first look finds the scan; nobody waits for the others, and they take time from the scan.
-                scheduler = Scheduler(broker, ahead=ahead, tells=_is_anybody_told(), look_seconds=TURN_SECONDS)
-                scheduler.run(stop.wait)
+        with open_queue() as broker:
+            # Its first look finds the scan; nobody waits for the others, and they take time from the scan.
+            scheduler = Scheduler(broker, ahead=begun, tells=_is_anybody_told(), look_seconds=TURN_SECONDS)
+            scheduler.prepare()
+            word = os.read(go, 1)
+            if word != _WITH_AHEAD:
+                begun.clear()  # who did it ends
+            scheduler.run(stop.wait if word else lambda seconds: True)
+        if word:
             upkeep.complete_finished()  # its last turn may have come before the last task ended
         connections.close_all()
         code = 0

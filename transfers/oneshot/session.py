@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import attrgetter
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from jobs import counters, parking, services, upkeep
@@ -17,9 +20,17 @@ from jobs.paths import parse_path
 from jobs.services import Options
 from jobs.states import JobStatus, TaskStatus
 from jobs.storages import configured, job_root
-from jobs.waiting import by_kind, in_status, tasks_in_hand, waiting_directories, waiting_files
+from jobs.waiting import (
+    by_kind,
+    in_status,
+    is_active,
+    is_unsettled,
+    tasks_in_hand,
+    waiting_directories,
+    waiting_files,
+)
 from storage_backends import registry
-from transfers.engine.pool import execute
+from transfers.engine.pool import Start, execute
 from transfers.oneshot.headstart import HeadStart
 from transfers.oneshot.scheduling import SchedulerProcess
 from transfers.slave.process import draw_name, run_slave
@@ -27,7 +38,7 @@ from transfers.slave.process import draw_name, run_slave
 LOOK_SECONDS = 0.01
 CHECK_SECONDS = 0.05
 #: While it only waits for the scan, and learns for next to nothing that nothing was written.
-WAIT_SECONDS = 0.005
+WAIT_SECONDS = 0.0025
 #: So often it asks whether it is over though nothing was written.
 PATIENCE_SECONDS = 1.0
 #: While something is under way it is not over, and the scan is looked at for the display alone.
@@ -63,10 +74,8 @@ class Session:
     losses: list[str] = field(init=False, default_factory=list)
     before: dict[str, int] = field(init=False)
     _scheduler: SchedulerProcess = field(init=False)
-    _in_hand: Compiled[Task] = field(init=False)
     _next_check: float = 0.0
     _next_look: float = 0.0
-    _pause: float = CHECK_SECONDS
     _changes: Changes = field(init=False, default_factory=lambda: Changes(PATIENCE_SECONDS))
     _is_finished: bool = False
     _has_retried: bool = False
@@ -74,49 +83,78 @@ class Session:
     _unreachable: tuple[int, float] = (0, 0.0)
     """So many files are left that all wait for a storage, since then."""
 
-    def run(self) -> None:
-        """To the end, or until interrupted (checkpoints saved, work released)."""
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """To the end, or until interrupted (checkpoints saved, work released). Within, all that can be told is true,
+        while what is not needed any more still ends."""
         for alias, _ in (self.request.source, self.request.sink):
             registry.load(configured()[alias])  # once for both processes
         self._scheduler = SchedulerProcess(self.head_start)
         mother = self.head_start.mother() if self.head_start else None
         try:
             self._prepare()
-            is_work_left = self._is_work_left()
-            is_fresh = self.head_start is None or self.head_start.is_fresh()
-            self._scheduler.begin(takes_over=is_fresh and not is_work_left)
-            if self.request.is_dry_run:
-                self._wait_for(lambda: False)
-            elif is_work_left or not self.before or self._wait_for(self._is_work_left):
-                run_slave(
-                    draw_name(),
-                    concurrency=self.request.concurrency,
-                    should_stop=self._should_stop,
-                    look_seconds=LOOK_SECONDS,
-                    start_worker=mother.start if mother else execute,
-                )
+            self._work(mother.start if mother else execute)
+            if mother:
+                mother.dismiss()
+            if not self._is_finished:  # its scan may still write
+                self._scheduler.stop()
+                self.scan.refresh_from_db()
+            yield
         finally:
             self._scheduler.stop()
             if mother:
                 mother.close()
-        self.job.refresh_from_db()
-        self.scan.refresh_from_db()
+
+    def _work(self, start_worker: Start) -> None:
+        is_work_left = self._is_work_left()
+        is_fresh = self.head_start is None or self.head_start.is_fresh()
+        self._scheduler.begin(takes_over=is_fresh and not is_work_left)
+        _ = self._in_hand, self._unsettled  # compiled now that the scan needs its time
+        if self.request.is_dry_run:
+            self._wait_for(lambda: False)
+        elif is_work_left or not self.before or self._wait_for(self._is_work_left):
+            run_slave(
+                draw_name(),
+                concurrency=self.request.concurrency,
+                should_stop=self._should_stop,
+                look_seconds=LOOK_SECONDS,
+                start_worker=start_worker,
+            )
 
     def _prepare(self) -> None:
-        self.job = _find_or_create(self.request)
+        known = _find(self.request)
+        self.job = known or _create(self.request)
         self.losses = services.losses(self.job)
         for sentence in self.losses:
             self.warn(sentence)
         self.before = counters.totals(self.job.pk)
-        self.scan = self._ask_for_scan()
-        self._in_hand = Compiled(tasks_in_hand().filter(job=self.job)[:1])
+        with transaction.atomic():
+            if known:
+                _renew(known, self.request)
+            self.scan = self._ask_for_scan()
+
+    @cached_property
+    def _in_hand(self) -> Compiled[Task]:
+        return Compiled(tasks_in_hand().filter(job=self.job).only("pk")[:1])
+
+    @cached_property
+    def _active(self) -> Compiled[Job]:
+        return Compiled(Job.objects.filter(is_active(), pk=self.job.pk).only("pk"))
+
+    @cached_property
+    def _unsettled(self) -> Compiled[Job]:
+        return Compiled(Job.objects.filter(is_unsettled(), pk=self.job.pk).only("pk"))
+
+    def is_all_completed(self) -> bool:
+        """Whether every task there ever was is: nothing waits, is in hand or was given up."""
+        return not self._unsettled.rows()
 
     def _is_work_left(self) -> bool:
         """Whether a slave has anything to do.
 
         What is left of an earlier run is begun at once, so a row may be settled between an early look at the sink and
         the scan's look at the row: that file would seem to be missing. No listing may be older than that."""
-        return any(rows().filter(job=self.job).exists() for rows in (tasks_in_hand, waiting_files, waiting_directories))
+        return bool(self._active.rows())
 
     def _ask_for_scan(self) -> Scan:
         unfinished = Scan.objects.filter(job=self.job, finished_at=None).first()
@@ -131,33 +169,38 @@ class Session:
         """Until it is there, or all is over: False. Where nobody wrote there is nothing new."""
         changes = Changes(PATIENCE_SECONDS)
         upkeep.tidy()  # the scheduler of so short a run does not come to it
-        found = False
-        while not (found or self._should_stop()):
-            found = changes.are_possible() and is_there()
-            self._pause = WAIT_SECONDS if changes.can_tell and not found else CHECK_SECONDS
-            if not found:
-                time.sleep(self._pause)
-        return found
+        while not self._should_stop():
+            if changes.are_possible() and is_there():
+                return True
+            time.sleep(WAIT_SECONDS if changes.can_tell else CHECK_SECONDS)
+        return False
 
     def _should_stop(self) -> bool:
         if self._is_finished or self.is_interrupted() or not self._scheduler.is_alive():
             return True
         now = time.monotonic()
-        if now < self._next_check:
-            return False
-        self._next_check = now + self._pause
-        is_worth_it = self._changes.are_possible() and (now >= self._next_look or not self._in_hand.rows())
-        if is_worth_it:
+        is_time = now >= self._next_check
+        if is_time or self._changes.can_tell:
+            self._look(now)
+        if is_time:
+            self._next_check = now + CHECK_SECONDS
+            self.check(self)
+        return self._is_finished
+
+    def _look(self, now: float) -> None:
+        if self._changes.are_possible() and (now >= self._next_look or not self._in_hand.rows()):
             self._next_look = now + BUSY_SECONDS
             self.scan.refresh_from_db()
-        self.check(self)
-        self._is_finished = is_worth_it and self._is_over()
-        return self._is_finished
+            self._is_finished = self._is_over()
+            if self._is_finished:
+                self._scheduler.ask_to_stop()
 
     def _is_over(self) -> bool:
         if self.scan.finished_at is None:
             return False
         if self.request.is_dry_run or self.scan.error_code:
+            return True
+        if self.is_all_completed():
             return True
         if not self._has_retried:
             self._has_retried = True
@@ -190,29 +233,36 @@ class Session:
         return now - self._unreachable[1] > UNREACHABLE_SECONDS
 
 
-def _find_or_create(request: Request) -> Job:
+def _find(request: Request) -> Job | None:
     """The job of an earlier run over the same two places goes on; its rows are what makes the second run fast."""
     (source_type, source_path), (sink_type, sink_path) = request.source, request.sink
     places = (parse_path(source_path, field="source"), parse_path(sink_path, field="sink"))
     alike = Job.objects.filter(source_type=source_type, sink_type=sink_type, interval=None)
     jobs = alike.exclude(status=JobStatus.KILLED).order_by("-created_at")
     job = next((job for job in jobs if (job_root(job, "source").path, job_root(job, "sink").path) == places), None)
-    if job is None:
-        return services.create_job(
-            actor="sync",
-            source_type=source_type,
-            source_path=source_path,
-            sink_type=sink_type,
-            sink_path=sink_path,
-            is_due=False,
-            **request.options,
-        )
-    services.check_roots(job, ignore=job)
+    if job is not None:
+        services.check_roots(job, ignore=job)
+    return job
+
+
+def _create(request: Request) -> Job:
+    (source_type, source_path), (sink_type, sink_path) = request.source, request.sink
+    return services.create_job(
+        actor="sync",
+        source_type=source_type,
+        source_path=source_path,
+        sink_type=sink_type,
+        sink_path=sink_path,
+        is_due=False,
+        **request.options,
+    )
+
+
+def _renew(job: Job, request: Request) -> None:
     parking.try_again(job, actor="sync")
     services.update_options(job, actor="sync", **request.options)
     if job.status == JobStatus.PAUSED:
         services.resume_job(job, actor="sync")
-    return job
 
 
 def failed_tasks(job: Job) -> list[Task]:

@@ -86,14 +86,29 @@ class Scheduler:
         hang_up()
         return min(5.0, max(TURN_SECONDS, pause * 2))
 
+    def prepare(self) -> None:
+        """See to it that the first scan begins at once when somebody asks for it. Changes no task: a one-shot sync
+        compares meanwhile."""
+        self._next_turn = time.monotonic() + TURN_SECONDS
+        self._guarded(self._prepare, 0.0)
+
+    def _prepare(self) -> None:
+        scans.free_those_of_the_dead(self._machine)
+        if self._lead():
+            upkeep.complete_finished()
+        self._scans.has_work()
+
     def _look(self) -> None:
-        """A turn when it is time or a scan waits; else only what somebody waits for, if anything was written since."""
+        """A turn when it is time; else only what somebody waits for, if anything was written since."""
         is_time = time.monotonic() >= self._next_turn
         if not (self._changes.are_possible() or is_time):
             return
-        if is_time or self._scans.has_work():
+        if is_time:
             self.turn()
-        elif self._is_leader:
+            return
+        if self._scans.has_work():
+            self._begin_scans()
+        if self._is_leader:
             self._publisher.publish()
             upkeep.complete_finished()
 
@@ -102,9 +117,8 @@ class Scheduler:
         close_old_connections()
         self._next_turn = time.monotonic() + TURN_SECONDS
         if self._lead():
-            scans.request_due()
             scans.close_scans_of_killed_jobs()
-        self._scans.turn()
+        self._begin_scans()
         self._rooms.turn()
         if self._is_leader:
             slaves.reap_dead()
@@ -115,6 +129,11 @@ class Scheduler:
                 self._watch()
                 self._notifier.turn()
             self._tidy()
+
+    def _begin_scans(self) -> None:
+        if self._is_leader:
+            scans.request_due()
+        self._scans.turn()
 
     def _lead(self) -> bool:
         leads = leases.acquire(LEADERSHIP, self.identity)

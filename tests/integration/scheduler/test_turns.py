@@ -85,6 +85,18 @@ def test_a_turn_takes_back_the_work_of_the_dead(tree, scheduler):
     assert set(tree.statuses().values()) == {"retrying"}
 
 
+def test_who_prepares_leads_but_begins_no_scan_and_changes_no_task(tree, scheduler):
+    tree.scan()
+    builders.claim(builders.new_slave(), tree.job)
+    Slave.objects.update(lease_expires_at=Now())
+    before = tree.statuses()
+    services.run_now(tree.job, actor="sync")
+    scheduler.prepare()
+    assert Lease.objects.get().holder == scheduler.identity
+    assert "in_progress" in before.values() and tree.statuses() == before
+    assert Scan.objects.latest("id").phase == "requested"
+
+
 def test_a_turn_cancels_what_a_killed_job_left(tree, scheduler):
     tree.scan()
     services.kill_job(tree.job, actor="user:ann")

@@ -29,8 +29,10 @@ class Scheduler:
     def is_alive(self):
         return True
 
-    def stop(self):
+    def ask_to_stop(self):
         """It has ended."""
+
+    stop = ask_to_stop
 
 
 @pytest.fixture
@@ -51,8 +53,8 @@ def run(monkeypatch, settings, tmp_path):
             made.before, made.scan = before, Scan.objects.create(job=made.job, finished_at=timezone.now())
 
         monkeypatch.setattr(made, "_prepare", prepare)
-        made.run()
-        return Scheduler.told, bool(slaves)
+        with made.run():
+            return Scheduler.told, bool(slaves)
 
     return run
 

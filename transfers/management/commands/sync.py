@@ -81,19 +81,21 @@ class Command(BaseCommand):
 
         try:
             session = Session(_request(options), is_interrupted, progress, _warn, self.head_start)
-            session.run()
+            with session.run():
+                progress.close()
+                return self._tell(Report(session, time.monotonic() - begun), flag.is_set(), options["json"])
         except Refusal as refusal:
             progress.close()
             sys.stderr.write(f"{refusal.in_full}\n")
             return USAGE
-        progress.close()
-        report = Report(session, time.monotonic() - begun)
-        if flag.is_set():
+
+    def _tell(self, report: Report, was_interrupted: bool, is_json: bool) -> int:
+        if was_interrupted:
             sys.stderr.write("Interrupted; run it again to go on where it stopped.\n")
-        report.write(sys.stderr, failures_file=_failures_file(session))
-        if options["json"]:
+        report.write(sys.stderr, failures_file=_failures_file(report.session))
+        if is_json:
             self.stdout.write(report.json())
-        if flag.is_set():
+        if was_interrupted:
             return INTERRUPTED
         return OK if report.is_clean else FAILURES
 
