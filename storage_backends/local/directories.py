@@ -61,6 +61,24 @@ def _make_and_open(root: int, path: bytes, made: list[bytes], mode: int | None) 
         os.close(parent)
 
 
+def make_below(directory: int, names: bytes, made: list[bytes], mode: int) -> int:
+    """A descriptor of the directory `names` below an open one, made with what is missing on the way. Appends to `made`
+    each directory on it that got a new entry (empty: the open one). Raises OSError."""
+    fd, seen = os.dup(directory), b""
+    try:
+        for name in names.split(b"/"):
+            with suppress(FileExistsError):
+                system.mkdir(name, mode, dir_fd=fd)
+                made.append(seen)
+            child = system.open(name, READ_DIRECTORY, dir_fd=fd)
+            os.close(fd)
+            fd, seen = child, seen + b"/" + name if seen else name
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
 def _enter(parent: int, name: bytes, mode: int | None) -> tuple[int, bool]:
     """A handle of the directory `name`, with our own permissions restored, and whether it was made just now."""
     is_new = False

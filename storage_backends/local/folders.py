@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from storage_backends.errors import StorageError
 from storage_backends.local import system
 from storage_backends.local.devices import Devices
-from storage_backends.local.directories import PRIVATE, moved_away, open_for_writing, sync_directory
+from storage_backends.local.directories import PRIVATE, make_below, moved_away, open_for_writing, sync_directory
+from storage_backends.local.failures import failure
 from storage_backends.local.spelling import Directories
 
 _OPEN_AT_ONCE = 32
+_IN_THE_WAY = (errno.EACCES, errno.ELOOP, errno.ENOENT, errno.ENOTDIR)
 SYNC_EACH_UP_TO = 4
 """So few files, or directories, are synced one by one: a syncfs (about 15 ms) writes out everybody's data."""
 
@@ -35,8 +38,6 @@ class Folders:
         fd = self._open.get(folder)
         if fd is not None:
             return fd
-        if len(self._open) >= _OPEN_AT_ONCE:
-            os.close(self._open.pop(next(iter(self._open))))
         made: list[bytes] = []
         fd = open_for_writing(self._root, folder, made, mode)
         self._changed.update(made)
@@ -45,12 +46,33 @@ class Folders:
         except BaseException:
             os.close(fd)
             raise
+        return self._keep(folder, fd)
+
+    def _keep(self, folder: bytes, fd: int) -> int:
+        if len(self._open) >= _OPEN_AT_ONCE:
+            os.close(self._open.pop(next(iter(self._open))))
         self._open[folder] = fd
         status = os.fstat(fd)
         self._identities.setdefault(folder, (status.st_dev, status.st_ino))
         self._groups[folder] = status.st_gid
         self._devices.remember(fd, status)
         return fd
+
+    def make(self, above: bytes, names: bytes, mode: int) -> int:
+        """As `get`, for a directory `names` that is built below `above` by this batch alone: it is made without looking
+        for it before. Where it is another one under another spelling, the two hold more than each of them has to."""
+        folder = _join(above, names)
+        if folder in self._open:
+            return self._open[folder]
+        made: list[bytes] = []
+        try:
+            fd = make_below(self.get(above, mode), names, made, mode)
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY:
+                raise failure(error, folder) from error
+            return self.get(folder, mode)  # which says what it is
+        self._changed.update(_join(above, each) for each in made)
+        return self._keep(folder, fd)
 
     def group(self, folder: bytes) -> int:
         """The group that owned an opened folder."""
@@ -87,3 +109,7 @@ class Folders:
             os.close(fd)
         self._open.clear()
         self._devices.close()
+
+
+def _join(above: bytes, names: bytes) -> bytes:
+    return b"/".join(filter(None, (above, names)))

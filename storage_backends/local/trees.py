@@ -59,6 +59,8 @@ class Trees:
         self._root, self._folders = root, folders
         self._building: dict[bytes, _Tree] = {}
         self._places: dict[bytes, Place] = {}
+        self._standing: set[bytes] = set()
+        """Directories that were there when they were looked for."""
         self._folding: dict[bytes, bool] = {}
         self._number, self._lock = secrets.randbits(62), -1
         self._is_possible = True
@@ -187,7 +189,7 @@ class Trees:
             return Place(folder, None, mode)
         hidden = self._hidden(top) + folder[len(top) :]
         try:
-            self._folders.get(hidden, mode)
+            self._folders.make(tree.above, tree.hidden + folder[len(top) :], mode)
         except KindConflict as error:  # the hidden name tells nobody anything
             raise KindConflict(f"{show(folder)}, or what it lies in, is a file at the source as well") from error
         self._folders.changed(hidden)
@@ -205,12 +207,14 @@ class Trees:
         known = self._places.get(folder)
         if known is not None:
             return known.top is None
-        try:
-            os.close(open_beneath(self._root, folder, READ_DIRECTORY))
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
+        if folder not in self._standing:
+            try:
+                os.close(open_beneath(self._root, folder, READ_DIRECTORY))
+            except FileNotFoundError:
+                return False
+            except OSError:
+                return True
+            self._standing.add(folder)
         return True
 
     def _begin(self, top: bytes, installation: str, mode: int) -> _Tree | None:

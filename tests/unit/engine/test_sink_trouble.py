@@ -136,6 +136,21 @@ def test_a_directory_that_means_another_one_there_is_never_merged_with_it(bench,
     assert len(list(bench.at_sink.iterdir())) == 1
 
 
+@pytest.mark.parametrize("above", ["", "new/"])
+@pytest.mark.parametrize("how", PAIRS)
+def test_nor_are_two_that_are_built_together(bench, monkeypatch, how, above):
+    same, first, second = PAIRS[how]
+    works = []
+    for number, name in enumerate((f"{above}{first}/f0", f"{above}{second}/f1")):
+        bench.write(name, pattern(SMALL, seed=number))
+        works.append(bench.work(number + 1, name))
+    fold(monkeypatch, same)
+    one, other = bench.run(*works)
+    assert (one.result, other.result, other.reason_code) == (Result.COMPLETED, Result.FAILED, "SINK_NAME_COLLISION")
+    assert [path.name for path in (bench.at_sink / above / first).iterdir()] == ["f0"]
+    assert len(list((bench.at_sink / above).iterdir())) == 1
+
+
 @pytest.mark.parametrize("size", [SMALL, BIG])
 @pytest.mark.parametrize("how", PAIRS)
 def test_nor_is_a_file_replaced_that_another_slave_publishes_at_the_same_moment(bench, monkeypatch, how, size):

@@ -165,26 +165,26 @@ def test_a_directory_swapped_for_a_link_between_listing_and_entering_is_an_error
     assert isinstance(error, ListError) and isinstance(error.error, SymlinkRefused)
 
 
+@pytest.mark.parametrize("moment", [1, 2])
 def test_a_directory_swapped_for_a_link_while_directories_are_made_below_it_is_refused(
-    storage, root, tmp_path, faults, resolver
+    storage, root, tmp_path, faults, resolver, moment
 ):
     outside = tmp_path / "outside"
     outside.mkdir()
     (root / "d").mkdir()
-    looks = []
+    made = []
 
     def swap_before(real, name, *args, **kwargs):
-        if name == b"d":
-            looks.append(name)
-            if len(looks) == (2 if resolver == "walk" else 1):  # the walk looked once already and found "new" missing
-                (root / "d").rename(root / "gone")
-                (root / "d").symlink_to(outside)
+        made.append(name)
+        if len(made) == moment:
+            (root / "d").rename(root / "gone")
+            (root / "d").symlink_to(outside)
         return real(name, *args, **kwargs)
 
-    faults.replace("open", swap_before)
+    faults.replace("mkdir", swap_before)
     with pytest.raises(SymlinkRefused):
         storage.write_file(b"d/new/below/f", b"data", Attributes(), WHO)
-    assert looks and not list(outside.iterdir())
+    assert len(made) >= 2 and not list(outside.iterdir())
 
 
 def test_no_write_and_no_read_escapes_while_a_directory_is_swapped_for_a_link(storage, root, tmp_path, resolver):
