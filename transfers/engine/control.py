@@ -19,6 +19,7 @@ from transfers.engine.ratelimit import TokenBucket
 
 PAGE_BYTES = mmap.PAGESIZE
 _STOP_KINDS = 4
+_NONE = Stop.NONE
 
 
 def boottime() -> float:
@@ -63,8 +64,8 @@ class ControlPage:
 
     def stop_of(self, number: int) -> Stop:
         """What was asked of the assignment `number`."""
-        wanted, stop = divmod(self._words[1], _STOP_KINDS)
-        return Stop(stop) if wanted == number else Stop.NONE
+        word = self._words[1]
+        return Stop(word % _STOP_KINDS) if word // _STOP_KINDS == number else _NONE
 
     def close(self) -> None:
         """Unmap it. Idempotent."""
@@ -85,10 +86,12 @@ class PageControl:
 
     def stop(self) -> Stop:
         """See `Control.stop`."""
-        if boottime() > self._page.lease_deadline:
+        page = self._page
+        if boottime() > page.lease_deadline:
             raise LeaseLost("the lease was not renewed in time")
-        return self._page.stop_of(self._number)
+        return page.stop_of(self._number)
 
     def throttle(self, count: int) -> None:
-        """See `Control.throttle`."""
-        self._bucket.take(count)
+        """See `Control.throttle`. Without a rate nothing is counted."""
+        if self._page.bytes_per_second:
+            self._bucket.take(count)

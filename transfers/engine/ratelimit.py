@@ -39,6 +39,7 @@ class TokenBucket:
         while self._budget < 0 and not self._is_interrupted():
             rate = self._rate()
             if not rate:
+                self._budget = 0.0  # no debt: perhaps it is not asked again before there is a rate
                 return
             self._sleep(max(SHORTEST_SECONDS, min(SLICE_SECONDS, -self._budget / rate)))
             self._fill()

@@ -51,6 +51,14 @@ def test_a_lease_that_runs_out_ends_the_wait_for_the_rate(page):
         PageControl(page, 1).throttle(1_000_000)
 
 
+def test_without_a_rate_nothing_waits_and_no_debt_is_left(page):
+    control = PageControl(page, 1)
+    page.lease_deadline = boottime() + 60
+    for rate in (1_000_000, 0, 1_000_000):
+        page.bytes_per_second = rate
+        control.throttle(1_000 if rate else 1 << 40)
+
+
 def test_a_look_costs_about_a_microsecond(page):
     page.lease_deadline = boottime() + 60
     control = PageControl(page, 1)

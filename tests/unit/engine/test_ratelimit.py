@@ -64,6 +64,15 @@ def test_a_new_rate_is_noticed_while_it_waits():
     assert bench.clock.now - 100 < 1
 
 
+def test_a_limit_that_is_lifted_while_it_waits_leaves_no_debt():
+    bench = Bench(1)
+    bench.bucket._is_interrupted = lambda: setattr(bench, "rate", 0)
+    bench.bucket.take(1_000_000)
+    bench.rate, bench.bucket._is_interrupted = 1_000, lambda: False
+    bench.bucket.take(100)
+    assert sum(bench.clock.slept) == pytest.approx(0.1, abs=0.01)
+
+
 def test_a_stop_is_noticed_while_it_waits():
     bench = Bench(1)
     bench.bucket._sleep = lambda seconds: setattr(bench, "is_interrupted", True)
