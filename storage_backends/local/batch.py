@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import defaultdict
 from collections.abc import Collection
 
 from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
@@ -32,6 +33,7 @@ from storage_backends.local.spelling import folds_case, give_name
 from storage_backends.local.staged import Looks, Staged
 from storage_backends.local.trees import Place, Trees
 
+_make = tuple.__new__
 _ODD_NAMES = (b"", b".", b"..")
 
 
@@ -87,7 +89,7 @@ class LocalBatch(WriteBatch):
         except BaseException:
             _drop(directory, own_name, fd)
             raise
-        self._staged[path] = Staged(folder, name, partial, place, status)
+        self._staged[path] = _make(Staged, (folder, name, own_name, partial, place, status))
 
     def stage_symlink(self, path: bytes, target: bytes, attributes: Attributes, partial: PartialId) -> None:
         folder, name, place, directory = self._place(path, attributes, partial)
@@ -108,7 +110,7 @@ class LocalBatch(WriteBatch):
             _drop(directory, own_name)
             raise
         self._is_durable = False
-        self._staged[path] = Staged(folder, name, partial, place, status)
+        self._staged[path] = Staged(folder, name, own_name, partial, place, status)
 
     def flush(self) -> None:
         try:
@@ -129,26 +131,25 @@ class LocalBatch(WriteBatch):
         if not self._is_durable:
             raise StorageError("a batch is published only after it was flushed without an error")
         results: dict[bytes, FileInfo | StorageError] = {}
-        renamed: dict[bytes, list[bytes]] = {}
-        looks = Looks()
+        renamed = defaultdict[bytes, list[bytes]](list)
+        looks = Looks(lambda folder: self._open(folder, None))
         self._discard_staged(keep=wanted)
         published = self._trees.publish((staged.place, staged.name) for staged in self._staged.values())
         self._folder = None  # its descriptor may have been closed for those of the trees
         self._listings.clear()
         for path, staged in self._staged.items():  # in this order files of one folder are together
+            changed = published.get(staged.place.folder)
             try:
-                folder, directory = self._give_name(path, staged, published)
+                results[path] = looks.at(path, staged) if changed is not None else self._give_name(path, staged)
             except StorageError as error:
                 results[path] = error
                 continue
-            is_whole = staged.place.folder in published
-            results[path] = looks.at(directory, path, staged) if is_whole else staged.look(directory, path)
-            renamed.setdefault(folder, []).append(path)
+            renamed[staged.folder if changed is None else changed].append(path)
         self._staged.clear()
-        for path in wanted:
-            if path not in results:
-                results[path] = UploadGone(f"{show(path)} was not staged")
-        return results | self._settle(renamed)
+        for path in set(wanted).difference(results):
+            results[path] = UploadGone(f"{show(path)} was not staged")
+        results |= self._settle(renamed)
+        return results
 
     def discard(self) -> None:
         self._discard_staged()
@@ -168,7 +169,7 @@ class LocalBatch(WriteBatch):
             self._remains.discard(path, partial.installation)
         place = self._trees.place(folder, partial.installation, mode)
         directory = self._open(place.folder, mode)
-        if place.top is None:
+        if place.top is None and partial.epoch > 1:
             try:
                 self._discard_older(folder, partial, directory)
             except OSError as error:
@@ -211,14 +212,11 @@ class LocalBatch(WriteBatch):
             return {path: error for paths in renamed.values() for path in paths}
         return errors
 
-    def _give_name(self, path: bytes, staged: Staged, published: dict[bytes, bytes]) -> tuple[bytes, int]:
-        """The directory that has a new entry by it, and the descriptor of its folder."""
-        place = staged.place
-        if place.folder in published:
-            return published[place.folder], self._open(staged.folder, None)
-        if place.top is not None:
+    def _give_name(self, path: bytes, staged: Staged) -> FileInfo | StorageError:
+        """What stands there then."""
+        if staged.place.top is not None:
             self._move_in(path, staged)
-        return staged.folder, self._rename(path, staged)
+        return staged.look(self._rename(path, staged), path)
 
     def _move_in(self, path: bytes, staged: Staged) -> None:
         """Out of a tree, whose directory somebody else has made meanwhile."""
@@ -238,7 +236,8 @@ class LocalBatch(WriteBatch):
     def _rename(self, path: bytes, staged: Staged) -> int:
         """Give it its name; returns the folder's descriptor. What an older attempt moved out of a tree, after this was
         staged elsewhere or the folder was listed, loses its own name before: it would be given it over this one."""
-        directory, partial = self._open(staged.folder, None), staged.partial.name
+        directory = self._open(staged.folder, None)
+        partial = staged.own_name if staged.place.top is None else staged.partial.name
         try:
             if staged.place.top is not None or staged.partial.epoch > partials.LOOKUPS:
                 self._discard_older(staged.folder, staged.partial, directory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 from storage_backends.base import FileInfo, PartialId
@@ -18,15 +19,12 @@ class Staged(NamedTuple):
 
     folder: bytes
     name: bytes
+    own_name: bytes
+    """The one that it was written under."""
     partial: PartialId
     place: Place
     status: os.stat_result
     """As it was when everything had been given to it."""
-
-    @property
-    def own_name(self) -> bytes:
-        """The one that it was written under."""
-        return self.name if self.place.top else self.partial.name
 
     def look(self, directory: int, path: bytes) -> FileInfo | StorageError:
         """What stands at `path` now, in `directory`; it has to be what was staged, untouched."""
@@ -50,15 +48,16 @@ class Looks:
     edited it, or the file system writes times late) each is looked at. An edit of another one is drift, which a scan
     sees."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_folder: Callable[[bytes], int]) -> None:
+        self._open_folder = open_folder
         self._folder: bytes | None = None
         self._is_as_staged = False
 
-    def at(self, directory: int, path: bytes, staged: Staged) -> FileInfo | StorageError:
-        """At once, those of one directory one after the other."""
+    def at(self, path: bytes, staged: Staged) -> FileInfo | StorageError:
+        """At once, those of one directory one after the other. Raises StorageError."""
         expected = describe(path, staged.status)
         if staged.folder == self._folder and self._is_as_staged:
             return expected
-        found = staged.look(directory, path)
+        found = staged.look(self._open_folder(staged.folder), path)
         self._folder, self._is_as_staged = staged.folder, found == expected
         return found

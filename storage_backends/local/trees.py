@@ -153,7 +153,8 @@ class Trees:
         """False if it can't be listed: its files are moved one by one, and each says what is wrong."""
         with suppress(OSError, StorageError):
             directory_fd = self._folders.get(folder, None)
-            return set(map(os.fsencode, os.listdir(directory_fd))) == names
+            listed = os.fsencode("/".join(os.listdir(directory_fd)))  # all of them at once
+            return (set(listed.split(b"/")) if listed else set()) == names
         return False
 
     def _hidden(self, top: bytes) -> bytes:

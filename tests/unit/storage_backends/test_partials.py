@@ -328,3 +328,10 @@ def test_every_task_has_a_partial_name_of_its_own():
     assert len({each.name for each in ids}) == 12
     assert all(len(each.digest) == 20 and set(each.digest) <= set("0123456789abcdef") for each in ids)
     assert len(PartialId.of("12345678", "1", b"a" * 4000, 1 << 31).name) <= 64
+
+
+def test_names_of_partials_stay_the_same_from_version_to_version():
+    partial = PartialId.of("12345678", "1", b"a/b", 3)
+    assert partial.name == b".syncf-12345678-d122866d1c19f09c10b4-3.part"
+    assert partial.stem + b"3.part" == partial.name and PartialId.parse(partial.name).name == partial.name
+    assert PartialId.parse(partial.name).digest == partial.digest
