@@ -16,6 +16,7 @@ from transfers.engine.contracts import Assignment, Control, Journal, Outcome, Pl
 from transfers.engine.directories import copy_directories
 from transfers.engine.failures import Failure, at_sink, at_source
 from transfers.engine.large import copy_large
+from transfers.engine.messages import Outcomes
 from transfers.engine.small import copy_small
 
 log = logging.getLogger(__name__)
@@ -75,21 +76,21 @@ def _open_on_device(place: Place, *, create: bool) -> tuple[Storage, bool]:
 
 def run(assignment: Assignment, storages: Storages, journal: Journal, control: Control) -> Iterator[Outcome]:
     """Do the works of `assignment`; one outcome each."""
-    return chain.from_iterable(run_in_groups(assignment, storages, journal, control))
+    groups = run_in_groups(assignment, storages, journal, control)
+    return chain.from_iterable(group.in_full() for group in groups)
 
 
-def run_in_groups(
-    assignment: Assignment, storages: Storages, journal: Journal, control: Control
-) -> Iterator[list[Outcome]]:
-    """The same, as lists of outcomes that became true together (one group commit)."""
+def run_in_groups(assignment: Assignment, storages: Storages, journal: Journal, control: Control) -> Iterator[Outcomes]:
+    """The same, those together that became true together (one group commit)."""
     unanswered = {work.task_id: work for work in assignment.works}
     had_trouble = False
     try:
         for group in _groups(assignment, storages, journal, control):
-            answers = [outcome for outcome in group if unanswered.pop(outcome.task_id, None)]
-            had_trouble |= any(answer.result in (Result.RETRY, Result.FAILED) for answer in answers)
-            if answers:
-                yield answers
+            others = [outcome for outcome in group.outcomes if unanswered.pop(outcome.task_id, None)]
+            copied = [plain for plain in group.copied if unanswered.pop(plain[0], None)]
+            had_trouble |= any(answer.result in (Result.RETRY, Result.FAILED) for answer in others)
+            if others or copied:
+                yield Outcomes(tuple(others), copied)
         missing = RuntimeError("the engine gave no answer")
         rest = [failures.broken(work, missing) for work in unanswered.values()]
     except Failure as failure:  # a storage that can't be opened concerns all
@@ -98,23 +99,21 @@ def run_in_groups(
         log.exception("assignment %d of job %s", assignment.number, assignment.job_id)
         rest = [failures.broken(work, error) for work in unanswered.values()]
     if rest:
-        yield rest
+        yield Outcomes(tuple(rest), [])
     storages.release(had_trouble or bool(rest))
 
 
-def _groups(assignment: Assignment, storages: Storages, journal: Journal, control: Control) -> Iterator[list[Outcome]]:
+def _groups(assignment: Assignment, storages: Storages, journal: Journal, control: Control) -> Iterator[Outcomes]:
     with at_source:
         source = storages.open(assignment.source)
     with at_sink:
         sink = storages.open(assignment.sink)
     context = Context(assignment, source, sink, journal, control)
-    directories = [work for work in assignment.works if work.kind is Kind.DIRECTORY]
-    large = [work for work in assignment.works if _is_large(context, work)]
-    alone = {work.task_id for work in (*directories, *large)}
-    grown = yield from copy_small(context, [work for work in assignment.works if work.task_id not in alone])
+    small, large, directories = _sort(context)
+    grown = yield from copy_small(context, small)
     for work in (*large, *grown):
-        yield [_do(copy_large, context, work)]
-    yield from copy_directories(context, directories)
+        yield Outcomes.pack([_do(copy_large, context, work)])
+    yield from map(Outcomes.pack, copy_directories(context, directories))
 
 
 def _do(copy: Callable[[Context, Work], Outcome], context: Context, work: Work) -> Outcome:
@@ -125,10 +124,19 @@ def _do(copy: Callable[[Context, Work], Outcome], context: Context, work: Work) 
         return failures.broken(work, error)
 
 
-def _is_large(context: Context, work: Work) -> bool:
-    """Whether the work needs an upload of its own. verify=disk does: only an upload can be read from the device."""
-    if work.kind is not Kind.FILE:
-        return False
+def _sort(context: Context) -> tuple[list[Work], list[Work], list[Work]]:
+    """Works of small files and links, those that need an upload of their own, and directories. verify=disk needs
+    uploads: nothing else can be read from the device."""
     capabilities = context.sink.capabilities
     reads_device = context.assignment.verify is Verify.DISK and capabilities.reads_back_before_commit
-    return bool(work.token) or work.size > capabilities.batch_file_bytes or reads_device
+    limit = -1 if reads_device else capabilities.batch_file_bytes
+    small, large, directories = list[Work](), list[Work](), list[Work]()
+    file, directory = Kind.FILE, Kind.DIRECTORY
+    for work in context.assignment.works:
+        if work.kind is file and (work.token or work.size > limit):
+            large.append(work)
+        elif work.kind is directory:
+            directories.append(work)
+        else:
+            small.append(work)
+    return small, large, directories

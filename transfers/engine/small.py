@@ -29,8 +29,11 @@ from transfers.engine.adoption import adopt_small, adopt_symlink
 from transfers.engine.context import Context, was_tried_before
 from transfers.engine.contracts import LeaseLost, Outcome, Stop, Work
 from transfers.engine.failures import Failure, Side, at_sink, at_source
+from transfers.engine.messages import Outcomes, Plain
 
 log = logging.getLogger(__name__)
+_make = tuple.__new__
+_GO_ON = Stop.NONE
 
 GROUP_BYTES = 64 << 20
 """Staged before a group commit: some storages hold it in memory, and it is lost when the worker dies."""
@@ -38,7 +41,7 @@ GROUP_SECONDS = 10.0
 """For so long at most files are staged where a disk is slow: nobody sees them arrive before they are published."""
 
 
-def copy_small(context: Context, works: Sequence[Work]) -> Generator[list[Outcome], None, list[Work]]:
+def copy_small(context: Context, works: Sequence[Work]) -> Generator[Outcomes, None, list[Work]]:
     """Yields outcomes group by group, as they are published; returns the files that have grown too large for this."""
     waiting, grown = deque(works), list[Work]()
     while waiting:
@@ -61,14 +64,16 @@ class Group:
 
     def __init__(self, context: Context) -> None:
         self.grown: list[Work] = []
-        self._context = context
+        self._context, self._source, self._control = context, context.source, context.control
         self._most_files = context.sink.capabilities.batch_files
+        self._most_bytes = context.sink.capabilities.batch_file_bytes
         self._batch = context.sink.write_batch(trusts_server=context.trusts_server)
         self._staged: dict[bytes, Staged] = {}
         self._staged_bytes = 0
         self._outcomes: list[Outcome] = []
+        self._copied: list[Plain] = []
 
-    def copy(self, waiting: deque[Work]) -> list[Outcome]:
+    def copy(self, waiting: deque[Work]) -> Outcomes:
         """Take works from `waiting` until the group is full, publish them, and answer."""
         self._prefetch(waiting)
         try:
@@ -83,17 +88,17 @@ class Group:
             waiting.clear()
         finally:
             self._discard()
-        return self._outcomes
+        return Outcomes(tuple(self._outcomes), self._copied)
 
     def _prefetch(self, waiting: deque[Work]) -> None:
         files = [work.path for work in islice(waiting, self._most_files) if work.kind is Kind.FILE]
-        self._context.source.prefetch(files, self._context.sink.capabilities.batch_file_bytes)
+        self._source.prefetch(files, self._most_bytes)
 
     def _stage_until_full(self, waiting: deque[Work]) -> Stop:
         end = monotonic() + GROUP_SECONDS
         while waiting and not self._is_full(end):
-            stop = self._context.control.stop()
-            if stop is not Stop.NONE:
+            stop = self._control.stop()
+            if stop is not _GO_ON:
                 return stop
             self._stage(waiting[0])
             waiting.popleft()
@@ -141,22 +146,21 @@ class Group:
             adopted = adopt_small(context, work, source, data, sha256)
             if adopted is not None:
                 return adopted
-        context.control.throttle(len(data))
+        self._control.throttle(len(data))
         expected = work.sink_version if is_sink_known else None
         with at_sink:
             self._batch.stage(work.path, data, Attributes.of(source), context.partial(work), expected=expected)
-        self._staged[work.path] = Staged(work, source, sha256)
+        self._staged[work.path] = _make(Staged, (work, source, sha256))
         self._staged_bytes += len(data)
         return None
 
     def _read(self, work: Work) -> tuple[FileInfo, bytes] | None:
         """The file with the identity its bytes belong to; None if it has outgrown a batch."""
-        source, limit = self._context.source, self._context.sink.capabilities.batch_file_bytes
         with at_source:
             try:
-                return source.read_whole(work.path, limit)
+                return self._source.read_whole(work.path, self._most_bytes)
             except VersionChanged:
-                if source.get_file_info(work.path).size > limit:
+                if self._source.get_file_info(work.path).size > self._most_bytes:
                     return None
                 raise
 
@@ -167,10 +171,10 @@ class Group:
             return outcomes.skipped(work, failures.SINK_NO_SYMLINKS, why)
         with at_source:
             # In this order a link replaced in between is recorded with its old identity, and the next scan sees it.
-            source = context.source.get_file_info(work.path)
+            source = self._source.get_file_info(work.path)
             if source.kind is not Kind.SYMLINK:
                 raise NotRegular("it is not a symbolic link any more; the next scan takes it for what it is")
-            target = context.source.read_link(work.path)
+            target = self._source.read_link(work.path)
         sha256 = hashlib.sha256(target).digest()
         if work.compare_first or was_tried_before(work):
             adopted = adopt_symlink(context, work, source, target, sha256)
@@ -193,7 +197,7 @@ class Group:
             self._answer_all(self._left(), lambda work: failures.failed(work, failure))
             return Stop.NONE
         ours = self._context.journal.fence(self._left())
-        if self._context.control.stop() is Stop.CANCEL:  # and the lease; a release waits for these renames
+        if self._control.stop() is Stop.CANCEL:  # and the lease; a release waits for these renames
             return Stop.CANCEL
         self._publish({path for path, staged in self._staged.items() if staged.work.task_id in ours})
         return Stop.NONE
@@ -201,9 +205,21 @@ class Group:
     def _publish(self, wanted: set[bytes]) -> None:
         published = self._batch.publish(wanted)
         for path, staged in self._staged.items():
-            is_ours = path in wanted
-            self._outcomes.append(_answer(staged, published.get(path)) if is_ours else outcomes.lease_lost(staged.work))
+            if path in wanted:
+                self._answer(staged, published.get(path))
+            else:
+                self._outcomes.append(outcomes.lease_lost(staged.work))
         self._staged.clear()
+
+    def _answer(self, staged: Staged, published: FileInfo | StorageError | None) -> None:
+        work, source, sha256 = staged
+        if not isinstance(published, FileInfo):
+            error = published or StorageError("the sink did not say what became of it")
+            self._outcomes.append(failures.failed(work, Failure(Side.SINK, error)))
+        elif outcomes.dropped_bits(source, published):
+            self._outcomes.append(outcomes.completed(work, source, published, sha256, bytes_copied=source.size))
+        else:
+            self._copied.append(outcomes.copied(work, source, published, sha256))
 
     def _left(self) -> list[Work]:
         return [staged.work for staged in self._staged.values()]
@@ -217,10 +233,3 @@ class Group:
             self._batch.discard()
         except StorageError as error:
             log.warning("partials of a batch could not be removed: %s", error)
-
-
-def _answer(staged: Staged, published: FileInfo | StorageError | None) -> Outcome:
-    if isinstance(published, FileInfo):
-        return outcomes.completed(staged.work, staged.source, published, staged.sha256, bytes_copied=staged.source.size)
-    error = published or StorageError("the sink did not say what became of it")
-    return failures.failed(staged.work, Failure(Side.SINK, error))

@@ -28,7 +28,6 @@ from transfers.engine.messages import (
     FenceAsked,
     Finished,
     IntentAsked,
-    Outcomes,
     ProgressMade,
     Question,
     Reply,
@@ -110,7 +109,7 @@ def serve(connection: Connection[Any, Any], page: ControlPage) -> None:
             return
         control = PageControl(page, assignment.number)
         for outcomes in run_in_groups(assignment, storages, journal, control):
-            connection.send(Outcomes.pack(outcomes))
+            connection.send(outcomes)
         connection.send(Finished(assignment.number))
 
 
