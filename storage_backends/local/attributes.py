@@ -11,17 +11,17 @@ from storage_backends.local import system
 SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
 _make = tuple.__new__
 _FILE = Kind.FILE
-_KINDS = {stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+_TYPE_BITS, _REGULAR = 0o170000, stat.S_IFREG
 
 
 def describe(path: bytes, status: os.stat_result) -> FileInfo:
     """`path` as its status shows it. A directory (not the root) gets its last slash, a partial's name is special."""
-    mode = status.st_mode
-    kind = _FILE if mode & 0o170000 == stat.S_IFREG else _KINDS.get(mode & 0o170000, Kind.SPECIAL)
-    if PARTIAL_PREFIX in path and PartialId.stands_for(path[path.rfind(b"/") + 1 :], kind):
-        kind = Kind.SPECIAL
-    if kind is Kind.DIRECTORY:
-        return _describe_directory(path, status)
+    mode, kind = status.st_mode, _FILE
+    if mode & _TYPE_BITS != _REGULAR or PARTIAL_PREFIX in path:
+        kind = _kind(path, mode)
+        if kind is Kind.DIRECTORY:
+            return _describe_directory(path, status)
     return _make(  # as FileInfo(...) does, with one call less: made for every file of every scan
         FileInfo,
         (
@@ -29,6 +29,12 @@ def describe(path: bytes, status: os.stat_result) -> FileInfo:
             mode & 0o7777, status.st_uid, status.st_gid, None, None,
         ),
     )  # fmt: skip
+
+
+def _kind(path: bytes, mode: int) -> Kind:
+    kind = _KINDS.get(mode & _TYPE_BITS, Kind.SPECIAL)
+    is_partial = PARTIAL_PREFIX in path and PartialId.stands_for(path[path.rfind(b"/") + 1 :], kind)
+    return Kind.SPECIAL if is_partial else kind
 
 
 def _describe_directory(path: bytes, status: os.stat_result) -> FileInfo:

@@ -29,23 +29,25 @@ class Fresh:
     def first_mode(self, mode: int, attributes: Attributes, folder_gid: int) -> int:
         """The mode to make a file with that ends with `mode`: at once that one, if until then nobody may do more than
         in the end, else 0600. Another owner is given later, and a folder may pass its own group on to what is made."""
-        if mode & _WRITABLE_OR_SPECIAL or mode & PRIVATE != PRIVATE:
+        if mode & (_WRITABLE_OR_SPECIAL | PRIVATE) != PRIVATE:
             return PRIVATE
-        if self._uid != 0 or attributes.uid is None:
+        _, _, uid, gid = attributes
+        if self._uid != 0 or uid is None:
             return mode
-        gid = folder_gid if attributes.gid is None else attributes.gid
-        return mode if attributes.uid == 0 and gid == self._gid == folder_gid else PRIVATE
+        is_ours = uid == 0 and folder_gid == self._gid and gid in (None, folder_gid)
+        return mode if is_ours else PRIVATE
 
     def finish(self, fd: int, attributes: Attributes, mode: int) -> os.stat_result:
         """Times, then owner (root only) and then mode, each only if it is not right already; returns the status after
         it. The owner comes before the mode: changing it clears setuid."""
-        if attributes.mtime_ns is not None:
-            system.utime(fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
+        mtime_ns, _, uid, gid = attributes
+        if mtime_ns is not None:
+            system.utime(fd, ns=(mtime_ns, mtime_ns))
         status, is_changed = system.fstat(fd), False
-        if self._uid == 0 and attributes.uid is not None:
-            gid = status.st_gid if attributes.gid is None else attributes.gid
-            if (attributes.uid, gid) != (status.st_uid, status.st_gid):
-                system.fchown(fd, attributes.uid, gid)
+        if self._uid == 0 and uid is not None:
+            gid = status.st_gid if gid is None else gid
+            if uid != status.st_uid or gid != status.st_gid:
+                system.fchown(fd, uid, gid)
                 is_changed = True
         if status.st_mode & 0o7777 != mode:
             system.fchmod(fd, mode)

@@ -131,7 +131,7 @@ class Reader:
                 raise NotRegular(f"{show(path)} is not a regular file (any more)")
             size = status.st_size
             data = system.pread(fd, size + 1, 0) if size <= max_bytes else b""
-            if len(data) != size or _pin(system.fstat(fd)) != _pin(status):
+            if len(data) != size or _is_written(status, system.fstat(fd)):
                 raise VersionChanged(f"{show(path)} changed while it was read")
         except OSError as error:
             raise failure(error, path) from error
@@ -172,6 +172,15 @@ class LocalFile(OpenFile):
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _is_written(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether somebody has changed the file between two looks through one descriptor, which stays with its inode."""
+    return (
+        after.st_ctime_ns != before.st_ctime_ns
+        or after.st_mtime_ns != before.st_mtime_ns
+        or after.st_size != before.st_size
+    )
 
 
 def _pin(status: os.stat_result) -> tuple[int, int, int, int, int]:

@@ -30,7 +30,8 @@ class Context(NamedTuple):
 
     def partial(self, work: Work) -> PartialId:
         """The name of `work`'s partial at this epoch."""
-        return PartialId.of(self.assignment.installation, self.assignment.job_id, work.path, work.epoch)
+        assignment = self.assignment
+        return PartialId.of(assignment.installation, assignment.job_id, work.path, work.epoch)
 
     @property
     def trusts_server(self) -> bool:
@@ -40,10 +41,10 @@ class Context(NamedTuple):
     def must_be_quiet(self, source: FileInfo) -> None:
         """Raises Failure if the file has changed so lately that the job does not want it copied yet. A time in the
         future says nothing."""
-        wanted, at = self.assignment.quiet_seconds, source.mtime_ns
-        if not wanted or at is None:
+        wanted = self.assignment.quiet_seconds
+        if not wanted or source.mtime_ns is None:
             return
-        quiet = time.time() - at / 1e9
+        quiet = time.time() - source.mtime_ns / 1e9
         if 0 <= quiet < wanted:
             text = f"it changed {quiet:.0f} s ago; it is copied once it was left alone for {wanted} s"
             raise Failure(Side.SOURCE, VersionChanged(text, retry_after_seconds=wanted - quiet))
