@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from storage_backends.base import PARTIAL_PREFIX, Attributes, FileInfo, Kind, PartialId
+from storage_backends.base import PARTIAL_SUFFIX, Attributes, FileInfo, Kind, PartialId
 from storage_backends.local import system
 
 SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
@@ -18,7 +18,8 @@ _TYPE_BITS, _REGULAR = 0o170000, stat.S_IFREG
 def describe(path: bytes, status: os.stat_result) -> FileInfo:
     """`path` as its status shows it. A directory (not the root) gets its last slash, a partial's name is special."""
     mode, kind = status.st_mode, _FILE
-    if mode & _TYPE_BITS != _REGULAR or PARTIAL_PREFIX in path:
+    # Not `in`: Python takes bytes for a number first, and makes an error of it.
+    if mode & _TYPE_BITS != _REGULAR or path.endswith(PARTIAL_SUFFIX):
         kind = _kind(path, mode)
         if kind is Kind.DIRECTORY:
             return _describe_directory(path, status)
@@ -33,7 +34,7 @@ def describe(path: bytes, status: os.stat_result) -> FileInfo:
 
 def _kind(path: bytes, mode: int) -> Kind:
     kind = _KINDS.get(mode & _TYPE_BITS, Kind.SPECIAL)
-    is_partial = PARTIAL_PREFIX in path and PartialId.stands_for(path[path.rfind(b"/") + 1 :], kind)
+    is_partial = path.endswith(PARTIAL_SUFFIX) and PartialId.stands_for(path[path.rfind(b"/") + 1 :], kind)
     return Kind.SPECIAL if is_partial else kind
 
 

@@ -161,7 +161,7 @@ class LocalBatch(WriteBatch):
     def _place(self, path: bytes, attributes: Attributes, partial: PartialId) -> tuple[bytes, bytes, Place, int]:
         """Folder and name, and where to stage it, cleared of what older epochs left."""
         folder, _, name = path.rpartition(b"/")
-        if folder != self._checked or name in _ODD_NAMES or b"\0" in name:
+        if folder != self._checked or name in _ODD_NAMES or 0 in name:
             folder, name = split_path(path)
             self._checked = folder
         mode = directory_mode() if attributes.mode is None else PRIVATE
