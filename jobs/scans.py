@@ -85,9 +85,9 @@ def claimable(machine: str) -> QuerySet[Scan]:
     return Scan.objects.filter(_is_free(), here, alive, finished_at=None)
 
 
-def is_any_claimable(machine: str) -> bool:
-    """Whether `claim` would find one."""
-    return bool(_first_claimable(machine).rows())
+def questions(machine: str) -> tuple[Compiled[Job], Compiled[Scan]]:
+    """For which a scan is to be requested, and what `claim` would find."""
+    return _due(), _first_claimable(machine)
 
 
 @cache
@@ -97,11 +97,6 @@ def _first_claimable(machine: str) -> Compiled[Scan]:
 
 def _is_free() -> Q:
     return Q(started_at=None) | Q(lease_expires_at__lte=Now())
-
-
-def is_any_due() -> bool:
-    """Whether a scan is to be requested."""
-    return bool(_due().rows())
 
 
 @cache

@@ -174,7 +174,7 @@ def jobs_with_directories(slave: Slave) -> list[Job]:
     return _looks_of(tuple(slave.aliases), slave.machine_id).for_directories.rows()
 
 
-class _Looks(NamedTuple):
+class Looks(NamedTuple):
     """What a slave with nothing to do, and a scheduler with a queue to fill, asks again and again."""
 
     for_files: Compiled[Job]
@@ -182,10 +182,10 @@ class _Looks(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _looks_of(aliases: tuple[str, ...], machine_id: str) -> _Looks:
+def _looks_of(aliases: tuple[str, ...], machine_id: str) -> Looks:
     jobs = servable_jobs(Slave(aliases=list(aliases), machine_id=machine_id))
     with_directories = jobs.filter(has(due_directories()), ~is_busy_with_files())
-    return _Looks(Compiled(jobs.filter(has(due_files()))), Compiled(with_directories))
+    return Looks(Compiled(jobs.filter(has(due_files()))), Compiled(with_directories))
 
 
 class Memory(NamedTuple):
@@ -227,19 +227,20 @@ def due_jobs() -> QuerySet[Job]:
 
 def jobs_to_publish() -> list[Job]:
     """Jobs of which a file or link may be claimed now."""
-    return _publishing().for_files.rows()
+    return publishing().for_files.rows()
 
 
 def jobs_with_only_directories() -> list[Job]:
     """Jobs of which only directories are left to do."""
-    return _publishing().for_directories.rows()
+    return publishing().for_directories.rows()
 
 
 @cache
-def _publishing() -> _Looks:
+def publishing() -> Looks:
+    """Both questions."""
     jobs = _claimable_jobs()
     with_directories = jobs.filter(has(due_directories()), ~is_busy_with_files())
-    return _Looks(Compiled(jobs.filter(has(due_files())).order_by("created_at")), Compiled(with_directories))
+    return Looks(Compiled(jobs.filter(has(due_files())).order_by("created_at")), Compiled(with_directories))
 
 
 def _claimable_jobs() -> QuerySet[Job]:
@@ -274,7 +275,12 @@ def leader(name: str = "scheduler") -> Lease | None:
 
 def live_workers() -> int:
     """How many workers the live slaves have together."""
-    return sum(slave.concurrency for slave in _live_slaves().rows())
+    return sum(slave.concurrency for slave in all_live_slaves())
+
+
+def all_live_slaves() -> list[Slave]:
+    """Cheaper than `live_slaves`, where all of them are wanted."""
+    return _live_slaves().rows()
 
 
 @cache

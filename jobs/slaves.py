@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 
 from django.db import transaction
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from jobs import transitions
+from jobs.compiled import Compiled
 from jobs.errors import Conflict
 from jobs.machine import is_dead_here
 from jobs.models import Slave
-from jobs.selectors import expired_slaves, live_slaves
+from jobs.selectors import all_live_slaves, expired_slaves, live_slaves
 
 LEASE_SECONDS = 45
 HEARTBEAT_SECONDS = 10
@@ -73,11 +75,16 @@ def sign_off(slave: Slave) -> None:
 def reap_dead() -> int:
     """Take back the work of incarnations whose lease is over, or whose process is gone from this machine; returns
     how many tasks."""
-    gone = [slave for slave in live_slaves() if is_dead_here(slave.process)]
+    gone = [slave for slave in all_live_slaves() if is_dead_here(slave.process)]
     Slave.objects.filter(pk__in=[slave.pk for slave in gone]).update(lease_expires_at=Now())
     count = 0
-    for slave in expired_slaves():
+    for slave in _expired().rows():
         Slave.objects.filter(pk=slave.pk).update(state=Slave.State.OFFLINE)
         while moved := transitions.reap(slave):
             count += moved
     return count
+
+
+@cache
+def _expired() -> Compiled[Slave]:
+    return Compiled(expired_slaves())

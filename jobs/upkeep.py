@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from jobs import allowances, counters, transitions
-from jobs.compiled import Compiled
+from jobs import allowances, counters, scans, transitions
+from jobs.compiled import Compiled, which_find
 from jobs.models import IdempotencyKey, Job, JobEvent, Notification, Sample, Slave, Task
 from jobs.notifications.outbox import Happening, tell
-from jobs.selectors import finished_run_once_jobs
+from jobs.selectors import finished_run_once_jobs, publishing
 from jobs.states import JobStatus
 from jobs.waiting import has, waiting_directories, waiting_files
 
@@ -23,6 +24,22 @@ IDEMPOTENCY_KEY_DAYS = 7
 NOTIFICATION_DAYS = 30
 #: Each of them asks about all of them once more: a question that is compiled for one would cost more.
 FINISHED_AT_ONCE = 20
+
+
+class Chores(NamedTuple):
+    """Whether a scheduler would find something to do now."""
+
+    scan: bool
+    hint: bool
+    completion: bool
+
+
+def chores(machine: str) -> Chores:
+    """One statement, for who asks many times a second and mostly for nothing."""
+    due, claimable, files, directories, finished = which_find(
+        *scans.questions(machine), *publishing(), _finished()
+    )
+    return Chores(due or claimable, files or directories, finished)
 
 
 def complete_finished() -> int:
@@ -53,8 +70,13 @@ def _complete(job: Job) -> bool:
 
 def cancel_killed() -> int:
     """A batch of waiting tasks of every killed job."""
+    return sum(map(transitions.cancel_batch, _killed().rows()))
+
+
+@cache
+def _killed() -> Compiled[Job]:
     is_waited_for = Q(has(waiting_files())) | Q(has(waiting_directories()))
-    return sum(transitions.cancel_batch(job) for job in Job.objects.filter(is_waited_for, status=JobStatus.KILLED))
+    return Compiled(Job.objects.filter(is_waited_for, status=JobStatus.KILLED))
 
 
 def tidy() -> None:

@@ -67,7 +67,6 @@ class Rows:
         """As scheduler and slave do it, a batch after the other."""
         from transfers.broker.base import Delivery
         from transfers.scheduler.publisher import Publisher
-        from transfers.slave import claims
 
         publisher = Publisher(self.broker)
         self.broker.start_consuming()
@@ -75,7 +74,7 @@ class Rows:
         while left:
             delivery = self.broker.receive()
             if isinstance(delivery, Delivery):
-                batches = claims.claim_hint(self.slave, delivery.hint.task_ids)
+                batches = self.claims.named(delivery.hint.task_ids)
                 self.broker.ack(delivery)
             elif self.broker.pending() is None:
                 batch = self.claims.next()

@@ -63,6 +63,11 @@ class Publisher:
             self._plan_directories(patience), self._directories
         )
 
+    def forget(self) -> None:
+        """Nothing waits, so what comes back is published anew."""
+        self._files.clear()
+        self._directories.clear()
+
     def _plan_files(self, room: int, patience: float) -> list[Planned]:
         """Batches of all jobs in turn, so that a large job does not keep a small one waiting."""
         jobs = selectors.jobs_to_publish()

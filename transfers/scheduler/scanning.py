@@ -71,10 +71,9 @@ class ScanPool:
             self._threads.append(thread)
             thread.start()
 
-    def has_work(self) -> bool:
-        """Whether a scan waits that could begin now."""
-        running = sum(thread.is_alive() for thread in self._threads)
-        return running < self._limit and (scans.is_any_due() or scans.is_any_claimable(self._machine))
+    def has_room(self) -> bool:
+        """Whether another scan could begin now."""
+        return sum(thread.is_alive() for thread in self._threads) < self._limit
 
     def _bury(self) -> None:
         for thread in [thread for thread in self._threads if not thread.is_alive()]:

@@ -96,7 +96,7 @@ class Scheduler:
         scans.free_those_of_the_dead(self._machine)
         if self._lead():
             upkeep.complete_finished()
-        self._scans.has_work()
+        upkeep.chores(self._machine)
 
     def _look(self) -> None:
         """A turn when it is time; else only what somebody waits for, if anything was written since."""
@@ -106,11 +106,13 @@ class Scheduler:
         if is_time:
             self.turn()
             return
-        if self._scans.has_work():
+        chores = upkeep.chores(self._machine)
+        if chores.scan and self._scans.has_room():
             self._begin_scans()
         if self._is_leader:
-            self._publisher.publish()
-            upkeep.complete_finished()
+            self._publisher.publish() if chores.hint else self._publisher.forget()
+            if chores.completion:
+                upkeep.complete_finished()
 
     def turn(self) -> None:
         """What is to be done every second."""

@@ -48,19 +48,6 @@ class Batch(NamedTuple):
         return cls(job, tasks, is_brief)
 
 
-def claim_hint(slave: Slave, ids: Sequence[int]) -> list[Batch]:
-    """Claim what a hint names, as far as it is waiting and ours to serve, cut as if it were cut now.
-
-    A hint is about one job; that of its first and last task is asked for, because asking for all of them costs as much
-    as the claim. What a forged one names beside that is found by whoever looks in the database."""
-    named = Task.objects.filter(id__in={ids[0], ids[-1]}).values_list("job_id", flat=True)
-    found = []
-    for job in servable_jobs(slave).filter(pk__in=set(named)):
-        tasks = transitions.claim_named(slave, job.pk, ids)
-        found += [Batch.of(job, piece) for piece in _pieces(job, tasks)]
-    return found
-
-
 def _pieces(job: Job, tasks: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
     """The hint may be old: a file that failed since is taken alone."""
     by_id = {task.id: task for task in tasks}
@@ -89,9 +76,26 @@ class Claims:
             return None
         if time.monotonic() < self._forget_at and (batch := self._claim_files()):
             return batch
+        self._look()
+        return self._claim_files() or _claim_directories(self._slave)
+
+    def named(self, ids: Sequence[int]) -> list[Batch]:
+        """Claim what a hint names, as far as it is waiting and ours to serve, cut as if it were cut now.
+
+        A hint is about one job; that of its first and last task is asked for, because asking for all of them costs as
+        much as the claim. What a forged one names beside that is found by whoever looks in the database."""
+        named = set(Task.objects.filter(id__in={ids[0], ids[-1]}).values_list("job_id", flat=True))
+        if time.monotonic() >= self._forget_at or not named <= {job.pk for job in self._jobs}:
+            self._look()
+        found = []
+        for job in [job for job in self._jobs if job.pk in named]:
+            tasks = transitions.claim_named(self._slave, job.pk, ids)
+            found += [Batch.of(job, piece) for piece in _pieces(job, tasks)]
+        return found
+
+    def _look(self) -> None:
         self._jobs, self._forget_at = jobs_with_work(self._slave), time.monotonic() + REMEMBER_SECONDS
         self._workers = max(self._slave.concurrency, live_workers())
-        return self._claim_files() or _claim_directories(self._slave)
 
     def _claim_files(self) -> Batch | None:
         for job in random.sample(self._jobs, len(self._jobs)):

@@ -13,8 +13,7 @@ from collections.abc import Callable
 
 from jobs.models import Slave
 from transfers.broker.base import Broker, Delivery, LookInDatabase
-from transfers.slave import claims
-from transfers.slave.claims import Batch
+from transfers.slave.claims import Batch, Claims
 from transfers.slave.patience import Patience
 
 
@@ -27,8 +26,7 @@ class Supply:
         """`wanted`: how many batches the workers could use now. `look_seconds`: how often an idle slave asks the
         database."""
         self.reserve: deque[Batch] = deque()
-        self._slave, self._broker, self._patience = slave, broker, patience
-        self._claims = claims.Claims(slave)
+        self._broker, self._patience, self._claims = broker, patience, Claims(slave)
         self._wanted, self._look_seconds = wanted, look_seconds
         self.next_look = 0.0
         """`time.monotonic()` of the next look in the database."""
@@ -77,7 +75,7 @@ class Supply:
         return batch
 
     def _take_hint(self, delivery: Delivery) -> None:
-        batches = self._patience.persist(lambda: claims.claim_hint(self._slave, delivery.hint.task_ids))
+        batches = self._patience.persist(lambda: self._claims.named(delivery.hint.task_ids))
         self.reserve.extend(batches)
         if not batches:
             self.next_look = 0.0  # it was about directories, or it is old; the database knows

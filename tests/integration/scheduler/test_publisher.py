@@ -156,7 +156,7 @@ def test_directories_of_which_nothing_else_is_left_are_hinted_at_once(job, publi
     assert [publisher.publish(), publisher.publish()] == [1, 0]
     directory = Task.objects.get(kind="directory")
     assert received(broker) == [(directory.pk,)]
-    assert claims.claim_hint(slave, [directory.pk]) == [] and len(claims.Claims(slave).next().tasks) == 1
+    assert claims.Claims(slave).named([directory.pk]) == [] and len(claims.Claims(slave).next().tasks) == 1
 
 
 def test_a_broker_that_is_gone_costs_nothing_but_time(job, broker, caplog):

@@ -4,7 +4,7 @@ import pytest
 from django.db.models.functions import Now
 
 from jobs import selectors
-from jobs.compiled import Compiled
+from jobs.compiled import Compiled, which_find
 from jobs.models import Job, Slave
 from tests.unit.jobs import builders
 
@@ -25,6 +25,15 @@ def test_what_can_find_nothing_is_not_asked(django_assert_num_queries):
     question = Compiled(Job.objects.filter(name__in=[]))
     with django_assert_num_queries(0):
         assert question.rows() == []
+
+
+def test_several_are_asked_in_one_statement(django_assert_num_queries):
+    named = [Job.objects.filter(name__in=names, created_at__lte=Now()) for names in (["50 % é"], ["y"], [], ["x", "z"])]
+    questions = [Compiled(jobs.order_by("name")[:2]) for jobs in named]
+    for name in ("x", "50 % é"):
+        builders.new_job(name=name)
+    with django_assert_num_queries(1):
+        assert which_find(*questions) == [True, False, False, True]
 
 
 def test_jobs_with_work_are_those_that_this_slave_serves(job):

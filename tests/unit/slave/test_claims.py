@@ -6,7 +6,7 @@ from jobs import services, transitions, uploads
 from jobs.models import Job, Scan, Task
 from tests.unit.jobs import builders
 from transfers.slave import claims
-from transfers.slave.claims import Claims, assignment, claim_hint
+from transfers.slave.claims import Claims, assignment
 
 pytestmark = pytest.mark.django_db
 
@@ -33,33 +33,46 @@ def paths(batch) -> list[bytes]:
 def test_a_hint_is_claimed_as_one_batch_per_job(job, slave):
     other = builders.new_job()
     ids = builders.discover(job, b"a", b"b") + builders.discover(other, b"c")
-    batches = claim_hint(slave, ids)
+    batches = Claims(slave).named(ids)
     assert {batch.job: paths(batch) for batch in batches} == {job: [b"a", b"b"], other: [b"c"]}
 
 
 def test_a_hint_that_comes_twice_or_late_or_was_made_up_claims_nothing(job, slave):
     ids = builders.discover(job, b"a")
-    claim_hint(slave, ids)
-    assert claim_hint(slave, ids) == claim_hint(builders.new_slave(), ids) == claim_hint(slave, [99_999]) == []
+    Claims(slave).named(ids)
+    assert Claims(slave).named(ids) == Claims(builders.new_slave()).named(ids) == Claims(slave).named([99_999]) == []
     assert Task.objects.get().epoch == 1
 
 
 def test_an_old_hint_is_cut_anew_so_that_a_poisonous_file_comes_alone(job, slave):
     ids = builders.discover(job, b"a", b"b", b"c")
     Task.objects.filter(pk=ids[1]).update(attempts=3)
-    assert [paths(batch) for batch in claim_hint(slave, ids)] == [[b"a"], [b"b"], [b"c"]]
+    assert [paths(batch) for batch in Claims(slave).named(ids)] == [[b"a"], [b"b"], [b"c"]]
 
 
 def test_of_a_hint_only_what_the_slave_may_serve_is_claimed(slave):
     served, foreign = builders.new_job(), builders.new_job(sink_type="archive")
     elsewhere = builders.new_job(machine_id="another machine")
     ids = [builders.discover(job, b"a")[0] for job in (served, foreign, elsewhere)]
-    assert [batch.job for batch in claim_hint(slave, ids)] == [served]
+    assert [batch.job for batch in Claims(slave).named(ids)] == [served]
+
+
+def test_which_jobs_have_work_is_remembered_for_hints_but_not_whether_they_may_be_claimed_from(
+    job, slave, django_assert_num_queries
+):
+    ours, ids = Claims(slave), builders.discover(job, b"a", b"b", b"c")
+    assert [paths(batch) for batch in ours.named(ids[:1])] == [[b"a"]]
+    with django_assert_num_queries(7):
+        assert [paths(batch) for batch in ours.named(ids[1:2])] == [[b"b"]]
+    services.pause_job(job, actor="user:ann")
+    assert ours.named(ids[2:]) == []
+    other = builders.new_job()
+    assert [batch.job for batch in ours.named(builders.discover(other, b"d"))] == [other]
 
 
 def test_a_directory_named_by_a_hint_waits_for_its_time(job, slave):
     ids = builders.discover(job, b"d/", b"d/a")
-    assert [paths(batch) for batch in claim_hint(slave, ids)] == [[b"d/a"]]
+    assert [paths(batch) for batch in Claims(slave).named(ids)] == [[b"d/a"]]
 
 
 # ── asking the database ───────────────────────────────────────────────────────────────────────────────────────
@@ -217,4 +230,4 @@ def test_an_assignment_carries_what_an_earlier_attempt_left(job, slave, settings
 def test_a_killed_job_gives_nothing_more(job, slave):
     ids = builders.discover(job, b"a", b"d/")
     services.kill_job(Job.objects.get(pk=job.pk), actor="user:ann")
-    assert Claims(slave).next() is None and claim_hint(slave, ids) == []
+    assert Claims(slave).next() is None and Claims(slave).named(ids) == []
