@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
+from jobs import sql
 from jobs.compiled import Compiled
 from jobs.counters import totals, totals_of
 from jobs.models import Checkpoint, Job, JobId, Lease, Scan, Slave, Task, TaskKind, Upload
@@ -228,6 +229,11 @@ def due_jobs() -> QuerySet[Job]:
 def jobs_to_publish() -> list[Job]:
     """Jobs of which a file or link may be claimed now."""
     return publishing().for_files.rows()
+
+
+def files_to_publish(job_id: JobId, after: int, limit: int) -> list[tuple[int, int, int]]:
+    """(id, size, attempts) of files and links of a job behind this id that may be claimed now."""
+    return sql.due_files(str(job_id), after, limit)
 
 
 def jobs_with_only_directories() -> list[Job]:

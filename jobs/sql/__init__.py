@@ -25,6 +25,7 @@ __all__ = [
     "Settlement",
     "add_samples",
     "count_waiting",
+    "due_files",
     "hold_running",
     "insert_counters",
     "insert_tasks",
@@ -77,6 +78,11 @@ def named_files(job_id: str, ids: Sequence[int]) -> list[Candidate]:
 def next_directories(job_id: str, limit: int) -> list[Candidate]:
     """Directories that may be claimed, those below before those above, locked."""
     return claims.next_directories(_vendor(), job_id, limit)
+
+
+def due_files(job_id: str, after: int, limit: int) -> list[tuple[int, int, int]]:
+    """(id, size, attempts) of the first files and links behind an id that may be claimed."""
+    return claims.due_files(_vendor(), job_id, after, limit)
 
 
 def count_waiting(job_id: str, at_most: int) -> int:

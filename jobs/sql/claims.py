@@ -29,6 +29,10 @@ _SELECT = """
 _WAITING = "status IN ('pending', 'retrying') AND (not_before IS NULL OR not_before <= {now})"
 _FILES = f"job_id = %s AND {_WAITING} AND NOT (kind = 'directory') ORDER BY id LIMIT %s"
 _DIRECTORIES = f"job_id = %s AND {_WAITING} AND kind = 'directory' ORDER BY path DESC LIMIT %s"
+_DUE = f"""
+    SELECT id, size, attempts FROM jobs_task
+    WHERE job_id = %s AND id > %s AND {_WAITING} AND NOT (kind = 'directory') ORDER BY id LIMIT %s
+"""
 #: A CASE, so that no index but that of the ids is of use: statistics that do not know the job yet promise a single row,
 #: and all that waits of it would be read for every hint.
 _NAMED = f"""
@@ -76,6 +80,13 @@ def named_files(vendor: ModuleType, job_id: str, ids: Sequence[int]) -> list[Can
 def next_directories(vendor: ModuleType, job_id: str, limit: int) -> list[Candidate]:
     """Directories, those below before those above."""
     return _candidates(vendor, job_id, _DIRECTORIES, limit)
+
+
+def due_files(vendor: ModuleType, job_id: str, after: int, limit: int) -> list[tuple[int, int, int]]:
+    """(id, size, attempts) of the first files and links behind an id, not locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE.format(now=vendor.NOW), [vendor.uuid_parameter(job_id), after, limit])
+        return list(cursor.fetchall())
 
 
 def count_waiting(vendor: ModuleType, job_id: str, at_most: int) -> int:

@@ -17,6 +17,7 @@ READERS = {
     "pages",
     "report_page",
     "count_waiting",
+    "due_files",
     "owned",
     "count_owned",
     "add_samples",

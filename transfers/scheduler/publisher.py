@@ -16,7 +16,7 @@ from typing import NamedTuple
 from jobs import selectors
 from jobs.batches import BATCH_FILES, Waiting, cut, most_bytes
 from jobs.models import Job, JobId
-from jobs.waiting import due_directories, due_files
+from jobs.waiting import due_directories
 from transfers.broker.base import Broker, Hint
 from transfers.broker.errors import BrokerError
 
@@ -77,8 +77,7 @@ class Publisher:
 
     def _batches(self, job: Job, room: int) -> Iterator[Planned]:
         mark = self._files.get(job.pk)
-        rows = due_files().filter(job=job, id__gt=mark.last_id if mark else 0).order_by("id")
-        waiting = rows.values_list("id", "size", "attempts")[: room * BATCH_FILES]
+        waiting = selectors.files_to_publish(job.pk, mark.last_id if mark else 0, room * BATCH_FILES)
         for ids in cut(map(Waiting._make, waiting), most_bytes=most_bytes(job.bytes_per_second)):
             yield Planned(job.pk, Hint(tuple(ids)))
 
