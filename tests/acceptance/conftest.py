@@ -1,6 +1,7 @@
 """What tests with real processes may ask for."""
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -74,17 +75,35 @@ def syncing(request, person, base, tmp_path):
         yield cluster
         cluster.product.processes.report()
         return
-    state = base / "state"
-    state.mkdir()
-    os.chown(state, person.uid, -1)
     with Processes(tmp_path / "logs") as processes:
-        yield OneShot(processes, state, person)
+        yield OneShot(processes, request.getfixturevalue("used_state")(base / "state", person), person)
 
 
 @pytest.fixture
-def oneshot(processes, tmp_path):
+def oneshot(processes, used_state, tmp_path):
     """The one-shot command; its databases lie in tmp_path/state."""
-    return OneShot(processes, tmp_path / "state")
+    return OneShot(processes, used_state(tmp_path / "state", ourselves()))
+
+
+@pytest.fixture(scope="session")
+def used_state(tmp_path_factory):
+    """`make(state, person)`: where the person synced before. The very first sync of somebody makes the empty database
+    that all later ones begin with, which takes longer than most of these; test_one_shot_start.py begins without."""
+    home = tmp_path_factory.mktemp("used")
+    (home / "source").mkdir()
+    with Processes(home / "logs") as processes:
+        first = OneShot(processes, home / "state").run(home / "source", home / "sink")
+        assert first.code == 0, first.err
+    [empty] = (home / "state" / "syncf").glob("empty-*.sqlite3")
+
+    def make(state, person):
+        directory = state / "syncf"
+        directory.mkdir(mode=0o700, parents=True)
+        for path in (state, directory, Path(shutil.copy2(empty, directory))):
+            os.chown(path, person.uid, -1)
+        return state
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import pytest
 from tests.acceptance.faults import is_alive
 from tests.acceptance.planting import plant
 from tests.acceptance.processes import ROOT, eventually
+from tests.acceptance.syncing import OneShot
 
 #: What only a web, another database or another queue needs.
 NOT_NEEDED = ("rest_framework", "django.contrib.admin", "knox", "drf_spectacular", "psycopg", "pika", "pathspec")
@@ -22,6 +23,12 @@ NOT_NEEDED += ("jobs.terminal.live", "jobs.terminal.screen", "transfers.oneshot.
 NOT_NEEDED += ("django.views.debug", "django.template.defaulttags", "pythonjsonlogger", "smtplib")
 #: What copies.
 ENGINE = ("transfers.engine.worker", "transfers.engine.run", "transfers.engine.small", "transfers.engine.large")
+
+
+@pytest.fixture
+def oneshot(processes, tmp_path):
+    """Of somebody who never synced before."""
+    return OneShot(processes, tmp_path / "state")
 
 
 @pytest.fixture
