@@ -17,7 +17,7 @@ def make_checkout(root: Path) -> Path:
     root.mkdir()
     for name in OURS:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, root / name)
         else:
             shutil.copy2(ROOT / name, root / name)
     venv = root / ".venv"
