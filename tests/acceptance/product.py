@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance.processes import ROOT, Process, Processes, eventually
-from tests.acceptance.rows import rows
+from tests.acceptance.rows import forget, rows
 from tests.servers.processes import free_ports
 from tests.support.databases import product_environment
 from tests.support.queues import delete_queues
@@ -51,19 +51,14 @@ class Product:
         return self.processes.manage(*arguments, environment={**self.environment, **variables})
 
     def start_web(self, **variables: str) -> Api:
-        """gunicorn, answering; a client with a superuser's token."""
+        """gunicorn, answering; a client with the key of a new superuser, admin."""
         port = free_ports(1)[0]
         environment = {**self.environment, **variables}
         command = [sys.executable, "-m", "gunicorn", "syncf_site.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
         command.append("--no-control-socket")  # it would be the same file for every gunicorn of this user
-        api = Api(self.processes.start(command, environment), f"http://127.0.0.1:{port}", self._token())
+        api = Api(self.processes.start(command, environment), f"http://127.0.0.1:{port}", self._call("sign_up"))
         eventually(api.is_up, START_SECONDS, "the web server to answer")
         return api
-
-    def _token(self) -> str:
-        options = ("--noinput", "--username", "admin", "--email", "admin@example.org")
-        self.manage("createsuperuser", *options, DJANGO_SUPERUSER_PASSWORD="only-for-tests")
-        return self.manage("apitoken", "admin").strip()
 
     def manage(self, *arguments: str, **variables: str) -> str:
         """Run `manage.py ARGUMENTS` to its end; its stdout. Fails with its stderr."""
@@ -98,6 +93,7 @@ class Product:
             self._steering.wait()
             self._steering.stdout.close()
         self.forget_queues()
+        forget(self._url)
 
     def _run(self, arguments: list[str], **variables: str) -> str:
         environment = {**self.environment, **variables}

@@ -18,8 +18,29 @@ def rows(url: str, query: str, *parameters: Any) -> list[dict[str, Any]]:
     blobs come as bytes."""
     if url.startswith("sqlite:"):
         return _sqlite_rows(unquote(url.removeprefix("sqlite:///")), query, parameters)
-    with closing(psycopg.connect(url, row_factory=dict_row, connect_timeout=5)) as connection:
-        return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+    try:
+        return _connected(url).execute(query, parameters).fetchall()  # type: ignore[arg-type]
+    except psycopg.OperationalError:  # the connection was cut, or the server restarted
+        forget(url)
+        return _connected(url).execute(query, parameters).fetchall()  # type: ignore[arg-type]
+
+
+_kept: dict[str, psycopg.Connection[dict[str, Any]]] = {}
+
+
+def _connected(url: str) -> psycopg.Connection[dict[str, Any]]:
+    """A connection that is kept: a new one for each look costs several times as much as the look."""
+    if url not in _kept:
+        _kept[url] = psycopg.connect(
+            url, row_factory=dict_row, connect_timeout=5, autocommit=True, prepare_threshold=None
+        )
+    return _kept[url]
+
+
+def forget(url: str) -> None:
+    """Keep no connection to that database any more."""
+    if connection := _kept.pop(url, None):
+        connection.close()
 
 
 def _sqlite_rows(file: str, query: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
