@@ -149,10 +149,13 @@ start-rabbitmq: ## Start RabbitMQ with its management page on 127.0.0.1:15672
 # ── work on it ───────────────────────────────────────────────────────────────────────────────────────────────
 
 # Both stacks at once, in several processes each (they mostly wait), the second one's output after the first's. The
-# servers that were started for the tests end with them.
+# servers that were started for the tests end with them. pytest compiles tests in a way of its own: once, while the
+# servers start, and not once in each process.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(TESTS_COMPILED) ## Run every test on SQLite, then on PostgreSQL and RabbitMQ (brought up if they are not there)
 	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
-	servers=$$($(PY) -m tests.servers up) || exit 1; \
+	$(PY) -m pytest --collect-only --quiet > /dev/null 2>&1 & \
+	servers=$$($(PY) -m tests.servers up) || exit 1; wait; \
 	set -f; for server in $$servers; do export "$$server"; done; set +f; \
 	failed=0; mkdir -p var; \
 	SYNCF_TEST_STACK=postgres $(PY) -m pytest $(SPREAD) $(ARGS) > var/test-postgres.log 2>&1 & other=$$!; \

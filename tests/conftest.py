@@ -1,5 +1,6 @@
 """What every test may ask for. Which database and broker they get is chosen in tests/support/stack.py."""
 
+import gc
 import signal
 from pathlib import Path
 
@@ -27,17 +28,23 @@ def pytest_report_header() -> str:
     return f"stack: {stack.name()}"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what one pass is enough for, and leave it out of the other."""
-    left_out = []
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave to the other pass what one is enough for: not even read, as every process of a pass reads all it has."""
+    path = collection_path.relative_to(ROOT).as_posix()
+    is_left_out = path.startswith(stack.ONE_STACK_DIRECTORIES) and path.endswith(".py") and stack.leaves_out(path)
+    return True if is_left_out else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what one pass is enough for."""
     for item in items:
-        path = item.path.relative_to(ROOT).as_posix()
-        if path.startswith(stack.ONE_STACK_DIRECTORIES):
+        if item.path.relative_to(ROOT).as_posix().startswith(stack.ONE_STACK_DIRECTORIES):
             item.add_marker("one_stack")
-            left_out += [item] if stack.leaves_out(path) else []
-    config.hook.pytest_deselected(items=left_out)
-    chosen = set(items).difference(left_out)
-    items[:] = [item for item in items if item in chosen]
+
+
+def pytest_collection_finish() -> None:
+    """What was read to know the tests stays to the end: the collector of garbage need not go through it each time."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
