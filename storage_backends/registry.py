@@ -58,9 +58,9 @@ def open_storage(url: str, path: bytes = b"", *, create: bool = False) -> Storag
 
 
 def load(url: str) -> None:
-    """Import the backend of this URL now, for a process that is about to fork. What is missing or wrong is told when
-    it is opened."""
-    with suppress(ImportError, ConfigurationError):
+    """Import the backend of this URL now, for a process that is about to fork. What is missing, wrong or broken is told
+    when it is opened."""
+    with suppress(Exception):
         backend = BACKENDS.get(StorageUrl.parse(url).scheme)
         if backend:
             importlib.import_module(backend.module)
@@ -79,8 +79,10 @@ def what_is_missing(url: str) -> str:
 def _load(scheme: str, backend: Backend) -> Opener:
     try:
         module = importlib.import_module(backend.module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ConfigurationError(_needs(scheme, error.name or "a package", backend)) from error
+    except Exception as error:  # whatever a package may do while it is imported
+        raise ConfigurationError(_is_broken(scheme, error, backend)) from error
     return cast("Opener", getattr(module, backend.function))
 
 
@@ -90,7 +92,7 @@ def _announced(scheme: str) -> Opener:
         raise ConfigurationError(_unknown(scheme))
     try:
         return cast("Opener", found.load())
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise ConfigurationError(f"{scheme}://: {found.value} of another package can't be loaded: {error}") from error
 
 
@@ -111,6 +113,18 @@ def _unknown(scheme: str) -> str:
 
 
 def _needs(scheme: str, package: str, backend: Backend) -> str:
-    pip = f"{sys.executable} -m pip install --require-hashes -r requirements/{backend.extra}.txt"
-    hint = f"type: make setup EXTRAS={backend.extra}, or: {pip}" if backend.extra else "is the installation complete?"
+    hint = f"type: make setup EXTRAS={backend.extra}, or: {_pip(backend)}" if backend.extra else _IS_COMPLETE
     return f"{scheme}:// needs {package}, which is not installed; {hint}"
+
+
+def _is_broken(scheme: str, error: Exception, backend: Backend) -> str:
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    hint = f"install it anew: {_pip(backend)} --force-reinstall" if backend.extra else _IS_COMPLETE
+    return f"{scheme}:// can't be used, because what it needs is broken ({said}); {hint}"
+
+
+_IS_COMPLETE = "is the installation complete?"
+
+
+def _pip(backend: Backend) -> str:
+    return f"{sys.executable} -m pip install --require-hashes -r requirements/{backend.extra}.txt"

@@ -68,6 +68,28 @@ def test_a_missing_sdk_comes_with_an_install_hint(monkeypatch):
         open_storage("cloud://bucket")
 
 
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """The URL of a storage whose SDK is there and raises while it is imported."""
+    (tmp_path / "broken_sdk.py").write_text("raise AttributeError('module lib has no\\nattribute X509')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(BACKENDS, "cloud", Backend("broken_sdk", "open_cloud", "cloud"))
+    return "cloud://bucket"
+
+
+def test_a_broken_sdk_is_told_in_one_sentence_with_its_error_and_what_to_type(broken):
+    with pytest.raises(ConfigurationError) as told:
+        open_storage(broken)
+    assert str(told.value) == (
+        "cloud:// can't be used, because what it needs is broken (AttributeError: module lib has no attribute X509); "
+        f"install it anew: {sys.executable} -m pip install --require-hashes -r requirements/cloud.txt --force-reinstall"
+    )
+
+
+def test_a_broken_sdk_ends_nobody_who_only_loads_it_for_others(broken):
+    registry.load(broken)
+
+
 def test_backends_are_imported_only_when_a_url_asks_for_them():
     code = "import sys, storage_backends.registry; print('storage_backends.local' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
