@@ -82,8 +82,16 @@ def load() -> Environment:
 
 
 def complete() -> None:
-    """Complete the process's environment by the file, which also serves the SDKs' own variables."""
-    environ.Env.read_env(Path(os.environ.get("SYNCF_ENV_FILE") or ROOT / ".env"))
+    """Complete the process's environment by the file, which also serves the SDKs' own variables. Raises
+    ImproperlyConfigured where it is not UTF-8."""
+    file = Path(os.environ.get("SYNCF_ENV_FILE") or ROOT / ".env")
+    try:
+        environ.Env.read_env(file)
+    except UnicodeDecodeError as error:
+        raise ImproperlyConfigured(
+            f"{file} is not in UTF-8 (it holds a byte 0x{error.object[error.start]:02x}); save it in UTF-8, or set "
+            "SYNCF_ENV_FILE to another file."
+        ) from None
 
 
 def read(source: Mapping[str, str]) -> Environment:

@@ -146,3 +146,10 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except SystemExit as end:
         leave(end.code if isinstance(end.code, int) else 0)
+    except Exception as error:
+        from django.core.exceptions import ImproperlyConfigured
+
+        if not isinstance(error, ImproperlyConfigured):
+            raise
+        print(error, file=sys.stderr)
+        leave(2)

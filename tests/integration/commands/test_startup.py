@@ -67,6 +67,26 @@ def test_gunicorn_refuses_both_too():
     assert_one_line(serve(BASE_PATH="/"), "BASE_PATH is /", "ALLOW_WHOLE_MACHINE=true", code=4)
 
 
+def test_a_file_of_settings_that_is_not_utf_8_is_refused(tmp_path):
+    file = tmp_path / "settings"
+    file.write_bytes("BASE_PATH=/srv/m\u00fcll\n".encode("latin-1"))
+    words = "save it in UTF-8"
+    assert_one_line(start(["doctor"], SYNCF_ENV_FILE=str(file)), f"{file} is not in UTF-8", words, code=2)
+    assert_one_line(serve(SYNCF_ENV_FILE=str(file)), f"{file} is not in UTF-8", words, code=4)
+
+
+@pytest.mark.parametrize(("name", "value"), [("SECRET_KEY", ""), ("SYNCF_ENV_FILE", "settings")])
+@pytest.mark.parametrize("sink", ["out", "s3:out"])  # for a storage the file is read before Django is loaded
+def test_make_sync_refuses_what_the_other_commands_do(tmp_path, name, value, sink):
+    (tmp_path / "settings").write_bytes(b"\xff")
+    (tmp_path / "in").mkdir()
+    variables = {"XDG_STATE_HOME": str(tmp_path / "state"), name: value}
+    command = [sys.executable, "-m", "syncf_site.oneshot", "--", "in", sink]
+    environment = product_environment(PYTHONPATH=str(env.ROOT), **variables)
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert_one_line((done.returncode, done.stderr), value or name, code=2)
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 def test_a_base_path_that_is_missing_is_not_made(command, tmp_path, fresh_database):
     missing = tmp_path / "disk" / "files"
