@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.processes import ROOT, eventually
+from tests.acceptance.rows import rows
 
 UNITS = Path(ROOT) / "deploy/systemd"
 
@@ -84,9 +85,19 @@ def test_the_web_answers_and_ends(image, variables):
         process.wait()
 
 
-@pytest.mark.parametrize("unit", ["syncf-scheduler.service", "syncf-slave@.service"])
+#: What is true of the database from when they are at work.
+AT_WORK = {
+    "syncf-scheduler.service": "SELECT count(*) AS n FROM jobs_lease",
+    "syncf-slave@.service": "SELECT count(*) AS n FROM jobs_slave WHERE state = 'online'",
+}
+
+
+@pytest.mark.parametrize("unit", AT_WORK)
 def test_scheduler_and_slave_run_until_they_are_asked_to_end(image, variables, unit):
-    with subprocess.Popen(command_of(unit, name="slave-001"), cwd=image, env=variables) as process:
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(3)
-        assert ends_well(process)
+    process = subprocess.Popen(command_of(unit, name="slave-001"), cwd=image, env=variables)
+    try:
+        eventually(lambda: rows(variables["DATABASE_URL"], AT_WORK[unit])[0]["n"], 30, f"{unit} to be at work")
+        assert process.poll() is None and ends_well(process)
+    finally:
+        process.kill()
+        process.wait()
