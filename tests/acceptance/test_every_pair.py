@@ -11,8 +11,7 @@ from tests.acceptance.clouds import KINDS
 from tests.acceptance.processes import eventually
 
 ODD_NAMES = ["ünï cödé", "with space", "'quotes\"", "100% + more", "a#b?c&d=e;f", "-rf", ".hidden", "[x]*", "n" * 200]
-#: More parts than any storage has under way at once, and at least one checkpoint.
-BIG = 34 << 20
+BIG = 65 << 20
 SECONDS = 240
 
 pytestmark = pytest.mark.skipif(
