@@ -37,6 +37,7 @@ from storage_backends.local.reading import LocalFile, Reader, read_link, stat_be
 from storage_backends.local.remains import Remains
 
 CAPABILITIES = Capabilities(
+    batch_file_bytes=4 << 20,  # an upload of its own costs a file 20 ms: its own flushes and questions to the database
     preferred_part_bytes=512 << 10,
     reads_back_before_commit=True,
     has_directories=True,

@@ -96,10 +96,12 @@ def guess(path: bytes, others: Iterable[tuple[str, bytes]]) -> Request:
     return Request(path, "", tuple(stop_at))
 
 
-def serve_ahead(connection: Connection[Any, Any], url: str, guess: Request) -> None:
-    """Answer one request, which will probably be `guess`."""
+def serve_ahead(
+    connection: Connection[Any, Any], url: str, guess: Request, *, most_bytes: int = AHEAD_BYTES
+) -> None:
+    """Answer one request, which will probably be `guess`. Of what it finds so much is kept until then."""
     found = _all_answers(url, guess)
-    ahead = until_asked(connection, found)
+    ahead = until_asked(connection, found, most_bytes=most_bytes)
     request: Request = connection.recv()
     if ahead is None or not request.is_answered_by(guess):
         ahead, found = [], _all_answers(url, request)
@@ -112,11 +114,13 @@ def send_all(connection: Connection[Any, Any], ahead: Iterable[memoryview], foun
         connection.send_bytes(message)
 
 
-def until_asked(connection: Connection[Any, Any], found: Iterator[object]) -> list[memoryview] | None:
+def until_asked(
+    connection: Connection[Any, Any], found: Iterator[object], *, most_bytes: int = AHEAD_BYTES
+) -> list[memoryview] | None:
     """As much as may be kept, as it will be sent; None if it ended with an error."""
     ahead: list[memoryview] = []
     size = 0
-    while size < AHEAD_BYTES and not connection.poll():
+    while size < most_bytes and not connection.poll():
         answer = next(found, _NOTHING)
         if isinstance(answer, StorageError):
             return None
