@@ -167,6 +167,9 @@ class Control(Protocol):
     def stop(self) -> Stop:
         """Whether to end early, and why. Raises LeaseLost past the lease deadline (CLOCK_BOOTTIME)."""
 
+    def has_rate(self) -> bool:
+        """Whether the job's rate is limited now."""
+
     def throttle(self, count: int) -> None:
         """Blocks as the job's rate demands before `count` bytes are sent, in slices that notice a stop."""
 

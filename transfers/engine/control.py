@@ -91,6 +91,10 @@ class PageControl:
             raise LeaseLost("the lease was not renewed in time")
         return page.stop_of(self._number)
 
+    def has_rate(self) -> bool:
+        """See `Control.has_rate`."""
+        return self._page.bytes_per_second > 0
+
     def throttle(self, count: int) -> None:
         """See `Control.throttle`. Without a rate nothing is counted."""
         if self._page.bytes_per_second:

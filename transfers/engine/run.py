@@ -125,11 +125,8 @@ def _do(copy: Callable[[Context, Work], Outcome], context: Context, work: Work) 
 
 
 def _sort(context: Context) -> tuple[list[Work], list[Work], list[Work]]:
-    """Works of small files and links, those that need an upload of their own, and directories. verify=disk needs
-    uploads: nothing else can be read from the device."""
-    capabilities = context.sink.capabilities
-    reads_device = context.assignment.verify is Verify.DISK and capabilities.reads_back_before_commit
-    limit = -1 if reads_device else capabilities.batch_file_bytes
+    """Works of small files and links, those that need an upload of their own, and directories."""
+    limit = _most_bytes(context)
     small, large, directories = list[Work](), list[Work](), list[Work]()
     file, directory = Kind.FILE, Kind.DIRECTORY
     for work in context.assignment.works:
@@ -140,3 +137,13 @@ def _sort(context: Context) -> tuple[list[Work], list[Work], list[Work]]:
         else:
             small.append(work)
     return small, large, directories
+
+
+def _most_bytes(context: Context) -> int:
+    """Of a small file. verify=disk needs uploads: nothing else can be read from the device. And where a rate is kept,
+    a pause is to come between two parts, and people want to see them go."""
+    capabilities = context.sink.capabilities
+    if context.assignment.verify is Verify.DISK and capabilities.reads_back_before_commit:
+        return -1
+    most = capabilities.batch_file_bytes
+    return min(most, capabilities.preferred_part_bytes) if context.control.has_rate() else most

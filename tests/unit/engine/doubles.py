@@ -72,6 +72,10 @@ class MemoryControl:
         self.stop_with = Stop.RELEASE
         self.lose_at: int | None = None
         self.throttled: list[int] = []
+        self.rate = 0
+
+    def has_rate(self):
+        return self.rate > 0
 
     def stop(self):
         self.asked += 1

@@ -7,11 +7,12 @@ import pytest
 from storage_backends import errors
 from storage_backends.base import Kind, RootIdentity
 from storage_backends.errors import StorageError
+from storage_backends.local.storage import CAPABILITIES
 from storage_backends.registry import open_storage
-from tests.unit.engine.doubles import PART, Around, pattern
+from tests.unit.engine.doubles import PART, Around, MemoryControl, MemoryJournal, pattern
 from transfers.engine import failures
 from transfers.engine import run as run_module
-from transfers.engine.contracts import Place, Result
+from transfers.engine.contracts import Assignment, Place, Result, Verify, Work
 from transfers.engine.failures import Failure, Side
 from transfers.engine.run import Storages, run, run_in_groups
 
@@ -64,6 +65,22 @@ def test_outcomes_of_one_group_commit_come_together(bench):
     works = [bench.work(number, f"f{number}") for number in range(4)]
     groups = list(run_in_groups(bench.assignment(*works), bench.storages, bench.journal, bench.control))
     assert [len(group.in_full()) for group in groups] == [4]
+
+
+@pytest.mark.parametrize(("rate", "parts"), [(0, 0), (1, 4)])
+def test_where_a_rate_is_kept_what_has_several_parts_is_sent_part_by_part(tmp_path, rate, parts):
+    """A pause comes between two of them, and people see them go."""
+    for side in ("in", "out"):
+        (tmp_path / side).mkdir()
+    part = CAPABILITIES.preferred_part_bytes
+    (tmp_path / "in/f").write_bytes(bytes(4 * part))
+    control, journal = MemoryControl(), MemoryJournal()
+    control.rate = rate
+    places = (Place("file:///", os.fsencode(tmp_path / side)[1:]) for side in ("in", "out"))
+    work = Work(1, 1, 1, Kind.FILE, b"f", 4 * part)
+    [outcome] = run(Assignment(1, "job", "0badcafe", *places, Verify.READBACK, (work,)), Storages(), journal, control)
+    assert outcome.result is Result.COMPLETED
+    assert control.throttled == ([part] * parts if parts else [4 * part])
 
 
 def test_a_root_that_was_replaced_is_opened_anew(bench):
