@@ -14,7 +14,7 @@ from transfers.engine.context import Context
 from transfers.engine.contracts import LeaseLost, Outcome, Stop, Work
 from transfers.engine.failures import Failure, Side, at_sink, at_source
 
-GROUP_DIRECTORIES = 500
+GROUP_DIRECTORIES = 2000
 """Made durable together; between two groups the parent may stop the work."""
 
 
