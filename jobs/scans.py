@@ -139,6 +139,12 @@ def hold(scan: Scan, counts: Mapping[str, int]) -> bool:
     return bool(_mine(scan).filter(alive).update(**counts))
 
 
+def drop_preview(job: Job, machine: str) -> None:
+    """Somebody wants another scan of the job than the dry run that nobody performs."""
+    free_those_of_the_dead(machine)
+    Scan.objects.filter(_is_free(), job=job, is_preview=True, finished_at=None).delete()
+
+
 def give_back(scan: Scan) -> None:
     """The scheduler stops: another one may start the scan anew at once."""
     _mine(scan).update(started_at=None, lease_expires_at=None, owner="")

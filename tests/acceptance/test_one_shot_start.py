@@ -136,6 +136,47 @@ def test_an_empty_database_that_is_damaged_is_made_anew(oneshot, source, tmp_pat
     assert asked(empty, "PRAGMA integrity_check") == [("ok",)] and (tmp_path / "two/a").exists()
 
 
+def test_the_journal_of_a_database_that_was_removed_is_not_played_into_the_next_one(oneshot, source, tmp_path):
+    sink = tmp_path / "sink"
+    assert oneshot.run(source, sink).code == 0
+    [database] = databases(oneshot)
+    assert database.with_name(f"{database.name}-wal").stat().st_size
+    database.unlink()
+    plant(source, b"b", b"second")
+    process = oneshot.run(source, sink)
+    assert process.code == 0, process.err
+    assert (sink / "b").read_bytes() == b"second" and asked(database, "PRAGMA integrity_check") == [("ok",)]
+
+
+def leave_unfinished(database):
+    """The last scan, as an interrupted sync leaves it."""
+    connection = sqlite3.connect(database)
+    last = "SELECT max(id) FROM jobs_scan"
+    connection.execute(f"UPDATE jobs_scan SET finished_at = NULL, started_at = NULL, owner = '' WHERE id = ({last})")
+    connection.commit()
+    connection.close()
+
+
+def test_a_sync_copies_also_behind_a_dry_run_that_was_interrupted(oneshot, source, tmp_path):
+    sink = tmp_path / "sink"
+    for name in (b"b", b"c"):  # of a new job, and of one that is completed
+        plant(source, name, b"new")
+        assert oneshot.run(source, sink, "--dry-run").code == 0
+        leave_unfinished(*databases(oneshot))
+        process = oneshot.run(source, sink)
+        assert process.code == 0, process.err
+        assert (sink / os.fsdecode(name)).read_bytes() == b"new"
+
+
+def test_a_dry_run_does_not_take_up_a_sync_that_was_interrupted(oneshot, source, tmp_path):
+    assert oneshot.run(source, tmp_path / "sink").code == 0
+    plant(source, b"b", b"new")
+    leave_unfinished(*databases(oneshot))
+    process = oneshot.run(source, tmp_path / "sink", "--dry-run")
+    assert process.code == 2 and "is requested or under way" in process.err
+    assert b"b" not in oneshot.tasks()
+
+
 def test_a_sync_loads_nothing_that_only_others_need(oneshot, source, tmp_path):
     loaded = loaded_by(oneshot, source, tmp_path / "sink")
     assert "django" in loaded and loaded >= set(ENGINE) and not loaded & set(NOT_NEEDED)

@@ -46,7 +46,10 @@ def bring_up_to_date() -> None:
 def begin(database: Path) -> None:
     """Make `database`, which does not exist, from the empty one that an earlier sync left beside it, or leave one.
 
-    A kill at any moment leaves no database or a whole one: files get their names when they are complete."""
+    A kill at any moment leaves no database or a whole one: files get their names when they are complete. Of one that
+    somebody has removed the journal stays, as a rule: SQLite would play it back into this one."""
+    for left in ("-journal", "-wal", "-shm"):
+        database.with_name(database.name + left).unlink(missing_ok=True)
     empty = database.parent / f"empty-{version():08x}.sqlite3"
     try:
         _copy(empty, database)

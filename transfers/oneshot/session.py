@@ -12,9 +12,10 @@ from operator import attrgetter
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jobs import counters, parking, services, upkeep
+from jobs import counters, parking, scans, services, upkeep
 from jobs.changes import Changes
 from jobs.compiled import Compiled
+from jobs.machine import machine_id
 from jobs.models import Job, Scan, Task
 from jobs.paths import parse_path
 from jobs.services import Options
@@ -94,11 +95,11 @@ class Session:
         try:
             self._prepare()
             self._work(mother.start if mother else execute)
-            if mother:
-                mother.dismiss()
-            if not self._is_finished:  # its scan may still write
+            if not self._is_finished:  # its scan may still write, and ask a child of the mother's
                 self._scheduler.stop()
                 self.scan.refresh_from_db()
+            if mother:
+                mother.dismiss()
             yield
         finally:
             self._scheduler.stop()
@@ -157,11 +158,15 @@ class Session:
         return bool(self._active.rows())
 
     def _ask_for_scan(self) -> Scan:
-        unfinished = Scan.objects.filter(job=self.job, finished_at=None).first()
+        """One that an interrupted sync has left goes on, but none of a dry run: that would copy nothing and find all
+        completed. Nor does a dry run take up one that writes: it is refused."""
+        is_dry_run = self.request.is_dry_run
+        unfinished = Scan.objects.filter(job=self.job, finished_at=None, is_preview=is_dry_run).first()
         if unfinished is not None:
             return unfinished
-        if self.request.is_dry_run:
+        if is_dry_run:
             return services.preview(self.job, actor="sync")
+        scans.drop_preview(self.job, machine_id())
         Job.objects.filter(pk=self.job.pk).update(next_scan_at=None)
         return services.run_now(self.job, actor="sync")
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from jobs.models import Scan
 from tests.unit.jobs import builders
+from transfers.engine.mother import Mother
 from transfers.oneshot import session
 from transfers.oneshot.errands import Place
 from transfers.oneshot.headstart import HeadStart
@@ -79,3 +80,14 @@ def test_work_of_an_earlier_run_is_begun_at_once_and_forbids_it(run, status):
 
 def test_a_first_sync_takes_them_over_and_has_its_slave_at_once(run):
     assert run({}) == (True, True)
+
+
+def test_an_interrupted_scan_ends_before_those_it_asks(run, monkeypatch, tmp_path):
+    ended = []
+    monkeypatch.setattr(Scheduler, "stop", lambda self: ended.append("scan"))
+    monkeypatch.setattr(Mother, "dismiss", lambda self: ended.append("mother"))
+    monkeypatch.setattr(Mother, "close", lambda self: self._orders.close())
+    head_start = HeadStart([Place.of(tmp_path)])
+    run({"completed": 1}, "pending", head_start=head_start)
+    assert ended[:2] == ["scan", "mother"]
+    head_start.drop()
