@@ -167,7 +167,11 @@ class LocalBatch(WriteBatch):
         mode = directory_mode() if attributes.mode is None else PRIVATE
         if partial.epoch > 1:
             self._remains.discard(path, partial.installation)
-        place = self._trees.place(folder, partial.installation, mode)
+        try:
+            place = self._trees.place(folder, partial.installation, mode)
+        except BaseException:
+            self._folder = None  # its descriptor may have been closed for those of the trees
+            raise
         directory = self._open(place.folder, mode)
         if place.top is None and partial.epoch > 1:
             try:

@@ -71,7 +71,8 @@ class Folders:
             if error.errno not in _IN_THE_WAY:
                 raise failure(error, folder) from error
             return self.get(folder, mode)  # which says what it is
-        self._changed.update(_join(above, each) for each in made)
+        finally:
+            self._changed.update(_join(above, each) for each in made)
         return self._keep(folder, fd)
 
     def group(self, folder: bytes) -> int:

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from storage_backends.base import Attributes, FileInfo, Kind
-from storage_backends.errors import KindConflict
+from storage_backends.errors import KindConflict, StorageError
 from storage_backends.local import system
 from storage_backends.local.attributes import directory_mode
 from tests.unit.storage_backends.building import PATHS, PLAIN, TIME, files, publish, staged, trees, who
@@ -159,3 +159,38 @@ def test_however_many_trees_are_built_few_descriptors_are_held(storage, root):
     assert all(isinstance(result, FileInfo) for result in publish(batch, paths).values())
     assert len(files(root)) == len(paths) and not trees(root)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_descriptor_that_was_closed_for_directories_that_can_not_be_built_is_not_written_to(storage, root, faults):
+    for number in range(40):
+        (root / f"old/{number:02}").mkdir(parents=True)
+    faults.fail("mkdir", errno.EACCES, times=40)
+    batch = storage.write_batch()
+    batch.stage(b"old/a", b"data", PLAIN, who(1))
+    for number in range(40):
+        with pytest.raises(StorageError):
+            batch.stage(b"old/%02d/new/file" % number, b"data", PLAIN, who(2))
+    batch.stage(b"old/z", b"data", PLAIN, who(3))
+    batch.flush()
+    publish(batch, [b"old/a", b"old/z"])
+    assert files(root) == ["old/a", "old/z"]
+
+
+def test_what_was_made_on_the_way_is_synced_also_if_the_way_was_blocked_then(
+    storage, faults, monkeypatch
+):
+    def blocked(real, name, *args, **kwargs):
+        if name == b"c" and made:
+            del made[:]
+            raise PermissionError(errno.EACCES, "for a moment")
+        return real(name, *args, **kwargs)
+
+    made, synced = ["c"], []
+    monkeypatch.setattr(system, "has_group_commit", lambda: False)
+    faults.replace("open", blocked)
+    faults.replace("fsync", lambda real, fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd)))
+    paths = [b"a/b/c/d/file"]
+    batch = staged(storage, paths)
+    assert not made
+    assert {"", "/b", "/b/c"} <= {path.partition(".part")[2] for path in synced if ".part" in path}
+    assert isinstance(publish(batch, paths)[paths[0]], FileInfo)
