@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from jobs.pages import SQLITE_PREFIX, Pages, RawRow
@@ -28,7 +29,7 @@ Side = Literal["source", "sink"]
 
 TOLD_AT_ONCE = 250
 #: So often at least it is told how many were passed over, however little else there is to tell.
-PASSED_AT_ONCE = 5000
+PASSED_AT_ONCE, TOLD_SECONDS = 5000, 0.5
 
 
 class Catalogue(NamedTuple):
@@ -130,12 +131,13 @@ def _answers(
 def _told(merge: Merge, rest: list[Joined | NotListed]) -> Iterator[Told]:
     """`rest`: where it is noted what can't be listed, before anything that comes behind it."""
     files = size = 0
+    due = monotonic() + TOLD_SECONDS
     for joined in merge:
         if joined is not BREATH:
             rest.append(joined)
-        if len(rest) >= TOLD_AT_ONCE or merge.passed_files - files >= PASSED_AT_ONCE:
+        if len(rest) >= TOLD_AT_ONCE or merge.passed_files - files >= PASSED_AT_ONCE or monotonic() >= due:
             yield Told(merge.passed_files - files, merge.passed_bytes - size, rest.copy())
-            files, size = merge.passed_files, merge.passed_bytes
+            files, size, due = merge.passed_files, merge.passed_bytes, monotonic() + TOLD_SECONDS
             rest.clear()
     yield Told(merge.passed_files - files, merge.passed_bytes - size, rest)
 

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from itertools import count, repeat
 from multiprocessing.connection import Connection
 
 import pytest
@@ -10,10 +11,11 @@ from jobs import sql
 from jobs.errors import Refusal
 from jobs.models import Job
 from storage_backends.errors import NotFound, StorageError
-from transfers.scan import lister
+from tests.unit.scan.looks import at
+from transfers.scan import comparer, lister
 from transfers.scan.comparer import Catalogue, Failed, Request
 from transfers.scan.comparison import Comparison
-from transfers.scan.merge import OutOfOrder
+from transfers.scan.merge import Merge, OutOfOrder
 
 ASKED = {"source": lister.Request(b"in", "", ("1:2",)), "sink": lister.Request(b"out", "", ("1:1",))}
 LOCATIONS = {"source": ("host", "/in"), "sink": ("host", "/out")}
@@ -88,3 +90,15 @@ def test_nothing_but_the_last_message_is_an_end(told):
         assert comparison.is_of(ASKED, LOCATIONS)
         with pytest.raises(StorageError, match="died"):
             list(comparison.joined(lambda side, error: None))
+
+
+@pytest.mark.parametrize(("seconds", "messages"), [(0, 1), (1, 4)])
+def test_on_a_slow_disk_it_is_told_sooner_that_little_was_found(monkeypatch, seconds, messages):
+    """A scan looks only then whether it is to stop."""
+    clock = count(step=seconds) if seconds else repeat(0)
+    monkeypatch.setattr(comparer, "monotonic", lambda: next(clock))
+    streams = ([[at(path)] for path in (b"a", b"b", b"c")], [], [])
+    merge = Merge(*map(iter, streams), passes_over=True)
+    told = list(comparer._told(merge, []))
+    assert [entry.path for message in told for entry, _, _ in message.rest] == [b"a", b"b", b"c"]
+    assert len(told) == messages
