@@ -14,10 +14,9 @@ from contextlib import closing, contextmanager
 import pytest
 from django.db import connection
 
-from jobs.models import Finding, Task
+from jobs.models import Task
 from jobs.storages import job_root
-from jobs.transitions import mark_gone
-from tests.integration.scan.tree import counts
+from tests.integration.scan.tree import counts, look
 from transfers.scan.comparison import Comparison
 
 pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's rows are read without Django")
@@ -94,36 +93,6 @@ def compared_ahead(tree, *, dies="", locked="", at_once=2, change=lambda databas
         left.close()
     process.wait(10)
     process.stdout.close()
-
-
-@pytest.fixture
-def changed(make_tree):
-    """A tree in which there is something of everything to find."""
-
-    def make(**options):
-        tree = make_tree(**options)
-        for path in ("a", "a-", "d/as left", "d/changed", "d/drifted", "d/missing", "d/gone", "e0", "e/f", "x.tmp"):
-            tree.write(path)
-        tree.settle_scan()
-        Task.objects.update(compare_first=False)
-        tree.write("d/changed", "other text")
-        tree.write("d/drifted", "drift", side=tree.sink)
-        (tree.sink / "d/missing").unlink(missing_ok=True)
-        (tree.source / "d/gone").unlink()
-        tree.write("d/new")
-        tree.write("only at the sink", side=tree.sink)
-        os.mkfifo(tree.source / "fifo")
-        mark_gone(tree.job.pk, list(Task.objects.filter(path=b"e0").values_list("pk", flat=True)))
-        return tree
-
-    return make
-
-
-def look(tree, ahead=None) -> tuple:
-    """What a preview of the next scan finds."""
-    scan = tree.scan(is_preview=True, ahead=ahead)
-    findings = Finding.objects.filter(scan=scan).values_list("verdict", "path_display", "size", "reason_code")
-    return scan.error_text, counts(scan), scan.bytes_seen, scan.bytes_to_copy, list(findings)
 
 
 def state(tree) -> list[tuple]:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from jobs.models import Finding, Task
+from jobs.models import Task
 from jobs.storages import job_root
-from tests.integration.scan.tree import counts
+from tests.integration.scan.tree import counts, look
 
 #: Lists ahead, says so, and is asked through a socket. The last line: it dies when it is asked and has said half.
 PROGRAM = """
@@ -53,35 +53,6 @@ def listed_ahead(tree, *, dies: str = ""):
     for process in processes:
         process.wait(10)
         process.stdout.close()
-
-
-@pytest.fixture
-def changed(make_tree):
-    """A tree in which there is something of everything to find."""
-
-    def make(**options):
-        tree = make_tree(**options)
-        for path in ("a", "a-", "d/as left", "d/changed", "d/drifted", "d/missing", "d/gone", "e0", "x.tmp"):
-            tree.write(path)
-        tree.settle_scan()
-        Task.objects.update(compare_first=False)
-        tree.write("d/changed", "other text")
-        tree.write("d/drifted", "drift", side=tree.sink)
-        (tree.sink / "d/missing").unlink(missing_ok=True)
-        (tree.source / "d/gone").unlink()
-        tree.write("d/new")
-        tree.write("only at the sink", side=tree.sink)
-        os.mkfifo(tree.source / "fifo")
-        return tree
-
-    return make
-
-
-def look(tree, ahead=None) -> tuple:
-    """What a preview of the next scan finds."""
-    scan = tree.scan(is_preview=True, ahead=ahead)
-    findings = Finding.objects.filter(scan=scan).values_list("verdict", "path_display", "size", "reason_code")
-    return scan.error_text, counts(scan), scan.bytes_seen, scan.bytes_to_copy, list(findings)
 
 
 @pytest.mark.parametrize("options", [{}, {"exclude": "*.tmp\nd/"}, {"include": "d/*"}])

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jobs import scans, services, transitions
-from jobs.models import Job, Scan, Slave, Task
+from jobs.models import Finding, Job, Scan, Slave, Task
 from jobs.storages import job_root, opened
 from jobs.transitions import Claimed
 from storage_backends.base import Attributes, Kind, PartialId
@@ -92,6 +92,13 @@ def counts(scan: Scan) -> dict[str, int]:
     """Of what was counted, whatever is not zero."""
     names = ("files_seen", "new", "changed", "unchanged", "compared", "drifted", "skipped", "gone", "errors")
     return {name: value for name in names if (value := getattr(scan, name))}
+
+
+def look(tree, ahead=None) -> tuple:
+    """What a preview of the next scan finds."""
+    scan = tree.scan(is_preview=True, ahead=ahead)
+    findings = Finding.objects.filter(scan=scan).values_list("verdict", "path_display", "size", "reason_code")
+    return scan.error_text, counts(scan), scan.bytes_seen, scan.bytes_to_copy, list(findings)
 
 
 @contextmanager
