@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from jobs import sql
 from jobs.models import Job
@@ -23,19 +22,15 @@ OnError = Callable[[Side, ListError], None]
 
 
 class Comparison:
-    """A context manager that lets the process go. Once `is_of` has said yes, iterate over `joined`."""
+    """Once `is_of` has said yes, iterate over `joined`. To be closed, which lets the process go."""
 
     def __init__(self, job: Job, ours: socket.socket) -> None:
         self.passed_files = self.passed_bytes = 0
         self._connection: Connection[Any, Any] = Connection(ours.detach())
         self._catalogue = Catalogue(job.pk.hex, sql.schema())
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """It ends because nobody listens."""
         self._connection.close()
 
     def is_of(self, requests: Mapping[Side, lister.Request], locations: Mapping[Side, Sequence[str]]) -> bool:
@@ -78,4 +73,4 @@ def take_over(job: Job, ahead: Ahead, stack: ExitStack) -> Comparison | None:
     """What was begun of this job's two directories, if it was; `stack` lets it go."""
     source, sink = (job_root(job, side) for side in SIDES)
     begun = ahead.pop(((source.url, source.path), (sink.url, sink.path)), None)
-    return stack.enter_context(Comparison(job, begun)) if begun else None
+    return stack.enter_context(closing(Comparison(job, begun))) if begun else None

@@ -110,7 +110,10 @@ class Scheduler:
         if chores.scan and self._scans.has_room():
             self._begin_scans()
         if self._is_leader:
-            self._publisher.publish() if chores.hint else self._publisher.forget()
+            if chores.hint:
+                self._publisher.publish()
+            else:
+                self._publisher.forget()
             if chores.completion:
                 upkeep.complete_finished()
 

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import closing
 from itertools import count, repeat
 from multiprocessing.connection import Connection
 
@@ -27,7 +28,7 @@ def told(monkeypatch):
     monkeypatch.setattr(sql, "schema", lambda: 5)
     threads = []
 
-    def tell(*messages) -> Comparison:
+    def tell(*messages) -> closing[Comparison]:
         ours, theirs = socket.socketpair()
 
         def answer():
@@ -41,7 +42,7 @@ def told(monkeypatch):
         job = Job()
         comparison = Comparison(job, ours)
         comparison.job = job
-        return comparison
+        return closing(comparison)
 
     requests = tell.requests = []
     yield tell
