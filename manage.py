@@ -15,11 +15,19 @@ def main() -> None:
             raise
         sys.exit("Django is not installed for this Python. Run `make setup`, then `.venv/bin/python manage.py …`.")
     from django.core.exceptions import ImproperlyConfigured
+    from django.db import DatabaseError
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr)
+        sys.exit(2)
+    except DatabaseError as error:
+        from jobs import damage, readiness
+
+        if not damage.is_damaged(error):
+            raise
+        print(readiness.damage(error), file=sys.stderr)
         sys.exit(2)
 
 

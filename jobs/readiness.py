@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from jobs.damage import is_damaged
 from jobs.mounts import mount_of
 from jobs.storages import configured
 
@@ -68,6 +69,8 @@ def require_database() -> None:
         connection.ensure_connection()
         missing = missing_migrations()
     except (DatabaseError, InterfaceError) as error:
+        if is_damaged(error):
+            raise Unready(damage(error)) from error
         problem = f"DATABASE_URL: {_where()} does not answer: {_first_line(error)}."
         raise Unreachable(f"{problem} {_how_to_start()}") from error
     if missing:
@@ -80,6 +83,15 @@ def missing_migrations() -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def damage(error: Exception) -> str:
+    """What is told of a database that is damaged, whoever finds it."""
+    return (
+        f"DATABASE_URL: {_where()} is damaged: {_first_line(error)}. End all that uses it and put the last backup in "
+        "its place; without one, move aside all that begins with its name, type make migrate and create the jobs anew: "
+        "what is at the sinks is compared, not copied again."
+    )
 
 
 def _where() -> str:

@@ -16,6 +16,7 @@ from typing import NoReturn
 from urllib.parse import quote, unquote
 
 from transfers.management.locking import try_lock
+from transfers.oneshot.catalogue import trouble
 from transfers.oneshot.errands import Place
 from transfers.oneshot.headstart import HeadStart
 
@@ -35,8 +36,11 @@ def main(arguments: Sequence[str]) -> None:
         os.environ.update(variables(os.environ, trees=trees))
         database = Path(unquote(os.environ["DATABASE_URL"].removeprefix("sqlite:///")))
         lock = try_lock(database.with_name(f"{database.name}.lock"))
-    except (NoPlace, OSError) as error:
+    except NoPlace as error:
         print(error, file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(trouble(error, Path(error.filename or "")) or error, file=sys.stderr)
         sys.exit(2)
     if lock is None:
         print("A sync of these two directories is already running.", file=sys.stderr)
@@ -140,6 +144,16 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def told_of(error: Exception) -> str:
+    """What a person is told instead of a traceback: somebody has to mend something first. Empty of our own mistakes."""
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+
+    if isinstance(error, ImproperlyConfigured):
+        return str(error)
+    return trouble(error, Path(settings.DATABASES["default"]["NAME"]))
+
+
 if __name__ == "__main__":
     gc.disable()  # while everything is imported there is nothing to collect; the command turns it on
     try:
@@ -147,9 +161,8 @@ if __name__ == "__main__":
     except SystemExit as end:
         leave(end.code if isinstance(end.code, int) else 0)
     except Exception as error:
-        from django.core.exceptions import ImproperlyConfigured
-
-        if not isinstance(error, ImproperlyConfigured):
+        said = told_of(error)
+        if not said:
             raise
-        print(error, file=sys.stderr)
+        print(said, file=sys.stderr)
         leave(2)

@@ -65,9 +65,13 @@ class OneShot:
         for name in ("DATABASE_URL", "BROKER_URL", "BASE_PATH"):
             self.environment.pop(name, None)
 
+    def command(self, source: Path | str, sink: Path | str, *options: str) -> list[str]:
+        """The words of it."""
+        return [*self.person.command, "-m", "syncf_site.oneshot", *options, "--", str(source), str(sink)]
+
     def start(self, source: Path | str, sink: Path | str, *options: str, **popen: object) -> Process:
         """The command, under way."""
-        command = [*self.person.command, "-m", "syncf_site.oneshot", *options, "--", str(source), str(sink)]
+        command = self.command(source, sink, *options)
         return self._processes.start(command, self.environment, **{**self.person.popen, **popen})
 
     def run(self, source: Path | str, sink: Path | str, *options: str, **popen: object) -> Process:

@@ -1,12 +1,15 @@
 """SQLite under several processes, and on a disk that fills up: nobody gives up, and nothing that was said is lost."""
 
 import os
+import sqlite3
 import subprocess
+from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from tests.acceptance.faults import MIB, assert_no_upload_is_remembered, assert_same_files, fill, fill_many
-from tests.acceptance.processes import Processes, eventually
+from tests.acceptance.processes import ORPHAN_SECONDS, Processes, eventually
 from tests.acceptance.product import Product
 from tests.acceptance.test_roots import may_mount
 from tests.support import stack
@@ -75,3 +78,24 @@ def test_a_full_disk_under_the_database_is_waited_out(product_on_a_small_disk):
     assert product.value("SELECT count(*) FROM jobs_slave") == 1, "the slave gave up instead of waiting"
     assert_same_files(product.base / "source", product.base / "sink")
     assert_no_upload_is_remembered(product)
+
+
+def test_whoever_meets_a_damaged_page_ends_with_one_line_and_leaves_no_worker(product):
+    fill_many(product.base / "source" / "many", 2000, 10)
+    job = product.create_job("source", "sink")
+    assert product.start_scheduler("--once").wait(60) == 0
+    product.steer("run_now", job)
+    product.close()
+    file = Path(unquote(product.environment["DATABASE_URL"].removeprefix("sqlite:///")))
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    with file.open("r+b") as written:  # what every start reads is in the first half
+        half = file.stat().st_size // 4096 // 2 * 4096
+        written.seek(half)
+        written.write(os.urandom(file.stat().st_size - half))
+    for running in (product.start_scheduler(), product.start_slave("slave-001")):
+        assert running.wait(30) == 2, running.err
+        assert running.err.count(f"DATABASE_URL: the database {file} is damaged") == 1, running.err
+        assert "Traceback" not in running.err, running.err
+    eventually(lambda: not product.processes.alive(), ORPHAN_SECONDS, "their workers to end")

@@ -117,8 +117,14 @@ class Report:
         for task in self._wrong[:NAMED]:
             stream.write(f"  {_line(task)}\n")
         if len(self._wrong) > NAMED:
-            failures_file.write_text("".join(_line(task) + "\n" for task in self._wrong))
-            stream.write(f"  … and {len(self._wrong) - NAMED:,} more; all are in {failures_file}\n")
+            stream.write(f"  … and {len(self._wrong) - NAMED:,} more; {self._write_all(failures_file)}\n")
+
+    def _write_all(self, file: Path) -> str:
+        try:
+            file.write_text("".join(_line(task) + "\n" for task in self._wrong))
+        except OSError as error:
+            return f"{file}, which was to name all, can't be written ({error.strerror})"
+        return f"all are in {file}"
 
     def json(self) -> str:
         """One line."""

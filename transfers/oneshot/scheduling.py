@@ -19,6 +19,8 @@ from django.conf import settings
 from django.db import connections
 
 from jobs import upkeep
+from jobs.damage import sqlite_code
+from transfers.oneshot.catalogue import TROUBLES
 from transfers.oneshot.headstart import HeadStart
 from transfers.queue import open_queue
 from transfers.scan.listing import Ahead
@@ -42,6 +44,8 @@ class SchedulerProcess:
         parent = os.getpid()
         theirs, self._go = os.pipe()
         self._pid = os.fork()
+        self.met = 0
+        """Which of the catalogue's troubles ended it."""
         if self._pid == 0:
             os.close(self._go)
             if head_start:
@@ -59,9 +63,16 @@ class SchedulerProcess:
 
     def is_alive(self) -> bool:
         """Whether it runs. Once it does not, it has been waited for."""
-        if self._pid and os.waitpid(self._pid, os.WNOHANG)[0]:
-            self._pid = 0
+        if self._pid:
+            self._wait(os.WNOHANG)
         return bool(self._pid)
+
+    def _wait(self, options: int) -> None:
+        ended, status = os.waitpid(self._pid, options)
+        if ended:
+            self._pid = 0
+            code = os.waitstatus_to_exitcode(status)
+            self.met = code if code in TROUBLES else 0
 
     def ask_to_stop(self) -> None:
         """Ask it to end. Idempotent: a second signal would end it at once."""
@@ -76,8 +87,7 @@ class SchedulerProcess:
         """Ask it to end and wait. Idempotent."""
         self.ask_to_stop()
         if self.is_alive():
-            os.waitpid(self._pid, 0)
-            self._pid = 0
+            self._wait(0)
 
 
 def _is_anybody_told() -> bool:
@@ -104,8 +114,11 @@ def _run(parent: int, go: int, begun: Ahead) -> NoReturn:
             upkeep.complete_finished()  # its last turn may have come before the last task ended
         connections.close_all()
         code = 0
-    except BaseException:
-        log.exception("the scheduler ended")
+    except BaseException as error:
+        code = sqlite_code(error)
+        if code not in TROUBLES:
+            code = 1
+            log.exception("the scheduler ended")
     finally:
         sys.stderr.flush()
         os._exit(code)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import django
@@ -51,14 +52,14 @@ def begin(database: Path) -> None:
     for left in ("-journal", "-wal", "-shm"):
         database.with_name(database.name + left).unlink(missing_ok=True)
     empty = database.parent / f"empty-{version():08x}.sqlite3"
-    try:
+    with suppress(FileNotFoundError, sqlite3.DatabaseError):  # none yet, or not whole
         _copy(empty, database)
         return
-    except (FileNotFoundError, sqlite3.DatabaseError):  # none yet, or not whole
-        bring_up_to_date()
+    bring_up_to_date()
     for old in database.parent.glob("empty-*.sqlite3"):
         old.unlink(missing_ok=True)
-    _copy(database, empty)
+    with suppress(sqlite3.DatabaseError, OSError):  # the next one makes its own from nothing
+        _copy(database, empty)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -71,9 +72,10 @@ def _copy(source: Path, target: Path) -> None:
         raise FileNotFoundError(source) from error
     try:
         origin.execute("VACUUM INTO ?", [str(unfinished)])
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.chmod(0o600)
+        unfinished.rename(target)
     finally:
         origin.close()
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.chmod(0o600)
-    unfinished.rename(target)
+        unfinished.unlink(missing_ok=True)

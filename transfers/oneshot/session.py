@@ -32,6 +32,7 @@ from jobs.waiting import (
 )
 from storage_backends import registry
 from transfers.engine.pool import Start, execute
+from transfers.oneshot.catalogue import Met
 from transfers.oneshot.headstart import HeadStart
 from transfers.oneshot.scheduling import SchedulerProcess
 from transfers.slave.process import draw_name, run_slave
@@ -97,6 +98,8 @@ class Session:
             self._work(mother.start if mother else execute)
             if not self._is_finished:  # its scan may still write, and ask a child of the mother's
                 self._scheduler.stop()
+                if self._scheduler.met:
+                    raise Met(self._scheduler.met)
                 self.scan.refresh_from_db()
             if mother:
                 mother.dismiss()
@@ -120,6 +123,7 @@ class Session:
                 should_stop=self._should_stop,
                 look_seconds=LOOK_SECONDS,
                 start_worker=start_worker,
+                is_patient=False,
             )
 
     def _prepare(self) -> None:

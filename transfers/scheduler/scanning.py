@@ -8,6 +8,7 @@ import threading
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from jobs import scans
+from jobs.damage import is_damaged
 from jobs.hanging_up import hang_up
 from jobs.models import Scan
 from transfers.scan.listing import Ahead
@@ -26,6 +27,8 @@ class ScanThread(threading.Thread):
         self._stop_asked = threading.Event()
         self.was_interrupted = False
         """The database went away; the scan is still this scheduler's, and unfinished."""
+        self.damage: Exception | None = None
+        """What the scan met of a database that is damaged."""
 
     def stop(self) -> None:
         """Give the scan back soon."""
@@ -38,9 +41,12 @@ class ScanThread(threading.Thread):
         except (OperationalError, InterfaceError) as error:
             self.was_interrupted = True
             log.warning("scan %s was interrupted and will be repeated: %s", self.scan.pk, str(error).strip())
-        except Exception:
-            log.exception("scan %s of job %s failed", self.scan.pk, self.scan.job_id)
-            self._fail()
+        except Exception as error:
+            if is_damaged(error):
+                self.damage = error
+            else:
+                log.exception("scan %s of job %s failed", self.scan.pk, self.scan.job_id)
+                self._fail()
         finally:
             connection.close()
         if self.was_interrupted:
@@ -62,7 +68,8 @@ class ScanPool:
         self._threads: list[ScanThread] = []
 
     def turn(self) -> None:
-        """Renew the leases of what runs and start what may run."""
+        """Renew the leases of what runs and start what may run. Raises what a scan met of a damaged database: whoever
+        schedules can't go on either."""
         self._bury()
         if self._threads:
             scans.renew(self._owner, [thread.scan.pk for thread in self._threads])
@@ -77,6 +84,8 @@ class ScanPool:
 
     def _bury(self) -> None:
         for thread in [thread for thread in self._threads if not thread.is_alive()]:
+            if thread.damage:
+                raise thread.damage
             if thread.was_interrupted:
                 scans.give_back(thread.scan)  # raises while the database is away: then the next turn does it
             self._threads.remove(thread)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from jobs import slaves
+from jobs.damage import is_damaged
 from jobs.machine import machine_id, process_identity
 from jobs.models import Slave
 from jobs.storages import Root, configured, opened
@@ -43,9 +44,13 @@ def run_slave(
     should_stop: Callable[[], bool],
     look_seconds: float = LOOK_SECONDS,
     start_worker: Start = execute,
+    is_patient: bool = True,
 ) -> None:
-    """Work as `name` until `should_stop`, or until it was drained. Raises Conflict if another live process has the
-    name at the start."""
+    """Work as `name` until `should_stop`, or until it was drained. `is_patient`: one that was signed on and lost its
+    lease waits for a database that does not answer.
+
+    Raises Conflict if another live process has the name at the start, and what the database raises if it is damaged or
+    nobody is patient."""
     is_first = True
     while not should_stop():
         try:
@@ -57,7 +62,7 @@ def run_slave(
             log.warning("this incarnation of %s is over: %s; a new one signs on", name, over)
         except (DatabaseError, InterfaceError) as error:
             connection.close()
-            if is_first:
+            if is_first or not is_patient or is_damaged(error):
                 raise
             log.warning("the database does not answer, trying again: %s", str(error).strip())
             time.sleep(SIGN_ON_RETRY_SECONDS)

@@ -111,6 +111,19 @@ def test_a_database_without_tables_is_refused(command, tmp_path):
     assert_one_line(outcome, "DATABASE_URL: the database ", "lacks ", "make migrate", code=2)
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, ["migrate"], ["jobs", "list"]], ids=lambda command: command[0])
+def test_a_database_file_that_is_damaged_is_refused(command, tmp_path):
+    (tmp_path / "db.sqlite3").write_bytes(b"no database" * 1000)
+    outcome = start(command, BASE_PATH=str(tmp_path), DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3")
+    named = f"DATABASE_URL: the database {tmp_path}/db.sqlite3 is damaged: "
+    assert_one_line(outcome, named, "backup", "move aside", "make migrate", code=2)
+
+
+def test_gunicorn_refuses_a_database_file_that_is_damaged(tmp_path):
+    (tmp_path / "db.sqlite3").write_bytes(b"no database" * 1000)
+    assert_one_line(serve(DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3"), "DATABASE_URL: ", "backup", code=4)
+
+
 def test_gunicorn_refuses_a_database_without_tables(tmp_path):
     outcome = serve(DATABASE_URL=f"sqlite:///{tmp_path}/new.sqlite3")
     assert_one_line(outcome, "DATABASE_URL: the database ", "lacks ", "make migrate", code=4)

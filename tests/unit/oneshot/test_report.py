@@ -116,6 +116,13 @@ def test_the_first_failures_are_named_and_all_are_in_a_file(tmp_path):
     assert len(file.read_text().splitlines()) == NAMED + 2
 
 
+def test_a_file_for_all_failures_that_can_not_be_written_is_said_so(tmp_path):
+    one = session()
+    for number in range(NAMED + 1):
+        work(one, b"%d" % number, "failed")
+    assert f"1 more; {tmp_path}, which was to name all, can't be written (Is a directory)" in written(one, tmp_path)
+
+
 def test_a_dry_run_says_what_would_be_done(tmp_path):
     one = session(is_dry_run=True, files_seen=3, new=2, unchanged=1, bytes_to_copy=99)
     Finding.objects.create(scan=one.scan, verdict="new", path_display="a")

@@ -20,6 +20,7 @@ class Scheduler:
     """Keeps what it was told; its scan is over at once."""
 
     told = None
+    met = 0
 
     def __init__(self, head_start):
         """Nothing to fork."""

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
 
     help = (
         "Make SINK like SOURCE once, verified. Exit code: 0 all completed and verified, 1 failures or scan errors, "
-        "2 usage, 130 interrupted. Run it again to go on where it stopped."
+        "2 usage, or what it knows can't be used, 130 interrupted. Run it again to go on where it stopped."
     )
 
     # Checking all of the site would import all of it: longer than many a sync takes.
@@ -71,23 +72,25 @@ class Command(BaseCommand):
 
     def _run(self, options: dict[str, Any]) -> int:
         bring_up_to_date()
+        try:
+            with closing(ProgressDisplay(sys.stderr)) as progress:
+                return self._sync(options, progress)
+        except Refusal as refusal:
+            sys.stderr.write(f"{refusal.in_full}\n")
+            return USAGE
+
+    def _sync(self, options: dict[str, Any], progress: ProgressDisplay) -> int:
         flag, begun = StopFlag(), time.monotonic()
-        progress = ProgressDisplay(sys.stderr)
 
         def is_interrupted() -> bool:
             if flag.is_set():
                 progress.close("Stopping: what is under way is brought to a checkpoint. Ctrl-C again ends at once.")
             return flag.is_set()
 
-        try:
-            session = Session(_request(options), is_interrupted, progress, _warn, self.head_start)
-            with session.run():
-                progress.close()
-                return self._tell(Report(session, time.monotonic() - begun), flag.is_set(), options["json"])
-        except Refusal as refusal:
+        session = Session(_request(options), is_interrupted, progress, _warn, self.head_start)
+        with session.run():
             progress.close()
-            sys.stderr.write(f"{refusal.in_full}\n")
-            return USAGE
+            return self._tell(Report(session, time.monotonic() - begun), flag.is_set(), options["json"])
 
     def _tell(self, report: Report, was_interrupted: bool, is_json: bool) -> int:
         if was_interrupted:
