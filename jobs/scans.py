@@ -25,6 +25,9 @@ SCAN_LEASE_SECONDS = 45
 #: A scan that could not be finished is tried again after this, or after the job's interval if that is shorter.
 RETRY_SECONDS = 60
 RETRY_PARTIAL_SECONDS = 300
+HISTORY_DAYS = 90
+#: So many old ones make way for a new one.
+FORGOTTEN_AT_ONCE = 100
 
 
 def request_due() -> int:
@@ -163,6 +166,7 @@ def finish(scan: Scan, *, error_code: str = "", error_text: str = "", must_look_
             scan.refresh_from_db()
             if not scan.is_preview:
                 _plan_next(scan, must_come_soon=bool(error_code) or must_look_again)
+                _forget_before(scan)
             JobEvent.objects.create(
                 job_id=scan.job_id,
                 actor="scheduler",
@@ -172,6 +176,12 @@ def finish(scan: Scan, *, error_code: str = "", error_text: str = "", must_look_
                 text=error_text,
             )
     return bool(won)
+
+
+def _forget_before(scan: Scan) -> None:
+    """What is older than a job's history, however often it is scanned."""
+    past = Scan.objects.filter(job=scan.job_id, pk__lt=scan.pk, finished_at__lt=Now() - timedelta(days=HISTORY_DAYS))
+    Scan.objects.filter(pk__in=list(past.order_by("pk").values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])).delete()
 
 
 def _plan_next(scan: Scan, *, must_come_soon: bool) -> None:

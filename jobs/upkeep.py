@@ -18,7 +18,6 @@ from jobs.selectors import finished_run_once_jobs, publishing
 from jobs.states import JobStatus
 from jobs.waiting import has, waiting_directories, waiting_files
 
-EVENT_DAYS = 90
 SLAVE_DAYS = 30
 IDEMPOTENCY_KEY_DAYS = 7
 NOTIFICATION_DAYS = 30
@@ -80,13 +79,16 @@ def _killed() -> Compiled[Job]:
 
 
 def tidy() -> None:
-    """Fold the counters, forget old samples, history, incarnations, idempotency keys and what was told."""
+    """Fold the counters, forget old samples, history, incarnations, idempotency keys, what was told and what nobody
+    took to be told."""
     counters.fold()
     allowances.forget_past()
     Sample.objects.filter(at__lt=Now() - timedelta(seconds=Sample.KEPT_SECONDS)).delete()
-    JobEvent.objects.filter(at__lt=Now() - timedelta(days=EVENT_DAYS)).delete()
+    JobEvent.objects.filter(at__lt=Now() - timedelta(days=scans.HISTORY_DAYS)).delete()
     IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(days=IDEMPOTENCY_KEY_DAYS)).delete()
-    Notification.objects.filter(ended_at__lt=Now() - timedelta(days=NOTIFICATION_DAYS)).delete()
+    long_ago = Now() - timedelta(days=NOTIFICATION_DAYS)
+    never_addressed = Q(channel=Notification.Channel.EVERYBODY, ended_at=None, not_before__lt=long_ago)
+    Notification.objects.filter(Q(ended_at__lt=long_ago) | never_addressed).delete()
     owning = Task.objects.filter(owner=OuterRef("pk"))
     old = Slave.objects.filter(~Exists(owning), state=Slave.State.OFFLINE)
     old.filter(lease_expires_at__lt=Now() - timedelta(days=SLAVE_DAYS)).delete()

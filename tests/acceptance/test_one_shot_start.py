@@ -25,6 +25,16 @@ NOT_NEEDED += ("django.views.debug", "django.template.defaulttags", "pythonjsonl
 ENGINE = ("transfers.engine.worker", "transfers.engine.run", "transfers.engine.small", "transfers.engine.large")
 
 
+#: The columns that upkeep goes by.
+AGING = {
+    "jobs_jobevent": ["at"],
+    "jobs_notification": ["not_before", "created_at", "ended_at"],
+    "jobs_scan": ["started_at", "finished_at"],
+    "jobs_slave": ["lease_expires_at"],
+    "jobs_sample": ["at"],
+}
+
+
 @pytest.fixture
 def oneshot(processes, tmp_path):
     """Of somebody who never synced before."""
@@ -208,3 +218,35 @@ def test_a_sync_whose_scheduler_dies_says_what_is_left(oneshot, tmp_path):
     assert process.wait() == 1 and "left to do" in process.err
     again = oneshot.run(tmp_path / "source", tmp_path / "sink")
     assert again.code == 0, again.err
+
+
+def test_what_a_sync_leaves_behind_each_time_is_forgotten_in_the_end(oneshot, source, tmp_path):
+    """Of all tables; each sync is a hundred days after the one before."""
+
+    def sync():
+        plant(source, b"a", os.urandom(8))
+        assert oneshot.run(source, tmp_path / "sink").code == 0
+
+    def count():
+        [catalogue] = databases(oneshot)
+        names = [name for (name,) in asked(catalogue, "SELECT name FROM sqlite_master WHERE type = 'table'")]
+        counts = {name: asked(catalogue, f"SELECT count(*) FROM {name}")[0][0] for name in names}
+        return {name: number for name, number in counts.items() if name != "jobs_counter"}  # folded at 200
+
+    def age():
+        """All that happened until now happened a hundred days earlier."""
+        [catalogue] = databases(oneshot)
+        connection = sqlite3.connect(catalogue)
+        for table, columns in AGING.items():
+            for column in columns:
+                connection.execute(f"UPDATE {table} SET {column} = datetime({column}, '-100 days')")
+        connection.commit()
+        connection.close()
+
+    counts = []
+    sync()
+    for _ in range(3):
+        age()
+        sync()
+        counts.append(count())
+    assert counts[0] == counts[1] == counts[2]

@@ -158,6 +158,19 @@ def test_a_run_once_job_with_single_errors_is_scanned_again_in_five_minutes():
     assert 290 < seconds_until_next(once) <= 300 < 3500 < seconds_until_next(often)
 
 
+def test_scans_older_than_the_history_make_way_for_the_next_that_is_no_preview(job):
+    other = builders.new_job()
+    old, of_another, fresh = (scans.finish(found := claimed(made)) and found for made in (job, other, job))
+    Finding.objects.create(scan=old, path_display="a", verdict="error")
+    Scan.objects.filter(pk__in=[old.pk, of_another.pk]).update(finished_at=Now() - timedelta(days=91))
+    Scan.objects.create(job=job, is_preview=True)
+    scans.finish(scans.claim("a", HERE))
+    assert Scan.objects.count() == 4
+    scans.finish(claimed(job))
+    assert old not in Scan.objects.all() and {of_another, fresh} < set(Scan.objects.all())
+    assert Finding.objects.count() == 0
+
+
 def test_a_preview_plans_nothing(job):
     Scan.objects.create(job=job, is_preview=True)
     scans.finish(scans.claim("a", HERE), error_code="SCAN_FAILED")
