@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from storage_backends.base import Storage
@@ -76,13 +76,20 @@ def what_is_missing(url: str) -> str:
     return _needs(scheme, missing[0], backend) if missing else ""
 
 
-def _load(scheme: str, backend: Backend) -> Opener:
+@contextmanager
+def importing(scheme: str) -> Iterator[None]:
+    """Around what a backend imports, at once or when it is needed. Raises ConfigurationError with what to type."""
     try:
-        module = importlib.import_module(backend.module)
+        yield
     except ModuleNotFoundError as error:
-        raise ConfigurationError(_needs(scheme, error.name or "a package", backend)) from error
+        raise ConfigurationError(_needs(scheme, error.name or "a package", BACKENDS[scheme])) from error
     except Exception as error:  # whatever a package may do while it is imported
-        raise ConfigurationError(_is_broken(scheme, error, backend)) from error
+        raise ConfigurationError(_is_broken(scheme, error, BACKENDS[scheme])) from error
+
+
+def _load(scheme: str, backend: Backend) -> Opener:
+    with importing(scheme):
+        module = importlib.import_module(backend.module)
     return cast("Opener", getattr(module, backend.function))
 
 

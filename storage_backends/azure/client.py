@@ -26,6 +26,7 @@ from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse
 from storage_backends.objects.fast import ONCE, FastObjects, client_options
 from storage_backends.objects.http import pool
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
+from storage_backends.registry import importing
 
 PARTS_IN_FLIGHT = 4
 CONNECTIONS = REQUESTS_IN_FLIGHT + 2 * PARTS_IN_FLIGHT
@@ -180,9 +181,10 @@ class AzureClient(ObjectClient):
 
 
 def _container_client(endpoint: str, container: str, credential: Credential) -> Any:
-    from azure.storage.blob import ContainerClient, LinearRetry
+    with importing("azure"):
+        from azure.storage.blob import ContainerClient, LinearRetry
 
-    from storage_backends.azure.transport import Transport
+        from storage_backends.azure.transport import Transport
 
     return ContainerClient(
         endpoint,

@@ -9,6 +9,7 @@ is sent over https only. The endpoint is that of the URL, else of the connection
 from __future__ import annotations
 
 import base64
+import importlib.util
 import os
 import re
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from storage_backends.azure.credentials import Key, Sas
 from storage_backends.azure.storage import AzureStorage
 from storage_backends.errors import BadCredentials, BadPath, ConfigurationError
 from storage_backends.names import display_path
+from storage_backends.registry import importing
 from storage_backends.url import StorageUrl
 
 VARIABLES = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN")
@@ -73,10 +75,12 @@ def _access(account: str, variable: str) -> _Access:
 def _found_credential(variable: str) -> Any:
     if variable:
         raise ConfigurationError(f"azure: {variable}, which the storage's URL names, is not set")
-    try:
+    with importing("azure"):
+        can_log_in = importlib.util.find_spec("azure.identity") is not None
+    if not can_log_in:
+        raise ConfigurationError(f"azure: set one of {', '.join(VARIABLES)}, or install azure-identity")
+    with importing("azure"):
         from azure.identity import DefaultAzureCredential
-    except ImportError as error:
-        raise ConfigurationError(f"azure: set one of {', '.join(VARIABLES)}, or install azure-identity") from error
     return DefaultAzureCredential()
 
 

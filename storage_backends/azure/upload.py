@@ -19,6 +19,7 @@ from storage_backends.errors import ChecksumMismatch, NotFound, PreconditionFail
 from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
 from storage_backends.objects.upload import ObjectUpload
+from storage_backends.registry import importing
 
 if TYPE_CHECKING:
     from storage_backends.azure.storage import AzureStorage
@@ -111,7 +112,8 @@ class AzureUpload(ObjectUpload):
         expected, wire = self.token.state["expected"], self._client.wire
         if wire and (etag := wire.put_blocks(self._key, ids, kept, expected)):
             return etag
-        from azure.storage.blob import BlobBlock, BlockState
+        with importing("azure"):
+            from azure.storage.blob import BlobBlock, BlockState
 
         blocks = [BlobBlock(block_id, BlockState.UNCOMMITTED) for block_id in ids]
         with asking(self._client.container, self._key):

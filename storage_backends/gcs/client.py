@@ -15,6 +15,7 @@ from storage_backends.errors import PreconditionFailed
 from storage_backends.gcs.wire import CONNECTIONS, PUBLIC, Wire
 from storage_backends.objects.client import ObjectClient, Stored, refuse_larger
 from storage_backends.objects.http import pool
+from storage_backends.registry import importing
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -43,7 +44,8 @@ class GcsClient(ObjectClient):
         """Made when first asked for."""
         with self._making:
             if self._made is None:
-                from storage_backends.gcs.sdk import SdkClient
+                with importing("gs"):
+                    from storage_backends.gcs.sdk import SdkClient
 
                 self._made = SdkClient(*self._access)
             return self._made

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from storage_backends.errors import BadCredentials, ConfigurationError
 from storage_backends.gcs.client import GcsClient
 from storage_backends.gcs.storage import GcsStorage
+from storage_backends.registry import importing
 from storage_backends.url import StorageUrl
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def _endpoint(url: StorageUrl) -> str:
 def _credentials(endpoint: str) -> Credentials | None:
     if _is_plain(endpoint):
         return None
-    import google.auth
-    from google.auth.exceptions import DefaultCredentialsError
+    with importing("gs"):
+        import google.auth
+        from google.auth.exceptions import DefaultCredentialsError
 
     try:
         found: Credentials = google.auth.default(scopes=SCOPES)[0]

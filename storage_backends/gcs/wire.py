@@ -25,6 +25,7 @@ from storage_backends.objects.client import Stored, quoted
 from storage_backends.objects.fast import PLAIN_KEY
 from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS, Answer, Http
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
+from storage_backends.registry import importing
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -208,9 +209,10 @@ def _encoded(data: bytes) -> str:
 
 def _asking() -> Any:
     """For tokens, whoever hands them out."""
-    import urllib3
-    from certifi import where
-    from google.auth.transport.urllib3 import Request
+    with importing("gs"):
+        import urllib3
+        from certifi import where
+        from google.auth.transport.urllib3 import Request
 
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
     return Request(urllib3.PoolManager(retries=False, timeout=timeout, ca_certs=where()))

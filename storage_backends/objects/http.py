@@ -227,7 +227,9 @@ def pool(endpoint: str, connections: int) -> Http | None:
     has_authorities = place.scheme == "https" and any(os.environ.get(name) for name in BUNDLES)
     if is_proxied or has_authorities or place.scheme not in ("http", "https"):
         return None
-    return Http(endpoint, connections)
+    with suppress(ImportError):  # without the SDK's list of authorities; it tells for itself what is broken
+        return Http(endpoint, connections)
+    return None
 
 
 def _context() -> ssl.SSLContext:

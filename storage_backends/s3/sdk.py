@@ -7,6 +7,7 @@ from typing import Any
 
 from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
+from storage_backends.registry import importing
 from storage_backends.s3.place import Keys, Place
 
 PARTS_IN_FLIGHT = 4
@@ -23,7 +24,8 @@ def client_of(place: Place) -> Any:
 @cache
 def session(profile: str | None) -> Any:
     """One for the process: the second client costs 3 ms where the first takes 100."""
-    import boto3
+    with importing("s3"):
+        import boto3
 
     return boto3.session.Session(profile_name=profile)
 
@@ -40,7 +42,8 @@ def keys_of(session: Any) -> Keys:
 
 
 def _config(place: Place) -> Any:
-    from botocore.config import Config
+    with importing("s3"):
+        from botocore.config import Config
 
     return Config(
         signature_version="s3v4",
