@@ -12,11 +12,19 @@ import pickle
 import select
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import django
 
 from tests.support.queues import delete_queues
 from transfers.engine.memory import keep_what_is_loaded
+
+if TYPE_CHECKING:
+    from transfers.scheduler.publisher import Publisher
+    from transfers.slave.claims import Batch
+
+#: Without a batch: what was published and lost is published again after half of it.
+PATIENCE_SECONDS = 60.0
 
 
 def main(files: int) -> None:
@@ -38,7 +46,6 @@ class Rows:
     """A job of which nothing exists but its rows."""
 
     def __init__(self, files: int) -> None:
-        from jobs import slaves
         from jobs.models import Job, Slave
         from jobs.sql.rows import NewTask
         from transfers.queue import open_queue
@@ -46,7 +53,7 @@ class Rows:
 
         self.job = Job.objects.create(source_type="local", source_path="/a", sink_type="local", sink_path="/b")
         self.slave = Slave(name="bench", host="h", machine_id="m", pid=1, process="p", concurrency=2, aliases=["local"])
-        slaves.sign_on(self.slave)
+        self.renew_at = 0.0
         self.claims = Claims(self.slave)
         self.broker = open_queue()
         self.rows = []
@@ -64,28 +71,46 @@ class Rows:
             transitions.discover(self.job.pk, self.rows[start : start + 1000])
 
     def work(self) -> None:
-        """As scheduler and slave do it, a batch after the other."""
-        from transfers.broker.base import Delivery
+        """As scheduler and slave do it, a batch after the other. Raises RuntimeError where no more come."""
+        from jobs import slaves
         from transfers.scheduler.publisher import Publisher
 
+        slaves.sign_on(self.slave)
         publisher = Publisher(self.broker)
-        self.broker.start_consuming()
-        left = len(self.rows)
-        while left:
-            delivery = self.broker.receive()
-            if isinstance(delivery, Delivery):
-                batches = self.claims.named(delivery.hint.task_ids)
-                self.broker.ack(delivery)
-            elif self.broker.pending() is None:
-                batch = self.claims.next()
-                batches = [batch] if batch else []
-            else:
-                batches = []
-                publisher.publish()
-                select.select([self.broker], [], [], 0.1)
-            for batch in batches:
-                left -= self._settle(batch)
-        self.broker.close()
+        left, patient_until = len(self.rows), time.monotonic() + PATIENCE_SECONDS
+        with self.broker as broker:
+            broker.start_consuming()
+            while left:
+                self._keep_lease()
+                for batch in self._next(publisher):
+                    left -= self._settle(batch)
+                    patient_until = time.monotonic() + PATIENCE_SECONDS
+                if time.monotonic() > patient_until:
+                    raise RuntimeError(f"{left} of {len(self.rows)} files wait and can't be claimed")
+
+    def _next(self, publisher: Publisher) -> list[Batch]:
+        from transfers.broker.base import Delivery
+
+        delivery = self.broker.receive()
+        if isinstance(delivery, Delivery):
+            batches = self.claims.named(delivery.hint.task_ids)
+            self.broker.ack(delivery)
+            return batches
+        if self.broker.pending() is None:
+            batch = self.claims.next()
+            return [batch] if batch else []
+        publisher.publish()
+        select.select([self.broker], [], [], 0.1)
+        return []
+
+    def _keep_lease(self) -> None:
+        """As a slave's heartbeat does: who has none can claim nothing."""
+        from jobs import slaves
+
+        if time.monotonic() >= self.renew_at:
+            self.renew_at = time.monotonic() + slaves.HEARTBEAT_SECONDS
+            if not slaves.heartbeat(self.slave, bytes_per_second=0):
+                raise RuntimeError("the lease is over")
 
     def tidy(self) -> None:
         """The server of the queues outlives this run."""
