@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from transfers.management.locking import try_lock
 from transfers.oneshot.catalogue import trouble
@@ -31,9 +31,11 @@ class NoPlace(Exception):
 
 def main(arguments: Sequence[str]) -> None:
     """Run the sync; exits as `manage.py sync` does. A second sync of the same two directories is refused."""
-    trees = [Path(os.path.realpath(tree)) for tree in arguments[-2:]]
+    words = arguments[-2:]
+    trees, said = [Path(os.path.realpath(word)) for word in words], dict(os.environ)
+    know_storages(words)
     try:
-        os.environ.update(variables(os.environ, trees=trees))
+        os.environ.update(variables(said, trees=trees, name=name_of(words)))
         database = Path(unquote(os.environ["DATABASE_URL"].removeprefix("sqlite:///")))
         lock = try_lock(database.with_name(f"{database.name}.lock"))
     except NoPlace as error:
@@ -55,26 +57,39 @@ def _head_start(arguments: Sequence[str], trees: Sequence[Path], catalogue: Path
     has_rules = any(argument.startswith(("--e", "--i")) for argument in arguments)
     if has_rules or len(os.sched_getaffinity(0)) == 1:
         return None
-    places = arguments[-2:]
-    if any(":" in place for place in places):  # what is forked has to know the storages' URLs and credentials
+    try:
+        return HeadStart(_places(arguments[-2:], trees), catalogue=catalogue)
+    except OSError:  # no process or descriptor is left, or a directory may not be looked at: told where it matters
+        return None
+
+
+def know_storages(words: Sequence[str]) -> None:
+    """Where one of them may be a storage's, the file completes the environment: the database's name and what is forked
+    need URLs and credentials."""
+    if any(":" in word for word in words):
         from syncf_site import env  # and a part of Django, which directories need not wait for
 
         env.complete()
-    try:
-        return HeadStart(_places(places, trees), catalogue=catalogue)
-    except OSError:  # no process or descriptor is left, or a directory may not be looked at: told where it matters
-        return None
 
 
 def _places(words: Sequence[str], trees: Sequence[Path]) -> Iterator[Place]:
     """What will be listed: directories that are there, and of storages those that the environment names. A guess: what
     a word means is decided later, and nobody asks for what was listed in vain."""
     for word, tree in zip(words, trees, strict=True):
-        alias, colon, path = word.partition(":")
-        if colon and (url := os.environ.get(f"STORAGE_{alias.upper()}")):
+        if in_storage := _in_storage(word):
+            _, url, path = in_storage
             yield Place(url, os.fsencode(path).strip(b"/"))
         elif tree.is_dir():
             yield Place.of(tree)
+
+
+def _in_storage(word: str) -> tuple[str, str, str] | None:
+    """Alias, URL and path, if the word begins with a storage that the environment names. (`local` is the machine here,
+    whatever it names.)"""
+    alias, colon, path = word.partition(":")
+    is_alias = colon and alias.islower() and alias != "local"
+    url = os.environ.get(f"STORAGE_{alias.upper()}") if is_alias else None
+    return (alias, url, path) if url else None
 
 
 def _run(arguments: Sequence[str], head_start: HeadStart | None) -> None:
@@ -94,23 +109,35 @@ def _run(arguments: Sequence[str], head_start: HeadStart | None) -> None:
     command.run_from_argv(["make", "sync", *arguments])
 
 
-def variables(environment: Mapping[str, str], *, trees: Sequence[Path]) -> dict[str, str]:
-    """What an operator would have to say for a sync of `trees`; makes the database's directory."""
+def variables(environment: Mapping[str, str], *, trees: Sequence[Path], name: str) -> dict[str, str]:
+    """What an operator would have to say for a sync of `trees` with the database `name`; makes its directory."""
     directory = _state_directory(environment, trees)
     return {
         "BASE_PATH": "/",
         "ALLOW_WHOLE_MACHINE": "true",  # whoever types the command may do there what they may do anyway
         "STORAGE_LOCAL": "",
         "BROKER_URL": "database://",
-        "DATABASE_URL": f"sqlite:///{quote(str(directory / _name(trees)))}",
+        "DATABASE_URL": f"sqlite:///{quote(str(directory / name))}",
         "LOG_LEVEL": environment.get("LOG_LEVEL") or "WARNING",
     }
 
 
-def _name(trees: Sequence[Path]) -> str:
-    """Each pair of directories has a database of its own, so that two syncs never wait for each other."""
-    pair = b"\0".join(os.fsencode(tree) for tree in trees)
+def name_of(words: Sequence[str]) -> str:
+    """Each pair of places has a database of its own, so that two syncs never wait for each other; it is the same from
+    whatever directory they are named."""
+    pair = b"\0".join(os.fsencode(_identity(word)) for word in words)
     return f"sync-{hashlib.sha256(pair).hexdigest()[:16]}.sqlite3"
+
+
+def _identity(word: str) -> str:
+    """Of a storage all that says where it is, and not how to get in: a new key or profile changes no place."""
+    in_storage = _in_storage(word)
+    if in_storage is None:
+        return os.path.realpath(word)
+    alias, url, path = in_storage
+    where, _, options = url.partition("?")
+    endpoint = dict(parse_qsl(options)).get("endpoint_url", "")
+    return "\0".join([alias, where, endpoint, path.strip("/")])
 
 
 def _state_directory(environment: Mapping[str, str], trees: Sequence[Path]) -> Path:

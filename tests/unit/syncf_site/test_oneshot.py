@@ -16,7 +16,9 @@ VAR_TMP = Path(f"/var/tmp/syncf-{os.geteuid()}")
 
 def read(*trees, **variables):
     variables = {"SECRET_KEY": "k" * 60, **{name: str(value) for name, value in variables.items()}}
-    return env.read({**variables, **oneshot.variables(variables, trees=[Path(tree).resolve() for tree in trees])})
+    name = oneshot.name_of([str(tree) for tree in trees])
+    resolved = [Path(tree).resolve() for tree in trees]
+    return env.read({**variables, **oneshot.variables(variables, trees=resolved, name=name)})
 
 
 def database(environment):
@@ -79,10 +81,41 @@ def test_each_pair_of_directories_has_its_own_database(tmp_path):
     assert database(read("/a", "/b", XDG_STATE_HOME=tmp_path)) == database(read("/a/.", "/b/", XDG_STATE_HOME=tmp_path))
 
 
+@pytest.fixture
+def named(monkeypatch, tmp_path):
+    """`named(word, url)`: the database of a sync to it from a directory of its own, where the storage is this one."""
+    count = iter(range(100))
+
+    def name(word, url=""):
+        directory = tmp_path / f"{next(count)}"
+        directory.mkdir()
+        monkeypatch.chdir(directory)
+        monkeypatch.setattr(os, "environ", {**os.environ, "STORAGE_ARCHIVE": url})
+        return oneshot.name_of(["/source", word])
+
+    return name
+
+
+def test_a_storage_has_one_database_wherever_it_is_named_and_however_one_gets_in(named):
+    url = "s3://bucket/prefix?endpoint_url=http://127.0.0.1:9000"
+    assert named("archive:photos", url) == named("archive:/photos/", f"{url}&profile=other")
+    others = [
+        named("archive:photos", url.replace("9000", "9001")),
+        named("archive:photos", "s3://another/prefix"),
+        named("archive:videos", url),
+        named("archive:", url),
+        named("archive:photos"),  # no storage: a directory of that name
+        named("archive:photos"),
+        named("ARCHIVE:photos", url),  # nor is this an alias
+        named("ARCHIVE:photos", url),
+    ]
+    assert len({*others, named("archive:photos", url)}) == len(others) + 1
+
+
 def test_a_second_sync_of_the_same_directories_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(os, "environ", {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")})
     trees = [tmp_path / "source", tmp_path / "sink"]
-    url = oneshot.variables(os.environ, trees=trees)["DATABASE_URL"]
+    url = oneshot.variables(os.environ, trees=trees, name=oneshot.name_of([*map(str, trees)]))["DATABASE_URL"]
     with try_lock(Path(url.removeprefix("sqlite:///") + ".lock")), pytest.raises(SystemExit) as exit:
         oneshot.main(["--", *map(str, trees)])
     assert exit.value.code == 2
@@ -97,6 +130,7 @@ def begun(monkeypatch, tmp_path):
         monkeypatch.setattr(oneshot, "HeadStart", maker)
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
         trees = [tmp_path, tmp_path / "missing"]
+        oneshot.know_storages(["a", "archive:/b/c/"])
         return oneshot._head_start([*arguments, "--", "a", "archive:/b/c/"], trees, tmp_path / "catalogue")
 
     return begin
