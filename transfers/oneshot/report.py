@@ -9,7 +9,8 @@ from typing import TextIO
 from jobs import counters
 from jobs.models import Finding, Task, TaskKind, Verify
 from jobs.words import human_bytes
-from transfers.oneshot.session import Session, failed_tasks, unfinished_tasks
+from transfers.oneshot.session import Session
+from transfers.oneshot.unsynced import failed_tasks, unfinished_tasks
 
 NAMED = 20
 _PROOFS = {
@@ -26,7 +27,7 @@ class Report:
         self.session = session
         now, before = counters.totals(session.job.pk), session.before
         self._delta = {name: total - before.get(name, 0) for name, total in now.items()}
-        is_all_well = session.request.is_dry_run or session.is_all_completed()
+        is_all_well = session.request.is_dry_run or session.ending.is_all_completed()
         self._wrong = [] if is_all_well else failed_tasks(session.job)
         self._left = 0 if is_all_well else unfinished_tasks(session.job)
         self._seconds = seconds

@@ -9,8 +9,9 @@ from django.utils import timezone
 from jobs.models import Job, Sample, Scan, Task
 from tests.unit.jobs import builders
 from transfers.oneshot import progress
+from transfers.oneshot.beginning import Request
 from transfers.oneshot.progress import ProgressDisplay
-from transfers.oneshot.session import Request, Session
+from transfers.oneshot.session import Session
 
 pytestmark = pytest.mark.django_db
 

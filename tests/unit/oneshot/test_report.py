@@ -9,8 +9,9 @@ from django.utils import timezone
 from jobs import counters, transitions
 from jobs.models import Finding, Scan
 from tests.unit.jobs import builders
+from transfers.oneshot.beginning import Request
 from transfers.oneshot.report import NAMED, Report
-from transfers.oneshot.session import Request, Session
+from transfers.oneshot.session import Session
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,10 @@ from jobs.models import Scan
 from tests.unit.jobs import builders
 from transfers.engine.mother import Mother
 from transfers.oneshot import session
+from transfers.oneshot.beginning import Request
 from transfers.oneshot.errands import Place
 from transfers.oneshot.headstart import HeadStart
-from transfers.oneshot.session import Request, Session
+from transfers.oneshot.session import Session
 
 pytestmark = pytest.mark.django_db
 

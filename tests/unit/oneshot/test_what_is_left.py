@@ -8,7 +8,7 @@ from django.db import connection
 from jobs.models import Task
 from tests.support.plans import plans_of
 from tests.unit.jobs import builders
-from transfers.oneshot.session import failed_tasks, unfinished_tasks
+from transfers.oneshot.unsynced import failed_tasks, unfinished_tasks
 
 pytestmark = pytest.mark.django_db
 

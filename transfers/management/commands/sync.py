@@ -20,11 +20,12 @@ from jobs.services import Options
 from transfers.engine.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.oneshot.arguments import parse_place, parse_rate
+from transfers.oneshot.beginning import Request
 from transfers.oneshot.headstart import HeadStart
 from transfers.oneshot.progress import ProgressDisplay
 from transfers.oneshot.report import Report
 from transfers.oneshot.schema import bring_up_to_date
-from transfers.oneshot.session import Request, Session
+from transfers.oneshot.session import Session
 from transfers.signals import StopFlag
 
 OK, FAILURES, USAGE, INTERRUPTED = 0, 1, 2, 130
