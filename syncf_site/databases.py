@@ -8,10 +8,9 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-#: Measured with four writers: Django's defaults answer "database is locked", these never did. A deferred transaction
-#: that turns into a writer fails at once, whatever the timeout; FULL, because an acknowledged kill must survive.
+#: Measured with four writers: Django's defaults answer "database is locked", these never did. FULL, because an
+#: acknowledged kill must survive.
 SQLITE_OPTIONS = {
-    "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=20000;"
     # The pages that a batch touches stay in memory (KiB); what is committed goes from the journal to the file, with two
@@ -46,5 +45,6 @@ def configure(url: str, root: Path) -> dict[str, Any]:
         if entry["NAME"] != ":memory:":
             entry["NAME"] = str(root / entry["NAME"])
         # A connection keeps its cache and its prepared statements as long as its thread lives.
+        entry["ENGINE"] = "jobs.sqlite3"  # whose transactions begin as writers
         return {"CONN_MAX_AGE": None, **entry, "OPTIONS": {**SQLITE_OPTIONS, **options}}
     return {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, **entry, "OPTIONS": {**POSTGRES_OPTIONS, **options}}

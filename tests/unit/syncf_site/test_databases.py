@@ -17,8 +17,8 @@ ROOT = Path("/project")
 
 
 def test_sqlite_begins_every_transaction_as_a_writer_and_syncs_fully():
+    assert configure("sqlite:///var/x.sqlite3", ROOT)["ENGINE"] == "jobs.sqlite3"
     assert configure("sqlite:///var/x.sqlite3", ROOT)["OPTIONS"] == {
-        "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=20000;"
         "PRAGMA cache_size=-16384;PRAGMA wal_autocheckpoint=8192;",

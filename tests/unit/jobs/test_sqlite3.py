@@ -1,0 +1,88 @@
+"""How a transaction of SQLite's begins: as a writer, soon after the other one has ended, or with an error in time."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from django.db import OperationalError, connections, transaction
+from django.db.utils import DatabaseError
+
+from jobs.sqlite3 import base
+from syncf_site.databases import configure
+
+
+@pytest.fixture
+def database(tmp_path, monkeypatch, django_db_blocker):
+    """A connection of ours to a file of its own."""
+    path = tmp_path / "x.sqlite3"
+    settings = connections.configure_settings({"default": configure(f"sqlite:///{path}", tmp_path)})["default"]
+    made = base.DatabaseWrapper(settings, alias="other")
+    monkeypatch.setitem(connections.databases, "other", settings)
+    connections["other"] = made
+    with closing(made), django_db_blocker.unblock():
+        made.cursor().execute("CREATE TABLE t (x)")
+        yield made
+    del connections["other"]
+
+
+@pytest.fixture
+def writer(database):
+    """Somebody else who writes."""
+    with closing(sqlite3.connect(database.settings_dict["NAME"], isolation_level=None, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """How long each pause was; `slept.ends` is called in the fourth."""
+
+    class Slept(list):
+        ends = staticmethod(lambda: None)
+
+        def __call__(self, seconds):
+            self.append(seconds)
+            if len(self) == 4:
+                self.ends()
+
+    made = Slept()
+    monkeypatch.setattr(base.time, "sleep", made)
+    return made
+
+
+def busy_timeout(database):
+    return database.cursor().execute("PRAGMA busy_timeout").fetchone()[0]
+
+
+def test_nobody_else_can_write_once_it_has_begun(database):
+    with closing(sqlite3.connect(database.settings_dict["NAME"], timeout=0)) as other:
+        with transaction.atomic("other"), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("INSERT INTO t VALUES (1)")
+        other.execute("INSERT INTO t VALUES (1)")
+
+
+def test_it_begins_at_the_first_look_after_the_other_one_has_ended(database, writer, slept):
+    slept.ends = writer.rollback
+    with transaction.atomic("other"):
+        database.cursor().execute("INSERT INTO t VALUES (1)")
+    assert len(slept) == 4 and max(slept) <= 0.005
+
+
+def test_where_nobody_writes_it_does_not_wait(database, slept):
+    with transaction.atomic("other"):
+        assert not slept and busy_timeout(database) == 20_000, "of the statements in it"
+
+
+def test_in_the_end_it_says_that_the_database_is_locked(database, writer):
+    database.cursor().execute("PRAGMA busy_timeout=30")
+    with pytest.raises(OperationalError, match="locked"), transaction.atomic("other"):
+        pass
+    assert busy_timeout(database) == 30
+
+
+def test_anything_else_is_told_at_once(database, slept, tmp_path):
+    database.close()
+    (tmp_path / "x.sqlite3").write_bytes(b"no database" * 1000)
+    with pytest.raises(DatabaseError, match="not a database"), transaction.atomic("other"):
+        pass
+    assert not slept
