@@ -110,7 +110,8 @@ def _answers(
     try:
         if not request.catalogue.job:
             raise Failed("", StorageError("it is not clear which job is meant"))
-        sink.send(request.sink)
+        with suppress(OSError):  # whoever died before it was asked sends no end either
+            sink.send(request.sink)
         source_messages = _blaming("source", lister.answers(url, request.source))
         sink_messages = _blaming("sink", lister.received(sink))
         yield next(source_messages), next(sink_messages)
