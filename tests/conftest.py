@@ -1,10 +1,13 @@
 """What every test may ask for. Which database and broker they get is chosen in tests/support/stack.py."""
 
 import gc
+import os
 import signal
 from pathlib import Path
 
+import environ
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, settings
 
 from tests.support import stack
@@ -50,8 +53,18 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def database_template(tmp_path_factory):
     """Makes whole databases; for tests that need more than one."""
-    with Template(tmp_path_factory.mktemp("databases")) as template:
+    directory = tmp_path_factory.getbasetemp()
+    with Template(directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory) as template:
         yield template
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(database_template):
+    """The database of this process's own tests is such a copy too, and not migrated once more."""
+    with database_template.copy() as url:
+        connection.settings_dict["NAME"] = environ.Env.db_url_config(url)["NAME"]
+        yield
+        connection.close()
 
 
 @pytest.fixture

@@ -1,16 +1,17 @@
-"""Whole databases for tests that start real processes: migrated once, copied for every test.
+"""Whole databases: migrated once for all processes of a run, copied for each of them and for every test of real ones.
 
-A `Template` belongs to one test process. `copy()` gives a database nobody else has ever seen, as a DATABASE_URL for
-child processes, and drops it afterwards, whoever is still connected.
+`Template.copy()` gives a database nobody else has ever seen, as a DATABASE_URL for child processes, and drops it
+afterwards, whoever is still connected.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -41,7 +42,10 @@ class SqliteTemplate:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._file = directory / "template.sqlite3"
-        migrate(self._url(self._file))
+        if not self._file.exists():
+            new = directory / "template.new"
+            migrate(self._url(new))
+            new.rename(self._file)
 
     @contextmanager
     def copy(self) -> Iterator[str]:
@@ -63,13 +67,17 @@ class SqliteTemplate:
 
 
 class PostgresTemplate:
-    """A migrated database beside the one `server_url` names."""
+    """A migrated database beside the one `server_url` names; `directory` remembers its name."""
 
-    def __init__(self, server_url: str) -> None:
+    def __init__(self, directory: Path, server_url: str) -> None:
         self._server_url = server_url
-        self._name = f"syncf_template_{uuid.uuid4().hex}"
-        self._execute("CREATE DATABASE {}", self._name)
-        migrate(self._url(self._name))
+        self._known = directory / "template.name"
+        if not self._known.exists():
+            name = f"syncf_template_{uuid.uuid4().hex}"
+            self._execute("CREATE DATABASE {}", name)
+            migrate(self._url(name))
+            self._known.write_text(name)
+        self._name = self._known.read_text()
 
     @contextmanager
     def copy(self) -> Iterator[str]:
@@ -83,6 +91,7 @@ class PostgresTemplate:
 
     def close(self) -> None:
         """Drop the template."""
+        self._known.unlink()
         self._execute("DROP DATABASE {} WITH (FORCE)", self._name)
 
     def _execute(self, statement: str, *names: str) -> None:
@@ -94,22 +103,32 @@ class PostgresTemplate:
 
 
 class Template:
-    """The template of the chosen stack, made at the first copy. A context manager."""
+    """The template of the chosen stack, made at the first copy. A context manager. Of all processes that name the same
+    directory the first one makes it and the last one drops it."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._made: SqliteTemplate | PostgresTemplate | None = None
 
     def __enter__(self) -> Self:
+        self._lock = (self._directory / "template.lock").open("w")
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._made:
-            self._made.close()
+        with self._lock, suppress(BlockingIOError):  # somebody else still copies it
+            if self._made:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._made.close()
 
     def copy(self):
         """A context manager that yields the DATABASE_URL of a new migrated database and drops it at the end."""
         if self._made is None:
-            server = ensure_postgres() if stack.is_postgres() else None
-            self._made = PostgresTemplate(server) if server else SqliteTemplate(self._directory)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._made = self._find_or_make()
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
         return self._made.copy()
+
+    def _find_or_make(self) -> SqliteTemplate | PostgresTemplate:
+        if stack.is_postgres():
+            return PostgresTemplate(self._directory, ensure_postgres())
+        return SqliteTemplate(self._directory)
