@@ -10,14 +10,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 import uuid
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.acceptance.processes import ROOT, Process, Processes, eventually
 from tests.acceptance.rows import forget, rows
@@ -28,12 +30,23 @@ from tests.support.queues import delete_queues
 START_SECONDS = 30.0
 
 
+@cache
+def _steering() -> tuple[IO[str], IO[str]]:
+    """Requests to what steers all products of this process, and its answers. It ends with us. Without the environment
+    that comes with a request it would know no table."""
+    environment = product_environment(DATABASE_URL="sqlite:///:memory:")
+    command = [sys.executable, "-m", "tests.acceptance.steer"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen(command, env=environment, cwd=ROOT, text=True, **pipes)  # type: ignore[call-overload]
+    atexit.register(process.communicate)
+    return process.stdin, process.stdout
+
+
 class Product:
     """The product on a fresh database. Directories of jobs lie below `base`."""
 
     def __init__(self, processes: Processes, *, database_url: str, base: Path, **variables: str) -> None:
         self.processes, self.base, self._url = processes, base, database_url
-        self._steering: subprocess.Popen[str] | None = None
         base.mkdir(parents=True, exist_ok=True)
         self.environment = product_environment(
             DATABASE_URL=database_url, BASE_PATH=str(base), LOG_LEVEL="INFO", **variables
@@ -76,22 +89,14 @@ class Product:
         self._call(action, job=str(job), **arguments)
 
     def _call(self, action: str, **arguments: Any) -> Any:
-        if self._steering is None:
-            command = [sys.executable, "-m", "tests.acceptance.steer"]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            self._steering = subprocess.Popen(command, env=self.environment, cwd=ROOT, text=True, **pipes)  # type: ignore[call-overload]
-        requests, answers = self._steering.stdin, self._steering.stdout
-        print(json.dumps([action, arguments]), file=requests, flush=True)
-        answer = json.loads(answers.readline() or '{"error": "it has ended"}')
+        requests, answers = _steering()
+        print(json.dumps([self.environment, action, arguments]), file=requests, flush=True)
+        answer = json.loads(answers.readline() or '{"error": "nobody is there to do it"}')
         assert "error" not in answer, f"{action}: {answer['error']}"
         return answer["result"]
 
     def close(self) -> None:
-        """End what steers and forget the queues. The processes are ended by `Processes`, before this."""
-        if self._steering:
-            self._steering.stdin.close()
-            self._steering.wait()
-            self._steering.stdout.close()
+        """Forget the queues. The processes are ended by `Processes`, before this."""
         self.forget_queues()
         forget(self._url)
 

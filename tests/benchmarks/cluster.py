@@ -75,7 +75,7 @@ class Cluster:
         """Seconds from the request to the completed job."""
         places = {"source_type": "local", "source_path": str(source), "sink_type": "local", "sink_path": str(sink)}
         begun = time.perf_counter()
-        print(json.dumps(["create_job", places]), file=self._steering.stdin, flush=True)
+        print(json.dumps([self._env, "create_job", places]), file=self._steering.stdin, flush=True)
         job = json.loads(self._steering.stdout.readline())["result"]  # type: ignore[union-attr]
         while self._status(job) != "completed":
             if time.perf_counter() - begun > seconds:
