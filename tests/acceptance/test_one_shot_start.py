@@ -36,8 +36,8 @@ AGING = {
 
 
 @pytest.fixture
-def oneshot(processes, tmp_path):
-    """Of somebody who never synced before."""
+def newcomer(processes, tmp_path):
+    """The command of somebody who never synced before."""
     return OneShot(processes, tmp_path / "state")
 
 
@@ -98,11 +98,11 @@ def make_like_the_first_version(database):
     connection.close()
 
 
-def test_a_new_pair_begins_with_a_copy_of_an_empty_database_and_has_an_identity_of_its_own(oneshot, source, tmp_path):
+def test_a_new_pair_begins_with_a_copy_of_an_empty_database_and_has_an_identity_of_its_own(newcomer, source, tmp_path):
     for number in range(2):
-        assert oneshot.run(source, tmp_path / f"sink{number}").code == 0
-    first, second = databases(oneshot)
-    [empty] = databases(oneshot, "empty")
+        assert newcomer.run(source, tmp_path / f"sink{number}").code == 0
+    first, second = databases(newcomer)
+    [empty] = databases(newcomer, "empty")
     assert asked(empty, "SELECT * FROM jobs_installation") == asked(empty, "SELECT * FROM jobs_task") == []
     identities = [asked(path, "SELECT identifier FROM jobs_installation") for path in (first, second)]
     assert identities[0] != identities[1] and all(len(found) == 1 for found in identities)
@@ -110,7 +110,7 @@ def test_a_new_pair_begins_with_a_copy_of_an_empty_database_and_has_an_identity_
     assert len(versions) == 1 and f"empty-{versions.pop():08x}" == empty.stem
     applied = [asked(path, "SELECT max(id) FROM django_migrations") for path in (first, second)]
     assert applied[0] == applied[1]
-    assert all(path.stat().st_mode & 0o077 == 0 for path in (oneshot.state / "syncf", empty))
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (newcomer.state / "syncf", empty))
 
 
 def test_a_database_of_another_version_is_brought_up_to_date(oneshot, source, tmp_path):
@@ -127,14 +127,14 @@ def test_a_database_of_another_version_is_brought_up_to_date(oneshot, source, tm
     assert (sink / "b").read_text() == "second"
 
 
-def test_what_a_killed_start_left_is_no_obstacle_and_empty_databases_of_other_versions_go(oneshot, source, tmp_path):
-    folder = oneshot.state / "syncf"
+def test_what_a_killed_start_left_is_no_obstacle_and_empty_databases_of_other_versions_go(newcomer, source, tmp_path):
+    folder = newcomer.state / "syncf"
     folder.mkdir(mode=0o700, parents=True)
     (folder / "empty-0000beef.sqlite3").write_bytes(b"of an older version")
     (folder / "empty-12345678.sqlite3.99.new").write_bytes(b"half a copy")
-    assert oneshot.run(source, tmp_path / "sink").code == 0
-    assert [path.name for path in databases(oneshot, "empty")] != ["empty-0000beef.sqlite3"]
-    assert len(databases(oneshot, "empty")) == 1
+    assert newcomer.run(source, tmp_path / "sink").code == 0
+    assert [path.name for path in databases(newcomer, "empty")] != ["empty-0000beef.sqlite3"]
+    assert len(databases(newcomer, "empty")) == 1
 
 
 def test_an_empty_database_that_is_damaged_is_made_anew(oneshot, source, tmp_path):
@@ -187,8 +187,8 @@ def test_a_dry_run_does_not_take_up_a_sync_that_was_interrupted(oneshot, source,
     assert b"b" not in oneshot.tasks()
 
 
-def test_a_sync_loads_nothing_that_only_others_need(oneshot, source, tmp_path):
-    loaded = loaded_by(oneshot, source, tmp_path / "sink")
+def test_a_sync_loads_nothing_that_only_others_need(newcomer, source, tmp_path):
+    loaded = loaded_by(newcomer, source, tmp_path / "sink")
     assert "django" in loaded and loaded >= set(ENGINE) and not loaded & set(NOT_NEEDED)
 
 

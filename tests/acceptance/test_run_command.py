@@ -37,8 +37,12 @@ def test_it_greets_with_a_login_and_a_token_that_creates_a_job_which_finishes(pr
     assert api.is_up()
 
 
-def test_idle_connections_keep_nobody_waiting_and_ctrl_c_ends_everything(running):
+def test_a_second_one_is_refused_idle_connections_keep_nobody_waiting_and_ctrl_c_ends_everything(product, running):
     process, port, api = running
+    second = product.processes.manage("run", "--port", str(free_ports(1)[0]), environment=product.environment)
+    eventually(lambda: second.code is not None, GREETING_SECONDS, "the second one to end")
+    assert second.code == 1 and "runs here already" in second.err
+
     idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
     begun = time.monotonic()
     assert api.is_up() and time.monotonic() - begun < 5
@@ -46,9 +50,3 @@ def test_idle_connections_keep_nobody_waiting_and_ctrl_c_ends_everything(running
     for connection in idle:
         with closing(connection):
             pass
-
-
-def test_a_second_one_beside_it_is_refused(product, running):
-    second = product.processes.manage("run", "--port", str(free_ports(1)[0]), environment=product.environment)
-    eventually(lambda: second.code is not None, GREETING_SECONDS, "the second one to end")
-    assert second.code == 1 and "runs here already" in second.err

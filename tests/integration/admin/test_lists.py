@@ -186,10 +186,9 @@ def test_api_tokens_can_be_revoked_but_not_made_by_form(admin_client, admin_user
 @pytest.mark.parametrize(("page", "shown"), [(1, 100), (2, 100), (3, 50)])
 def test_what_is_pending_is_listed_files_first_each_on_one_page(browser, make_job, page, shown):
     job = make_job()
-    for number in range(130):
-        builders.put(job, "pending", b"file-%03d" % number)
-    for number in range(120):
-        builders.put(job, "pending", b"directory-%03d/" % number, kind="directory")
+    rows = [builders.unsaved(job, "pending", b"file-%03d" % number) for number in range(130)]
+    rows += [builders.unsaved(job, "pending", b"directory-%03d/" % number) for number in range(120)]
+    Task.objects.bulk_create(rows)
     chosen = {"job__exact": job.pk, "status__exact": "pending", "p": page}
     text = browser.get("/admin/jobs/task/", chosen).content.decode()
     everything = [f"file-{n:03}" for n in range(129, -1, -1)] + [f"directory-{n:03}" for n in range(119, -1, -1)]

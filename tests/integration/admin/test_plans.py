@@ -5,6 +5,7 @@ import re
 import pytest
 from django.db import connection
 
+from jobs.models import Task
 from tests.support.plans import plans_of
 from tests.unit.jobs import builders
 
@@ -40,11 +41,12 @@ STATUSES = ("completed", "pending", "retrying", "failed", "skipped", "cancelled"
 @pytest.fixture
 def job(make_job):
     """With more files and directories in each state than a page has."""
-    job = make_job()
+    job, rows = make_job(), []
     for status in STATUSES:
         reason = {"reason_code": "SINK_NO_SPACE"} if status in ("retrying", "failed", "skipped") else {}
-        for number in range(101):
-            builders.put(job, status, b"f/%d/%s" % (number, status.encode()), **reason)
+        names = (b"f/%d/%s" % (number, status.encode()) for number in range(101))
+        rows += [builders.unsaved(job, status, name, **reason) for name in names]
+    Task.objects.bulk_create(rows)
     return job
 
 
