@@ -7,7 +7,7 @@ from collections import Counter
 
 from tests.acceptance.faults import IS_BIG
 
-SECONDS = 60 if IS_BIG else 8
+SECONDS = 60 if IS_BIG else 4
 
 
 def play(product, role, seconds=SECONDS):
