@@ -33,7 +33,9 @@ EXTRA_STAMPS := $(foreach name,$(EXTRAS),$(VENV)/$(name).stamp)
 
 # In the order of the files: the long ones, tests/acceptance, come first.
 SPREAD := --dist loadfile --no-loadscope-reorder --numprocesses $(WORKERS)
-INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes
+# What pip would do on one processor; like pip, it minds no file that is for another Python.
+COMPILE_INSTALLED := $(PY) -m compileall -qq -j 0 $(VENV)/lib || true
 
 # make would expand a $ inside these values; taken as they stand, they reach the commands through the environment.
 VERBATIM := SOURCE SINK BASE_PATH DATABASE_URL BROKER_URL SECRET_KEY
@@ -78,18 +80,21 @@ $(CREATED):
 $(BASE): requirements/base.txt $(CREATED)
 	@echo "Installing what SyncF needs to run"
 	@$(INSTALL) -r requirements/base.txt
+	@$(COMPILE_INSTALLED)
 	@touch $@
 
 # An extra is complete by itself, at the versions of all the others.
 $(ALL_EXTRAS:%=$(VENV)/%.stamp): $(VENV)/%.stamp: requirements/%.txt $(BASE)
 	@echo "Installing what $* storages need"
 	@$(INSTALL) -r $<
+	@$(COMPILE_INSTALLED)
 	@touch $@
 
 # dev.txt holds base.txt and the extras too, at the same versions.
 $(DEV): requirements/dev.txt $(CREATED)
 	@echo "Installing what working on SyncF needs"
 	@$(INSTALL) -r requirements/dev.txt
+	@$(COMPILE_INSTALLED)
 	@touch $(BASE) $(ALL_EXTRAS:%=$(VENV)/%.stamp) $@
 
 # Where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE), every start would compile all of it anew.
