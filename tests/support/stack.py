@@ -60,7 +60,11 @@ ONE_STACK_DIRECTORIES = (
 #: Those that `make test` leaves to the second pass, so that both take as long.
 SECOND_PASS = (
     "tests/conformance/storage/",
+    "tests/integration/storage_backends/",
+    "tests/unit/engine/",
+    "tests/unit/storage_backends/",
     "tests/acceptance/test_exit_codes.py",
+    "tests/acceptance/test_sync_clouds.py",
     "tests/acceptance/test_trees.py",
     "tests/servers/",
 )
