@@ -57,8 +57,11 @@ def _head_start(arguments: Sequence[str], trees: Sequence[Path], catalogue: Path
     has_rules = any(argument.startswith(("--e", "--i")) for argument in arguments)
     if has_rules or len(os.sched_getaffinity(0)) == 1:
         return None
+    words = arguments[-2:]
     try:
-        return HeadStart(_places(arguments[-2:], trees), catalogue=catalogue)
+        source = next(_places(words[:1], trees[:1]), None)
+        prefetch = source if catalogue is None and not _reads_later(arguments) else None
+        return HeadStart(_places(words, trees), catalogue=catalogue, prefetch=prefetch)
     except OSError:  # no process or descriptor is left, or a directory may not be looked at: told where it matters
         return None
 
@@ -70,6 +73,11 @@ def know_storages(words: Sequence[str]) -> None:
         from syncf_site import env  # and a part of Django, which directories need not wait for
 
         env.complete()
+
+
+def _reads_later(arguments: Sequence[str]) -> bool:
+    """A dry run reads no file, and where there is a rate nobody is to read faster."""
+    return any(argument.startswith(("--b", "--d")) for argument in arguments)
 
 
 def _places(words: Sequence[str], trees: Sequence[Path]) -> Iterator[Place]:

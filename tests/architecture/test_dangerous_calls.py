@@ -1,10 +1,10 @@
 """Nothing that turns data into code: no pickle or marshal, no eval or exec, no shell.
 
 `multiprocessing.connection` (which pickles) is the pipe between a slave and its own workers, and between a scan and the
-process that lists its sink: socket pairs that never had a name, both ends the same program. Whoever could write to one
-could as well write to the process's memory. Whatever crosses a machine's border is JSON, parsed strictly
-(transfers/broker/messages.py). Django's caches pickle too: the only one here is the memory of its own process, and
-sessions are JSON.
+process that lists its sink: socket pairs that never had a name, both ends the same program. What was read early is
+handed to workers in memory that never had one either. Whoever could write to one could as well write to the process's
+memory. Whatever crosses a machine's border is JSON, parsed strictly (transfers/broker/messages.py). Django's caches
+pickle too: the only one here is the memory of its own process, and sessions are JSON.
 """
 
 import ast
@@ -17,8 +17,8 @@ from tests.architecture.source import Module, calls, imported, modules, parse
 
 MODULES = {"pickle", "cPickle", "dill", "marshal", "shelve", "cloudpickle", "jsonpickle", "joblib"}
 #: The ends of those pipes.
-_ENDS = ("engine/pool", "engine/worker", "scan/lister", "scan/listing", "scan/comparer", "scan/comparison")
-MAY_USE_PIPES = {f"transfers/{name}.py" for name in _ENDS}
+_ENGINE, _SCAN = ("pool", "worker", "prefetch"), ("lister", "listing", "comparer", "comparison")
+MAY_USE_PIPES = {*(f"transfers/engine/{name}.py" for name in _ENGINE), *(f"transfers/scan/{name}.py" for name in _SCAN)}
 CALLS = {"eval", "exec", "os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "yaml.load"}
 
 

@@ -9,6 +9,7 @@ from storage_backends.base import FileInfo, OpenFile, PartialId, Storage
 from storage_backends.errors import VersionChanged
 from transfers.engine.contracts import Assignment, Control, Journal, Stop, Verify, Work
 from transfers.engine.failures import Failure, Side, at_source
+from transfers.engine.prefetch import Prefetched
 
 
 class Interrupted(Exception):
@@ -27,6 +28,8 @@ class Context(NamedTuple):
     sink: Storage
     journal: Journal
     control: Control
+    prefetched: Prefetched | None = None
+    """What of the source was read already."""
 
     def partial(self, work: Work) -> PartialId:
         """The name of `work`'s partial at this epoch."""

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from transfers.engine.pool import Process, execute
+from transfers.engine.prefetch import Prefetched
 
 MESSAGE_BYTES = 64
 
@@ -93,13 +94,13 @@ class _Child:
         return self._code is not None
 
 
-def serve(orders: socket.socket, urls: Sequence[str] = ()) -> None:
+def serve(orders: socket.socket, urls: Sequence[str] = (), prefetched: Prefetched | None = None) -> None:
     """Be the mother of workers for these storages, until nobody gives orders any more."""
     while True:
         message, fds, _, _ = socket.recv_fds(orders, MESSAGE_BYTES, 2)
         if fds:
             load(urls)
-            answer = _bear(orders, fds, int(message))
+            answer = _bear(orders, fds, int(message), prefetched)
         elif message:
             answer = os.waitstatus_to_exitcode(os.waitpid(int(message), 0)[1])
         else:
@@ -116,24 +117,24 @@ def load(urls: Sequence[str] = ()) -> None:
         registry.load(url)
 
 
-def _bear(orders: socket.socket, fds: list[int], log_level: int) -> int:
+def _bear(orders: socket.socket, fds: list[int], log_level: int, prefetched: Prefetched | None) -> int:
     mother = os.getpid()
     pid = os.fork()
     if pid == 0:
         orders.close()
-        _work([*fds, mother, log_level])
+        _work([*fds, mother, log_level], prefetched)
     for fd in fds:
         os.close(fd)
     return pid
 
 
-def _work(numbers: list[int]) -> NoReturn:
+def _work(numbers: list[int], prefetched: Prefetched | None) -> NoReturn:
     code = 1
     try:
         from transfers.engine import worker
 
         os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the parent; it decides
-        worker.main([str(number) for number in numbers])
+        worker.main([str(number) for number in numbers], prefetched)
         code = 0
     except BaseException:
         traceback.print_exc()

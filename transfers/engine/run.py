@@ -17,6 +17,7 @@ from transfers.engine.directories import copy_directories
 from transfers.engine.failures import Failure, at_sink, at_source
 from transfers.engine.large import copy_large
 from transfers.engine.messages import Outcomes
+from transfers.engine.prefetch import Prefetched
 from transfers.engine.small import copy_small
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,9 @@ MAX_OPEN_STORAGES = 8
 class Storages:
     """The storages a worker keeps open from one assignment to the next. One thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefetched: Prefetched | None = None) -> None:
         self._open: OrderedDict[Place, Storage] = OrderedDict()
+        self._prefetched = prefetched
 
     def open(self, place: Place) -> Storage:
         """The storage at `place`; raises StorageError."""
@@ -36,6 +38,10 @@ class Storages:
             self._open[place] = _open(place)
         self._open.move_to_end(place)
         return self._open[place]
+
+    def prefetched(self, place: Place) -> Prefetched | None:
+        """What of it was read already."""
+        return self._prefetched and self._prefetched.of(place.url, place.path)
 
     def release(self, had_trouble: bool) -> None:
         """After an assignment: keep the few last used. All are opened anew after trouble, and one that holds its root
@@ -108,7 +114,7 @@ def _groups(assignment: Assignment, storages: Storages, journal: Journal, contro
         source = storages.open(assignment.source)
     with at_sink:
         sink = storages.open(assignment.sink)
-    context = Context(assignment, source, sink, journal, control)
+    context = Context(assignment, source, sink, journal, control, storages.prefetched(assignment.source))
     small, large, directories = _sort(context)
     grown = yield from copy_small(context, small)
     for work in (*large, *grown):

@@ -30,6 +30,7 @@ from transfers.engine.context import Context, was_tried_before
 from transfers.engine.contracts import LeaseLost, Outcome, Stop, Work
 from transfers.engine.failures import Failure, Side, at_sink, at_source
 from transfers.engine.messages import Outcomes, Plain
+from transfers.engine.prefetch import Content
 
 log = logging.getLogger(__name__)
 _make = tuple.__new__
@@ -65,6 +66,7 @@ class Group:
     def __init__(self, context: Context) -> None:
         self.grown: list[Work] = []
         self._context, self._source, self._control = context, context.source, context.control
+        self._prefetched = context.prefetched
         self._most_files = context.sink.capabilities.batch_files
         self._most_bytes = context.sink.capabilities.batch_file_bytes
         self._batch = context.sink.write_batch(trusts_server=context.trusts_server)
@@ -91,7 +93,9 @@ class Group:
         return Outcomes(tuple(self._outcomes), self._copied)
 
     def _prefetch(self, waiting: deque[Work]) -> None:
-        files = [work.path for work in islice(waiting, self._most_files) if work.kind is Kind.FILE]
+        known = self._prefetched or ()
+        group = islice(waiting, self._most_files)
+        files = [work.path for work in group if work.kind is Kind.FILE and work.path not in known]
         self._source.prefetch(files, self._most_bytes)
 
     def _stage_until_full(self, waiting: deque[Work]) -> Stop:
@@ -138,9 +142,8 @@ class Group:
         if content is None:
             self.grown.append(work)
             return None
-        source, data = content
+        source, data, sha256 = content
         context.must_be_quiet(source)
-        sha256 = hashlib.sha256(data).digest()
         is_sink_known = not work.compare_first and not was_tried_before(work)
         if not is_sink_known:  # a crash between rename and row must not send it again
             adopted = adopt_small(context, work, source, data, sha256)
@@ -154,11 +157,14 @@ class Group:
         self._staged_bytes += len(data)
         return None
 
-    def _read(self, work: Work) -> tuple[FileInfo, bytes] | None:
+    def _read(self, work: Work) -> Content | None:
         """The file with the identity its bytes belong to; None if it has outgrown a batch."""
+        if self._prefetched and (content := self._prefetched.take(work.path, self._most_bytes)):
+            return content
         with at_source:
             try:
-                return self._source.read_whole(work.path, self._most_bytes)
+                info, data = self._source.read_whole(work.path, self._most_bytes)
+                return info, data, hashlib.sha256(data).digest()
             except VersionChanged:
                 if self._source.get_file_info(work.path).size > self._most_bytes:
                     return None

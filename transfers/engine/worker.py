@@ -35,6 +35,7 @@ from transfers.engine.messages import (
     TaskKey,
     unpack_assignment,
 )
+from transfers.engine.prefetch import Prefetched
 from transfers.engine.run import Storages, run_in_groups
 
 PROGRESS_SECONDS = 0.5
@@ -99,9 +100,9 @@ def _key(work: Work) -> TaskKey:
     return TaskKey(work.task_id, work.epoch)
 
 
-def serve(connection: Connection[Any, Any], page: ControlPage) -> None:
+def serve(connection: Connection[Any, Any], page: ControlPage, prefetched: Prefetched | None = None) -> None:
     """Do assignments until the parent closes the connection."""
-    storages, journal = Storages(), JournalProxy(connection)
+    storages, journal = Storages(prefetched), JournalProxy(connection)
     while True:
         try:
             assignment = unpack_assignment(connection.recv())
@@ -113,7 +114,7 @@ def serve(connection: Connection[Any, Any], page: ControlPage) -> None:
         connection.send(Finished(assignment.number))
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str], prefetched: Prefetched | None = None) -> None:
     """Set the process up and serve."""
     socket_fd, control_fd, parent_pid, log_level = map(int, arguments)
     die_with_parent(parent_pid)
@@ -127,7 +128,7 @@ def main(arguments: list[str]) -> None:
     handler.setFormatter(OneLine(f"%(asctime)s %(levelname)s worker[{os.getpid()}] %(message)s"))
     logging.basicConfig(level=log_level, handlers=[handler])
     keep_what_is_loaded()
-    serve(Connection(socket_fd), ControlPage(control_fd))
+    serve(Connection(socket_fd), ControlPage(control_fd), prefetched)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from transfers.engine.prefetch import Memory, Prefetched, Prefetcher
 from transfers.scan import lister
 
 if TYPE_CHECKING:
@@ -43,29 +44,37 @@ class Errand(NamedTuple):
 
     url: str
     """The storage whose backend it needs."""
-    sockets: tuple[socket.socket, ...]
-    """All that it keeps, besides stderr."""
+    files: tuple[socket.socket | Memory, ...]
+    """All that it keeps open, besides stderr."""
     do: Callable[[], None]
 
 
-def plan(places: Sequence[Place], catalogue: Path | None) -> tuple[list[Errand], Ahead]:
+def plan(
+    places: Sequence[Place], catalogue: Path | None, prefetched: Prefetched | None = None
+) -> tuple[list[Errand], Ahead]:
     """One for each place, and where to ask for what they find. Two local ones are compared with the `catalogue`, the
-    database of an earlier sync, if there is one."""
+    database of an earlier sync, if there is one. `prefetched`: where
+    what the files of one of them hold is kept for the workers."""
     if catalogue and [place.url for place in places] == [URL, URL]:
         return _compare(catalogue, *places)
     pairs = {place: socket.socketpair() for place in places}
-    errands = [_list(place, places, theirs) for place, (_, theirs) in pairs.items()]
+    errands = [_list(place, places, theirs, prefetched) for place, (_, theirs) in pairs.items()]
     return errands, {place: ours for place, (ours, _) in pairs.items()}
 
 
-def _list(place: Place, places: Sequence[Place], theirs: socket.socket) -> Errand:
+def _list(
+    place: Place, places: Sequence[Place], theirs: socket.socket, prefetched: Prefetched | None = None
+) -> Errand:
+    memory = prefetched.memory if prefetched and prefetched.place == place else None
     others = [other for other in places if other.kind == place.kind and other != place]
 
     def do() -> None:
         guess, most = lister.guess(place.path, others), FIRST_BYTES if place.url == URL else lister.AHEAD_BYTES
-        lister.main(theirs.detach(), partial(lister.serve_ahead, url=place.url, guess=guess, most_bytes=most))
+        prefetcher = Prefetcher(memory) if memory else None
+        serve = partial(lister.serve_ahead, url=place.url, guess=guess, most_bytes=most, prefetcher=prefetcher)
+        lister.main(theirs.detach(), serve)
 
-    return Errand(place.url, (theirs,), do)
+    return Errand(place.url, (theirs, memory) if memory else (theirs,), do)
 
 
 def _compare(catalogue: Path, source: Place, sink: Place) -> tuple[list[Errand], Ahead]:

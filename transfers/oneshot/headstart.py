@@ -3,7 +3,8 @@
 ::
 
     the command ──fork──▶ mother ──fork──▶ lists the source   ┐ they guess what the scan will ask for, keep what
-         │                   │   └──fork──▶ lists the sink    ┘ they find until it asks, and end if it never does
+         │                   │   └──fork──▶ lists the sink    ┘ they find until it asks, and end if it never does;
+         │                   │                                   the first reads small files in a sync that is new
     loads Django       loads the engine,              (one in another storage once she has loaded that one's backend)
          │             waits for orders ──fork──▶ worker
     forks the scheduler, whose scan asks the listers
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from storage_backends import registry
+from transfers.engine.prefetch import Memory, Prefetched
 from transfers.oneshot.errands import URL, Errand, Place, plan
 
 if TYPE_CHECKING:
@@ -39,17 +41,21 @@ FRESH_SECONDS = 10.0
 class HeadStart:
     """The handle on it. To be made while this process has one thread and is still small."""
 
-    def __init__(self, places: Iterable[Place], *, catalogue: Path | None = None) -> None:
+    def __init__(
+        self, places: Iterable[Place], *, catalogue: Path | None = None, prefetch: Place | None = None
+    ) -> None:
         """`places`: both sides, as far as they are there and known. `catalogue`: the database of an earlier sync of
-        theirs. Without it work is probable: the mother loads the engine at once, and not for the first worker."""
+        theirs. Without it work is probable: the mother loads the engine at once, and not for the first worker.
+        `prefetch`: the one of which all is to be copied, as far as anybody knows."""
         self._begun = _boottime()
         registry.load(URL)  # like all that is imported above, once for this process and its children
-        errands, self.ahead = plan(list(places), catalogue)
+        prefetched = Prefetched(Memory.new(), *prefetch) if prefetch else None
+        errands, self.ahead = plan(list(places), catalogue, prefetched)
         self._orders, orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent, self._pid = os.getpid(), os.fork()
         if self._pid == 0:
-            _be_mother(parent, orders, errands, expects_work=catalogue is None)
-        for theirs in (orders, *chain.from_iterable(errand.sockets for errand in errands)):
+            _be_mother(parent, orders, errands, expects_work=catalogue is None, prefetched=prefetched)
+        for theirs in {orders, *chain.from_iterable(errand.files for errand in errands)}:
             theirs.close()
 
     def is_fresh(self) -> bool:
@@ -78,10 +84,17 @@ def _boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _be_mother(parent: int, orders: socket.socket, errands: Sequence[Errand], *, expects_work: bool) -> NoReturn:
+def _be_mother(
+    parent: int,
+    orders: socket.socket,
+    errands: Sequence[Errand],
+    *,
+    expects_work: bool,
+    prefetched: Prefetched | None,
+) -> NoReturn:
     code, urls = 1, [errand.url for errand in errands if errand.url != URL]
     try:
-        _leave_family(parent, orders, *chain.from_iterable(errand.sockets for errand in errands))
+        _leave_family(parent, orders, *chain.from_iterable(errand.files for errand in errands))
         children = [_fork(errand) for errand in errands if errand.url == URL]
         for url in urls:
             registry.load(url)  # once for who lists there and all workers
@@ -90,7 +103,7 @@ def _be_mother(parent: int, orders: socket.socket, errands: Sequence[Errand], *,
 
         if expects_work:
             mother.load(urls)
-        mother.serve(orders, urls)
+        mother.serve(orders, urls, prefetched)
         for child in children:
             os.kill(child, signal.SIGKILL)  # it may wait to be asked; one that has ended waits for us
             os.waitpid(child, 0)
@@ -101,8 +114,8 @@ def _be_mother(parent: int, orders: socket.socket, errands: Sequence[Errand], *,
         os._exit(code)
 
 
-def _leave_family(parent: int, *sockets: socket.socket) -> None:
-    """Keep these sockets and stderr alone, live as long as the parent, and leave Ctrl-C and SIGTERM to it."""
+def _leave_family(parent: int, *files: socket.socket | Memory) -> None:
+    """Keep these files and stderr alone, live as long as the parent, and leave Ctrl-C and SIGTERM to it."""
     from transfers.engine.lifeline import die_with_parent
 
     die_with_parent(parent)
@@ -112,7 +125,7 @@ def _leave_family(parent: int, *sockets: socket.socket) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
         os.dup2(nothing, fd)
-    kept = {0, 1, 2, *(each.fileno() for each in sockets)}
+    kept = {0, 1, 2, *(each.fileno() for each in files)}
     for fd in {int(name) for name in os.listdir("/proc/self/fd")} - kept:
         with suppress(OSError):  # what listed them is closed already
             os.close(fd)
@@ -122,7 +135,7 @@ def _fork(errand: Errand) -> int:
     mother, pid = os.getpid(), os.fork()
     if pid == 0:
         try:
-            _leave_family(mother, *errand.sockets)
+            _leave_family(mother, *errand.files)
             if errand.url != URL:
                 _silence_libraries()
             errand.do()
@@ -130,8 +143,9 @@ def _fork(errand: Errand) -> int:
             traceback.print_exc()
         finally:
             os._exit(0)
-    for theirs in errand.sockets:
-        theirs.close()
+    for theirs in errand.files:
+        if isinstance(theirs, socket.socket):
+            theirs.close()  # the memory is handed on to workers
     return pid
 
 

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from storage_backends import registry
 from storage_backends.base import LISTED_AT_ONCE, FileInfo, Kind, ListError
 from storage_backends.errors import ConfigurationError, StorageError
+from transfers.engine.prefetch import Prefetcher, worth_it
 from transfers.scan.merge import Entry
 from transfers.scan.rules import Rules
 
@@ -97,15 +98,35 @@ def guess(path: bytes, others: Iterable[tuple[str, bytes]]) -> Request:
 
 
 def serve_ahead(
-    connection: Connection[Any, Any], url: str, guess: Request, *, most_bytes: int = AHEAD_BYTES
+    connection: Connection[Any, Any],
+    url: str,
+    guess: Request,
+    *,
+    most_bytes: int = AHEAD_BYTES,
+    prefetcher: Prefetcher | None = None,
 ) -> None:
-    """Answer one request, which will probably be `guess`. Of what it finds so much is kept until then."""
+    """Answer one request, which will probably be `guess`. Of what it finds so much is kept until then; if that is not
+    yet, the `prefetcher` reads what the files hold."""
     found = _all_answers(url, guess)
     ahead = until_asked(connection, found, most_bytes=most_bytes)
+    if prefetcher and ahead:
+        _prefetch(prefetcher, url, guess.path, ahead, connection.poll)
     request: Request = connection.recv()
     if ahead is None or not request.is_answered_by(guess):
         ahead, found = [], _all_answers(url, request)
+    elif prefetcher:
+        prefetcher.publish()
     send_all(connection, ahead, found)
+
+
+def _prefetch(
+    prefetcher: Prefetcher, url: str, path: bytes, ahead: Iterable[memoryview], is_asked: Callable[[], bool]
+) -> None:
+    answers = map(ForkingPickler.loads, ahead)
+    columns = [answer[:3] for answer in answers if isinstance(answer, tuple) and isinstance(answer[0], tuple)]
+    listed = chain.from_iterable(zip(*each, strict=True) for each in columns)
+    with suppress(StorageError, OSError), closing(registry.open_storage(url, path)) as storage:
+        prefetcher.read(storage, worth_it(listed), is_asked)
 
 
 def send_all(connection: Connection[Any, Any], ahead: Iterable[memoryview], found: Iterator[object]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from storage_backends.base import Kind, PartialId, Storage
 from transfers.engine.contracts import Assignment, LeaseLost, Outcome, Place, Stop, Verify, Work
+from transfers.engine.prefetch import Prefetched
 from transfers.engine.run import Storages, run
 
 INSTALLATION = "0badcafe"
@@ -101,8 +102,8 @@ class Around:
 class BenchStorages(Storages):
     """Real storages with small parts, so that a few kilobytes are a big file; a test may put something around them."""
 
-    def __init__(self, bench: Bench) -> None:
-        super().__init__()
+    def __init__(self, bench: Bench, prefetched: Prefetched | None = None) -> None:
+        super().__init__(prefetched)
         self.bench = bench
 
     def open(self, place: Place) -> Storage:

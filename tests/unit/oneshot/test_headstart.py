@@ -14,8 +14,14 @@ from multiprocessing.connection import Connection
 
 import pytest
 
+from storage_backends.base import Kind
 from storage_backends.errors import ConfigurationError
 from storage_backends.registry import open_storage
+from transfers.engine import contracts
+from transfers.engine.contracts import Assignment, Result, Verify, Work
+from transfers.engine.control import boottime
+from transfers.engine.messages import FenceAsked, Outcomes
+from transfers.engine.pool import WorkerProcess
 from transfers.oneshot.errands import Place
 from transfers.oneshot.headstart import HeadStart
 from transfers.scan import comparer, lister
@@ -201,6 +207,42 @@ def test_what_was_synced_before_is_compared(trees, synced):
     finally:
         head_start.drop()
         head_start.mother().close()
+
+
+def copied(trees, request):
+    """The outcome of a file that went after the listing was asked for, by a worker of the mother's."""
+    source, sink = map(Place.of, trees)
+    (trees[0] / "file").write_text("text")
+    os.utime(trees[0] / "file", (10**9, 10**9))
+    head_start = HeadStart([source], prefetch=source)
+    mother = head_start.mother()
+    try:
+        [lister] = eventually(lambda: children(head_start._pid))
+        eventually(lambda: is_waiting(lister))
+        with Lister(head_start.ahead.pop(source)) as listing, closing(open_storage(*source)) as storage:
+            list(listing.list_chunks(request(source), storage.location()))
+        (trees[0] / "file").unlink()
+        places = contracts.Place(*source), contracts.Place(*sink)
+        work = Work(1, 1, 1, Kind.FILE, b"file", 4)
+        with WorkerProcess(mother.start) as worker:
+            worker.set_lease_deadline(boottime() + 60)
+            worker.assign(Assignment(1, "job", "0badcafe", *places, Verify.READBACK, (work,)))
+            while not isinstance(message := worker.receive(), Outcomes):
+                assert isinstance(message, FenceAsked)
+                worker.reply({1})
+            return message.in_full()[0]
+    finally:
+        mother.close()
+
+
+def test_what_is_to_be_copied_is_read_before_it_is_asked_for(trees):
+    outcome = copied(trees, lambda place: Request(place.path, "", ()))
+    assert outcome.result is Result.COMPLETED and (trees[1] / "file").read_text() == "text"
+
+
+def test_nothing_that_was_read_is_used_where_something_else_was_to_be_listed(trees):
+    outcome = copied(trees, lambda place: Request(place.path, "*.tmp", ()))
+    assert outcome.reason_code == "SOURCE_GONE" and not (trees[1] / "file").exists()
 
 
 def location(place):
