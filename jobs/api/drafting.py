@@ -12,8 +12,9 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from jobs import drafts, services
+from jobs.api.answers import Created
 from jobs.api.errors import shown_at
-from jobs.api.serializers import Created, JobCreate
+from jobs.api.requests import JobCreate
 from jobs.models import Job
 
 

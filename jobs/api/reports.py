@@ -16,7 +16,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from jobs import reports, selectors
-from jobs.api.serializers import JobOut, ReportOut, SummaryOut
+from jobs.api.answers import JobOut
+from jobs.api.tracking import ReportOut, SummaryOut
 from jobs.models import Job
 from jobs.words import iso_moment
 

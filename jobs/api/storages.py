@@ -18,7 +18,7 @@ from rest_framework.viewsets import GenericViewSet
 from jobs.api.base import Guarded
 from jobs.api.errors import shown_at
 from jobs.api.fields import PathField, TextField
-from jobs.api.serializers import Nothing, StrictSerializer
+from jobs.api.requests import Nothing, StrictSerializer
 from jobs.browsing import connection_report, list_directory, path_of
 from jobs.errors import Refusal
 from jobs.models import Job

@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs.api.serializers import TaskOut
+from jobs.api.tracking import TaskOut
 from jobs.insight.why import why
 from jobs.models import Job, Task
 

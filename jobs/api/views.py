@@ -18,29 +18,16 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
 from jobs import insight, selectors, services, slaves
+from jobs.api.answers import Created, Done, EventPage, JobOut, RetryDone, ScanDetail, ScanOut, ScanRequested, SlaveOut
 from jobs.api.base import Guarded
 from jobs.api.drafting import DraftActions
 from jobs.api.errors import shown_at
 from jobs.api.filters import EventFilters, JobFilters, SlaveFilters, StrictBackend, TaskFilters
 from jobs.api.pagination import Pages, slice_by_id, slice_of_tasks
 from jobs.api.reports import ReportActions
-from jobs.api.serializers import (
-    Created,
-    Done,
-    EventPage,
-    JobCreate,
-    JobOptions,
-    JobOut,
-    Nothing,
-    RetryDone,
-    RetryRequest,
-    ScanDetail,
-    ScanOut,
-    ScanRequested,
-    SlaveOut,
-    TrackingOut,
-)
+from jobs.api.requests import JobCreate, JobOptions, Nothing, RetryRequest
 from jobs.api.tasks import TaskActions, by_number
+from jobs.api.tracking import TrackingOut
 from jobs.idempotency import create_job_once
 from jobs.models import Job, Scan, Slave, Task
 from jobs.states import TaskStatus

@@ -101,14 +101,15 @@ def _failures(job: Job) -> list[str]:
 
 def jobs_json(jobs: list[Job]) -> str:
     """An array of jobs as GET /api/jobs gives them."""
-    from jobs.api.serializers import JobOut  # the API's modules take longer to load than all of the rest
+    from jobs.api.answers import JobOut  # the API's modules take longer to load than all of the rest
 
     return _encoded(JobOut(jobs, many=True, context={"overviews": overviews([job.pk for job in jobs])}).data)
 
 
 def job_json(job: Job) -> str:
     """`job` and `summary` as GET /api/jobs/{id}/tracking gives them, and the last `events`."""
-    from jobs.api.serializers import EventOut, JobOut, SummaryOut
+    from jobs.api.answers import EventOut, JobOut
+    from jobs.api.tracking import SummaryOut
 
     found = overviews([job.pk])
     events = EventOut(job.events.all()[:_EVENTS], many=True).data
