@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from jobs.states import JobStatus, TaskStatus
+
 
 class Verify(models.TextChoices):
     """How the sink is read back (the engine's words)."""
@@ -27,3 +29,8 @@ class TaskKind(models.TextChoices):
     DIRECTORY = "directory"
     SYMLINK = "symlink"
     SPECIAL = "special"
+
+
+def choices_of(states: type[JobStatus] | type[TaskStatus]) -> list[tuple[str, str]]:
+    """For a field."""
+    return [(state.value, state.value.replace("_", " ")) for state in states]

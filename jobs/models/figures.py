@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from jobs.models.core import Job
+from jobs.models.job import Job
 
 
 class Counter(models.Model):

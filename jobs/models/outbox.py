@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs.models.core import Job
+from jobs.models.job import Job
 
 
 class Notification(models.Model):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from jobs.models.core import Job
+from jobs.models.job import Job
 
 
 class IdempotencyKey(models.Model):
