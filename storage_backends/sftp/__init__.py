@@ -3,7 +3,9 @@
 ::
 
     packetizer.py   packets of SSH, sealed with AES-GCM, without copies
-    packets.py      requests and answers of SFTP, many under way at once
+    sending.py      bytes into a channel, many packets at a time
+    packets.py      requests of SFTP, many under way at once
+    inbox.py        their answers
     connection.py   one SSH connection, and errors told in our words
     folders.py      no symbolic link on the way: which directories may be entered
     listing.py      a tree in byte order

@@ -27,7 +27,7 @@ from storage_backends.sftp import partials
 from storage_backends.sftp.connection import FLAG_READ, Connection, attributes_of
 from storage_backends.sftp.describing import describe, wanted, with_time
 from storage_backends.sftp.folders import Folders
-from storage_backends.sftp.packets import Request
+from storage_backends.sftp.inbox import Request
 from storage_backends.sftp.reading import ask_all, take_all
 from storage_backends.sftp.upload import NEW_FILE, explained, refuse_directory
 

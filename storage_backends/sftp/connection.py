@@ -23,8 +23,10 @@ from paramiko.sftp_attr import SFTPAttributes
 from storage_backends.errors import BadCredentials, ConfigurationError, StorageError, Unreachable
 from storage_backends.sftp import packets
 from storage_backends.sftp.failures import failure
+from storage_backends.sftp.inbox import Request
 from storage_backends.sftp.packetizer import AeadPacketizer
-from storage_backends.sftp.packets import WINDOW_BYTES, Request, Session, raise_for_status
+from storage_backends.sftp.packets import WINDOW_BYTES, Session, raise_for_status
+from storage_backends.sftp.sending import send_all
 
 CONNECT_SECONDS = 10.0
 REQUEST_BYTES = 128 << 10
@@ -86,21 +88,25 @@ class Connection:
         """What is asked for at a time; less where the server sends less."""
         self._ssh: paramiko.SSHClient | None = None
         self._session: Session | None = None
+        self._beside: dict[str, Session] = {}
         self._connecting = threading.Lock()
         self._lacks: set[bytes] = set()
 
     def close(self) -> None:
         """Idempotent."""
-        ssh, self._ssh, self._session = self._ssh, None, None
+        ssh, self._ssh, self._session, self._beside = self._ssh, None, None, {}
         if ssh is not None:
             ssh.close()
 
     # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def ask(self, kind: int, *arguments: Any) -> Request:
-        """Send a request, soon; `answer` takes what comes. Raises StorageError."""
-        session = self._session_of(arguments)
-        return self._do(session, partial(session.ask, kind, *arguments))
+    def ask(
+        self, kind: int, *arguments: Any, room: memoryview | None = None, session: Session | None = None
+    ) -> Request:
+        """Send a request, soon; `answer` takes what comes. Bytes that are read go into the `room`, if there is one.
+        Raises StorageError."""
+        session = session or self._session_of(arguments)
+        return self._do(session, partial(session.ask, kind, *arguments, room=room))
 
     def ask_writes(self, handle: bytes, offset: int, data: memoryview) -> Sequence[Request]:
         """Send all of `data`, which is not looked at after this returned. Raises StorageError."""
@@ -113,7 +119,8 @@ class Connection:
         self._do(session, session.flush)
 
     def tell(self, kind: int, *each: bytes) -> None:
-        """Ask for the same of each. The answers are of no interest, nor is one that can't be sent."""
+        """Ask for the same of each, all of one session. The answers are of no interest, nor is one that can't be
+        sent."""
         if self._session is not None:
             with suppress(StorageError):
                 session = self._session_of(each)
@@ -124,16 +131,17 @@ class Connection:
         return Message(self._take(request, path))
 
     def data(self, request: Request, path: bytes) -> memoryview:
-        """The bytes that were read, none at the end of the file. Raises StorageError."""
+        """The bytes that were read and are in no room, none at the end of the file. Raises StorageError."""
         try:
             return self._take(request, path)[4:]
         except EOFError:
             return memoryview(b"")
 
     def settle(self, requests: Sequence[Request]) -> None:
-        """Wait until all are answered. The last comes last, so one wait does mostly. Raises Unreachable."""
-        for request in reversed(requests):
-            self._do(request.session, partial(request.session.take, request))
+        """Wait until all of one session are answered. Raises Unreachable."""
+        if requests:
+            session = requests[0].session
+            self._do(session, partial(session.settle, requests))
 
     def _take(self, request: Request, path: bytes) -> memoryview:
         body = self._do(request.session, partial(request.session.take, request))
@@ -172,11 +180,13 @@ class Connection:
         message.get_int()
         return message.get_string()
 
-    def ask_open(self, full: bytes, flags: int, mode: int | None = None) -> Request:
+    def ask_open(
+        self, full: bytes, flags: int, mode: int | None = None, *, session: Session | None = None
+    ) -> Request:
         """Open a file; `handle` takes the answer."""
         wanted = SFTPAttributes()
         wanted.st_mode = mode
-        return self.ask(protocol.CMD_OPEN, full, flags, wanted)
+        return self.ask(protocol.CMD_OPEN, full, flags, wanted, session=session)
 
     def handle(self, request: Request, path: bytes) -> bytes:
         """Of the file that was asked to be opened."""
@@ -230,6 +240,21 @@ class Connection:
         """The one that a handle among these is of: another one may call another file the same."""
         return next((each.session for each in arguments if isinstance(each, Handle)), None) or self._open()
 
+    def beside(self, purpose: str) -> Session:
+        """One more session over the same connection, for one purpose: what it is asked for waits for nothing that the
+        first one is asked for. It is the first one where the server allows no more. Raises StorageError."""
+        first = self._open()
+        with self._connecting:
+            if purpose not in self._beside:
+                self._beside[purpose] = self._do(first, partial(self._another, first))
+            return self._beside[purpose]
+
+    def _another(self, first: Session) -> Session:
+        try:
+            return _session(self._ssh) if self._ssh else first
+        except paramiko.ChannelException:
+            return first
+
     def _open(self) -> Session:
         with self._connecting:
             return self._session or self._connect()
@@ -278,14 +303,14 @@ class Connection:
         return Unreachable(f"{name} does not answer: {type(error).__name__}")
 
     def _lost(self, session: Session, error: Exception) -> StorageError:
-        if session is self._session:
+        if session in (self._session, *self._beside.values()):
             self.close()
         return Unreachable(f"the connection to {self.address.name} was lost: {type(error).__name__}")
 
 
 def _session(ssh: paramiko.SSHClient) -> Session:
-    channel = ssh.get_transport().open_session()  # type: ignore[union-attr]
-    session = Session(channel)
+    channel = ssh.get_transport().open_session(timeout=CONNECT_SECONDS)  # type: ignore[union-attr]
+    session = Session(channel, partial(send_all, channel))
     channel.invoke_subsystem("sftp")
     session.begin()
     return session

@@ -15,7 +15,7 @@ from storage_backends.names import display_path
 from storage_backends.sftp.connection import FLAG_READ, Connection, attributes_of
 from storage_backends.sftp.describing import describe, kind_of
 from storage_backends.sftp.folders import Folders
-from storage_backends.sftp.packets import Request
+from storage_backends.sftp.inbox import Request
 
 AHEAD_BYTES = 4 << 20
 """Of one open file, asked for and not yet taken."""
@@ -47,15 +47,26 @@ class Range(NamedTuple):
         return self.offset + self.length
 
 
-def ask_all(connection: Connection, handle: bytes, offset: int, length: int) -> Sequence[Range]:
-    """Requests under way together, for `take_all`."""
+def ask_all(
+    connection: Connection, handle: bytes, offset: int, length: int, room: memoryview | None = None
+) -> Sequence[Range]:
+    """Requests under way together, for `take_all`; with a `room`, which is to be its buffer, bytes go there as they
+    come."""
     starts = range(offset, offset + length, connection.read_bytes)
-    return [ask_range(connection, handle, at, min(starts.step, offset + length - at)) for at in starts]
+    found = []
+    for at in starts:
+        count = min(starts.step, offset + length - at)
+        own = None if room is None else room[at - offset : at - offset + count]
+        found.append(ask_range(connection, handle, at, count, own))
+    return found
 
 
-def ask_range(connection: Connection, handle: bytes, offset: int, length: int) -> Range:
+def ask_range(
+    connection: Connection, handle: bytes, offset: int, length: int, room: memoryview | None = None
+) -> Range:
     """One request, of at most `connection.read_bytes`."""
-    return Range(offset, length, connection.ask(protocol.CMD_READ, handle, protocol.int64(offset), length))
+    request = connection.ask(protocol.CMD_READ, handle, protocol.int64(offset), length, room=room)
+    return Range(offset, length, request)
 
 
 def take_all(connection: Connection, handle: bytes, asked: Sequence[Range], buffer: memoryview, path: bytes) -> int:
@@ -72,19 +83,23 @@ def take_all(connection: Connection, handle: bytes, asked: Sequence[Range], buff
 def _take_whole(connection: Connection, handle: bytes, asked: Range, buffer: memoryview, path: bytes) -> int:
     """A server may send less than it was asked for, such as 32 KiB: the rest is asked for, and from then on no more
     than it sends."""
-    data, done = connection.data(asked.request, path), 0
-    while data:
-        if len(data) > asked.length - done:
-            raise StorageError(f"the server sent more of '{display_path(path)}' than it was asked for")
-        buffer[done : done + len(data)] = data
-        done += len(data)
-        if done == asked.length:
-            break
-        sent = done
-        data = connection.data(ask_range(connection, handle, asked.offset + done, asked.length - done).request, path)
-        if data:
-            connection.read_bytes = min(connection.read_bytes, max(LEAST_BYTES, sent))
+    done = count = _take(connection, asked, buffer, path)
+    while count and done < asked.length:
+        rest = ask_range(connection, handle, asked.offset + done, asked.length - done)
+        count = _take(connection, rest, buffer[done:], path)
+        if count:
+            connection.read_bytes = min(connection.read_bytes, max(LEAST_BYTES, done))
+        done += count
     return done
+
+
+def _take(connection: Connection, asked: Range, buffer: memoryview, path: bytes) -> int:
+    """What came of it; 0 at the end of the file."""
+    data = connection.data(asked.request, path)
+    if len(data) > asked.length:
+        raise StorageError(f"the server sent more of '{display_path(path)}' than it was asked for")
+    buffer[: len(data)] = data
+    return asked.request.filled or len(data)
 
 
 class SftpFile(OpenFile):

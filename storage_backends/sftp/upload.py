@@ -10,13 +10,21 @@ from paramiko import sftp as protocol
 from paramiko.sftp_attr import SFTPAttributes
 
 from storage_backends.base import AlreadyCommitted, FileInfo, Kind, PartialId, UploadSession, UploadToken
-from storage_backends.errors import KindConflict, NoSpace, NotFound, PreconditionFailed, StorageError, UploadGone
+from storage_backends.errors import (
+    KindConflict,
+    NoSpace,
+    NotFound,
+    PreconditionFailed,
+    StorageError,
+    Unreachable,
+    UploadGone,
+)
 from storage_backends.names import display_path
 from storage_backends.sftp import partials
 from storage_backends.sftp.connection import FLAG_READ, Connection, attributes_of
 from storage_backends.sftp.describing import describe, kind_of, wanted
 from storage_backends.sftp.folders import Folders
-from storage_backends.sftp.packets import Request
+from storage_backends.sftp.inbox import Request
 from storage_backends.sftp.reading import ask_all, take_all
 
 NEW_FILE = 0o644
@@ -77,8 +85,9 @@ class SftpUpload(UploadSession):
     def __init__(
         self, connection: Connection, folders: Folders, handle: bytes, token: UploadToken, partial: PartialId
     ) -> None:
-        self._connection, self._handle, self._reader = connection, handle, b""
-        self._resizing = threading.Lock()
+        self._connection, self._handle = connection, handle
+        self._beside: dict[str, bytes] = {}
+        self._opening, self._resizing = threading.Lock(), threading.Lock()
         self._folder, self._full = folders.split(token.path)
         self._own = folders.full(self._folder).rstrip(b"/") + b"/" + partial.name
         self.token = token._replace(state={"begun": "1"})
@@ -96,19 +105,29 @@ class SftpUpload(UploadSession):
     def read_part(self, number: int, buffer: memoryview) -> int:
         length = min(len(buffer), self.token.part_length(number))
         offset = number * self.token.part_bytes
-        handle = self._reading()
-        asked = ask_all(self._connection, handle, offset, length)
+        handle = self._handle_for("reading")
+        asked = ask_all(self._connection, handle, offset, length, buffer[:length])
         return take_all(self._connection, handle, asked, buffer[:length], self.token.path)
 
-    def _reading(self) -> bytes:
-        """Another handle, opened once: see `batch`."""
-        with self._resizing:
-            if not self._reader:
-                self._reader = self._connection.handle(self._connection.ask_open(self._own, FLAG_READ), self.token.path)
-            return self._reader
+    def _handle_for(self, purpose: str) -> bytes:
+        """Another handle, opened once (see `batch`), in a session of its own: nobody waits for an fsync but who asked
+        for it, and no part is read back behind others that are written."""
+        with self._opening:
+            if purpose not in self._beside:
+                session = self._connection.beside(purpose)
+                asked = self._connection.ask_open(self._own, FLAG_READ, session=session)
+                self._beside[purpose] = self._connection.handle(asked, self.token.path)
+            return self._beside[purpose]
 
     def sync(self) -> None:
-        self._connection.fsync(self._handle, self.token.path)
+        """By whatever handle it is asked for; an error is told to each of them, and a server may want the one that
+        writes."""
+        try:
+            self._connection.fsync(self._handle_for("syncing"), self.token.path)
+        except Unreachable:
+            raise
+        except StorageError:
+            self._connection.fsync(self._handle, self.token.path)
 
     def keep(self, parts: int) -> None:
         size = min(parts * self.token.part_bytes, self.token.size)
@@ -128,7 +147,7 @@ class SftpUpload(UploadSession):
             path = display_path(self.token.path)
             raise UploadGone(f"'{path}' has {size} of {self.token.size} bytes at the sink; the upload begins again")
         self._finish([self._ask(protocol.CMD_FSETSTAT, wanted(self.token.attributes, NEW_FILE))])
-        self.sync()
+        self._connection.fsync(self._handle, self.token.path)
         version = describe(self.token.path, self._status()).version
         self.token = self.token._replace(state={"begun": "1", "version": version})
         return self.token
@@ -154,8 +173,9 @@ class SftpUpload(UploadSession):
 
     def close(self) -> None:
         if self._handle:
-            self._connection.tell(protocol.CMD_CLOSE, *filter(None, (self._handle, self._reader)))
-            self._handle = self._reader = b""
+            for handle in (self._handle, *self._beside.values()):
+                self._connection.tell(protocol.CMD_CLOSE, handle)
+            self._handle, self._beside = b"", {}
 
     def _ask(self, kind: int, *arguments: Any) -> Request:
         return self._connection.ask(kind, self._handle, *arguments)

@@ -249,9 +249,9 @@ def test_a_server_that_sends_less_than_it_is_asked_for_is_read_all_the_same(stor
     """As servers written in Go do: 32 KiB and no more."""
     asked = []
 
-    def ask_range(connection, handle, offset, length):
+    def ask_range(connection, handle, offset, length, *room):
         asked.append(length)
-        return real(connection, handle, offset, min(length, most))._replace(length=length)
+        return real(connection, handle, offset, min(length, most), *room)._replace(length=length)
 
     real = reading.ask_range
     monkeypatch.setattr(reading, "ask_range", ask_range)
@@ -266,19 +266,19 @@ def test_nothing_is_read_through_a_handle_that_was_opened_for_writing(storage, m
     """Servers written in Go (`rclone serve sftp`) take it for a write, and write whatever lies in their memory."""
     flags, read = {}, []
 
-    def ask_open(self, full, how, mode=None):
-        request = real_ask_open(self, full, how, mode)
+    def ask_open(self, full, how, mode=None, **session):
+        request = real_ask_open(self, full, how, mode, **session)
         flags[id(request)] = how, request
         return request
 
     def handle(self, request, path):
         found = real_handle(self, request, path)
-        flags[bytes(found)] = flags[id(request)][0]
+        flags[found.session, bytes(found)] = flags[id(request)][0]
         return found
 
-    def ask_range(connection, handle, offset, length):
-        read.append(flags[bytes(handle)])
-        return real_ask_range(connection, handle, offset, length)
+    def ask_range(connection, handle, offset, length, *room):
+        read.append(flags[handle.session, bytes(handle)])
+        return real_ask_range(connection, handle, offset, length, *room)
 
     real_ask_open, real_handle = connection.Connection.ask_open, connection.Connection.handle
     real_ask_range = reading.ask_range

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from itertools import pairwise
 
 import paramiko
 import pytest
 from paramiko.buffered_pipe import BufferedPipe
 
 from storage_backends.sftp.packetizer import BUFFER_BYTES, AeadPacketizer, _aead, _Cipher
+from storage_backends.sftp.sending import send_all
 
 GCM = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com"]
 KEY = paramiko.ECDSAKey.generate()
@@ -28,7 +30,7 @@ class Server(paramiko.ServerInterface):
 
 class Pipe(BufferedPipe):
     def feed(self, data):
-        super().feed(bytes(data))
+        super().feed(b"".join(data) if isinstance(data, list) else data)
 
 
 class Small(AeadPacketizer):
@@ -68,9 +70,13 @@ def there_and_back(near, far, count):
     def send():
         at = 0
         while at < count:
-            size = sizes.choice((1, 15, 16, 17, 1000, 40_000))
-            near.sendall(data[at : at + size])
-            at += size
+            piece = data[at : at + sizes.choice((1, 15, 16, 17, 1000, 40_000, 900_000))]
+            cuts = sorted(sizes.choices(range(len(piece)), k=3))
+            if sizes.random() < 0.5:
+                near.sendall(piece)
+            else:
+                send_all(near, [piece[a:b] for a, b in pairwise([0, *cuts, len(piece)])])
+            at += len(piece)
 
     sender = threading.Thread(target=send)
     sender.start()
@@ -97,6 +103,13 @@ def test_new_keys_are_agreed_on_in_the_middle(cipher):
         there_and_back(near, far, 3_000_000)
         assert client.packetizer._sealer is not first
         assert client.packetizer._sealer.bytes < 3_000_000
+
+
+def test_nothing_is_sent_over_a_channel_that_is_closed():
+    with connected(GCM[0]) as (_, near, _):
+        near.close()
+        with pytest.raises(OSError, match="closed"):
+            send_all(near, [b"data"])
 
 
 class Flipping:

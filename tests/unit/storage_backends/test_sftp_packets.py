@@ -11,7 +11,7 @@ from paramiko import SSHException
 from paramiko import sftp as protocol
 
 from storage_backends.errors import StorageError
-from storage_backends.sftp import packets
+from storage_backends.sftp import inbox, packets
 from storage_backends.sftp.packets import Session, raise_for_status
 from storage_backends.sftp.reading import Range, take_all
 
@@ -25,8 +25,8 @@ class Channel:
     def settimeout(self, seconds):
         pass
 
-    def sendall(self, data):
-        self.sent.append(bytes(data))
+    def sendall(self, fields):
+        self.sent.append(b"".join(fields))
 
     def recv(self, most):
         self.told += len(self.in_buffer.read(most))
@@ -39,7 +39,7 @@ def channel():
 
 @pytest.fixture
 def session(channel):
-    return Session(channel)
+    return Session(channel, channel.sendall)
 
 
 def answer(number, kind=protocol.CMD_DATA, body=b""):
@@ -66,7 +66,8 @@ def test_what_is_written_is_sent_as_it_was(channel, session):
     assert struct.pack(">QI", 7, 5) in sent and struct.pack(">QI", 7 + 80_000, 20_000) in sent
 
 
-def test_answers_are_whole_however_they_are_cut(channel, session):
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_answers_are_whole_however_they_are_cut(channel, session, pieces):
     bodies = [random.Random(number).randbytes(number * 13 % 90) for number in range(60)]
     for seed in range(50):
         asked = {number: session.ask(protocol.CMD_READ, b"h") for number in range(60 * seed, 60 * seed + 60)}
@@ -74,11 +75,40 @@ def test_answers_are_whole_however_they_are_cut(channel, session):
         stream = b"".join(answer(number, body=bodies[number % 60]) for number in order)
         cutter = random.Random(seed)
         while stream:
-            count = cutter.choice((1, 2, 3, 5, 8, 9, 10, 200))
-            channel.in_buffer.feed(memoryview(stream[:count]))
-            stream = stream[count:]
+            came = []
+            for _ in range(pieces):
+                count = cutter.choice((1, 2, 3, 5, 8, 9, 10, 200))
+                came.append(memoryview(stream[:count]))
+                stream = stream[count:]
+            channel.in_buffer.feed(came if pieces > 1 else came[0])
         for number, request in asked.items():
             assert bytes(session.take(request)) == bodies[number % 60]
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_what_is_read_goes_where_it_is_wanted_however_it_is_cut(channel, session, pieces):
+    """Also less than there is room for; what is no data, or more, goes nowhere."""
+    for seed in range(100):
+        cutter = random.Random(seed)
+        rooms = [memoryview(bytearray(80)) for _ in range(8)]
+        sizes = [cutter.choice((1, 30, 79, 80, 81)) for _ in rooms]
+        asked = [session.ask(protocol.CMD_READ, b"h", room=room) for room in rooms]
+        bodies = [struct.pack(">I", size) + cutter.randbytes(size) for size in sizes]
+        ended, stream = cutter.randrange(8), b""
+        for number in cutter.sample(range(8), 8):
+            kind = protocol.CMD_STATUS if number == ended else protocol.CMD_DATA
+            stream += answer(8 * seed + number, kind, bodies[number])
+        while stream:
+            came = []
+            for _ in range(pieces):
+                count = cutter.choice((1, 5, 9, 12, 13, 14, 50, 200))
+                came.append(memoryview(stream[:count]))
+                stream = stream[count:]
+            channel.in_buffer.feed(came)
+        for number, (request, room, size, body) in enumerate(zip(asked, rooms, sizes, bodies, strict=True)):
+            is_put = number != ended and size <= 80
+            assert bytes(session.take(request)) == (b"" if is_put else body)
+            assert (request.filled, bytes(room)) == ((size, body[4:].ljust(80, b"\0")) if is_put else (0, bytes(80)))
 
 
 def test_the_server_is_told_of_every_byte_that_came(channel, session, monkeypatch):
@@ -100,7 +130,7 @@ def test_an_answer_nobody_waits_for_is_dropped(channel, session):
     assert bytes(session.take(request)) == b"data"
 
 
-@pytest.mark.parametrize("length", [0, 4, packets.MOST_BYTES + 1, 0xFFFFFFFF])
+@pytest.mark.parametrize("length", [0, 4, inbox.MOST_BYTES + 1, 0xFFFFFFFF])
 def test_an_answer_of_an_impossible_length_ends_the_connection(channel, session, length):
     with pytest.raises(SSHException, match=f"{length:,} bytes"):
         channel.in_buffer.feed(struct.pack(">IBI", length, protocol.CMD_DATA, 0))
