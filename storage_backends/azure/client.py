@@ -24,7 +24,7 @@ from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
 from storage_backends.objects.fast import ONCE, FastObjects, client_options
-from storage_backends.objects.http import pool
+from storage_backends.objects.http import Talk, nothing, pool
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
 
@@ -48,6 +48,7 @@ class AzureClient(ObjectClient):
         self._making = threading.Lock()
         self._fast = _fast(endpoint, container, credential)
         self.wire = _wire(endpoint, container, credential)
+        self.http = self.wire.http if self.wire else None
 
     @property
     def _api(self) -> Any:
@@ -62,7 +63,7 @@ class AzureClient(ObjectClient):
         return next(self._listed(prefix, most=LOOKED_AT), None) is not None
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        if self._fast and self._fast.has_any(prefix) is False:
+        if self.wire and (page := self.wire.page(prefix, "", 1)) and not page.blobs and not page.marker:
             return iter(())  # the usual beginning of a sync, for which the SDK need not be imported
         if self._folders_come_early is None:
             self._folders_come_early = self._may_be_hierarchical()
@@ -83,13 +84,26 @@ class AzureClient(ObjectClient):
         return stored
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
-        if self._fast and (found := self._fast.get(key, max_bytes)):
+        if self.http and (found := self.http.lead(self.getting(key, max_bytes))):
             return found
         with asking(self.container, key):
             download = self.blob(key).download_blob(max_concurrency=1, decompress=False)
             stored = of_sdk(key, download.properties)
             refuse_larger(stored, max_bytes)
             return stored, download.readall()
+
+    def getting(self, key: str, max_bytes: int) -> Talk[tuple[Stored, bytes] | None]:
+        return self.wire.getting(key, max_bytes) if self.wire else nothing()
+
+    def reading_back(self, key: str, version: str, size: int) -> Talk[bytes | None]:
+        found = (yield from self.wire.getting(key, size, version)) if self.wire else None
+        return found[1] if found and len(found[1]) == size else None
+
+    def putting(
+        self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
+    ) -> Talk[Stored | None]:
+        etag = (yield from self.wire.putting(key, data, names_out(metadata), expected)) if self.wire else None
+        return Stored(key, len(data), version_of(etag), metadata) if etag else None
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
         shorter = self.wire or self._fast
@@ -108,8 +122,8 @@ class AzureClient(ObjectClient):
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
         """The service compares the MD5 of what arrives, and keeps it."""
-        if self.wire and (etag := self.wire.put(key, data, names_out(metadata), expected)):
-            return Stored(key, len(data), version_of(etag), metadata)
+        if self.http and (made := self.http.lead(self.putting(key, data, metadata, expected))):
+            return made
         body = bytes(data)
         try:
             with asking(self.container, key):

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
@@ -22,10 +23,13 @@ from storage_backends.azure.credentials import Key, Sas
 from storage_backends.azure.describing import names_in, version_of
 from storage_backends.objects.client import Stored, whole_seconds_ns
 from storage_backends.objects.fast import PLAIN_KEY
-from storage_backends.objects.http import Answer, Http
+from storage_backends.objects.http import Answer, Ask, Http, Talk
 
 API_VERSION = "2021-12-02"
+MOST_TOLD_BYTES = 64 << 10
+"""Of an error."""
 BLOB_NOT_FOUND = "BlobNotFound"
+_KEPT = "x-ms-meta-"
 _SIGNED = (
     *("content-encoding", "content-language", "content-length", "content-md5", "content-type", "date"),
     *("if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range"),
@@ -48,19 +52,33 @@ class Wire:
     def __init__(self, endpoint: str, container: str, credential: Key | Sas, http: Http) -> None:
         self._base, self._credential = f"{endpoint}/{container}", credential
         self._path = urlsplit(self._base).path
-        self._http = http
+        self.http = http
 
     def read_range(self, key: str, etag: str, offset: int, buffer: memoryview) -> bool:
         """Fill `buffer` with bytes of that version, quotes included."""
         if not PLAIN_KEY.fullmatch(key):
             return False
         wanted = {"x-ms-range": f"bytes={offset}-{offset + len(buffer) - 1}", "If-Match": etag}
-        return self._http.fetch_into(*self._signed("GET", f"/{key}", {}, wanted), buffer)
+        return self.http.fetch_into(*self._signed("GET", f"/{key}", {}, wanted), buffer)
 
-    def put(self, key: str, data: Data, metadata: Mapping[str, str], expected: str | None) -> str | None:
+    def getting(self, key: str, max_bytes: int, version: str = "") -> Talk[tuple[Stored, bytes] | None]:
+        """A small blob, of that version if one is named. It is asked for as a range: the answer tells the size of the
+        whole, and no more than is wanted comes of one that is larger."""
+        if not PLAIN_KEY.fullmatch(key):
+            return None
+        only = {"If-Match": f'"{version}"'} if version else {}
+        ask = self._ask("GET", f"/{key}", {}, {**only, "x-ms-range": f"bytes=0-{max(1, max_bytes) - 1}"})
+        answer = yield ask._replace(most_bytes=max(MOST_TOLD_BYTES, max_bytes))
+        if answer is not None and answer.status == 416:  # of one that is empty there is no range
+            answer = yield self._ask("GET", f"/{key}", {}, only)._replace(most_bytes=0)
+            return (_stored(key, answer), b"") if answer is not None and answer.status == 200 else None
+        is_whole = answer is not None and answer.headers.get("content-range", "").endswith(f"/{len(answer.data)}")
+        return (_stored(key, answer), answer.data) if answer and answer.status == 206 and is_whole else None
+
+    def putting(self, key: str, data: Data, metadata: Mapping[str, str], expected: str | None) -> Talk[str | None]:
         """Write a small blob (see `ObjectClient.put`); its etag."""
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/octet-stream", **_kept(metadata)}
-        return self._write(key, {}, data, {**headers, **_only_if(expected)})
+        return self._writing(key, {}, data, {**headers, **_only_if(expected)})
 
     def is_missing(self, key: str) -> bool:
         """Whether the service says that there is no such blob, in a container that is there."""
@@ -104,23 +122,28 @@ class Wire:
 
     def close(self) -> None:
         """Idempotent."""
-        self._http.close()
+        self.http.close()
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _write(self, key: str, query: Mapping[str, str], data: Data, headers: Mapping[str, str]) -> str | None:
+        return self.http.lead(self._writing(key, query, data, headers))
+
+    def _writing(self, key: str, query: Mapping[str, str], data: Data, headers: Mapping[str, str]) -> Talk[str | None]:
         if not PLAIN_KEY.fullmatch(key):
             return None
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        answer = self._send("PUT", f"/{key}", query, {**headers, "Content-MD5": md5}, data)
+        answer = yield self._ask("PUT", f"/{key}", query, {**headers, "Content-MD5": md5}, data)
         return answer.headers.get("etag", "") if answer is not None and answer.status == 201 else None
 
-    def _send(
+    def _send(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Answer | None:
+        return self.http.answer(self._ask(method, path, query, headers))
+
+    def _ask(
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], data: Data = b""
-    ) -> Answer | None:
+    ) -> Ask:
         headers = {**headers, "Content-Length": str(len(data))} if method == "PUT" else headers
-        url, headers = self._signed(method, path, query, headers)
-        return self._http.request(method, url, headers, data)
+        return Ask(method, *self._signed(method, path, query, headers), data)
 
     def _signed(
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
@@ -156,13 +179,28 @@ def _signature(key: str, text: str) -> str:
 
 
 def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
-    return {f"x-ms-meta-{name}": value for name, value in metadata.items()}
+    return {f"{_KEPT}{name}": value for name, value in metadata.items()}
 
 
 def _only_if(expected: str | None) -> dict[str, str]:
     if expected is None:
         return {}
     return {"If-Match": f'"{expected}"'} if expected else {"If-None-Match": "*"}
+
+
+def _stored(key: str, answer: Answer) -> Stored:
+    headers = answer.headers
+    kept = {name[len(_KEPT) :]: value for name, value in headers.items() if name.startswith(_KEPT)}
+    modified_ns = _modified_ns(headers.get("last-modified", ""))
+    return Stored(key, len(answer.data), version_of(headers.get("etag", "")), names_in(kept), modified_ns)
+
+
+@lru_cache(maxsize=256)
+def _modified_ns(text: str) -> int | None:
+    try:
+        return whole_seconds_ns(parsedate_to_datetime(text))
+    except ValueError:
+        return None
 
 
 def _blocks(document: bytes) -> dict[bytes, int] | None:
@@ -188,6 +226,6 @@ def _page(document: bytes) -> Page | None:
 def _blob(blob: ElementTree.Element) -> Stored:
     told = {each.tag: each.text or "" for each in blob.find("Properties") or ()}
     kept = names_in({each.tag: each.text or "" for each in blob.find("Metadata") or ()})
-    modified_ns = whole_seconds_ns(parsedate_to_datetime(told["Last-Modified"]))
+    modified_ns = _modified_ns(told["Last-Modified"])
     size, version = int(told["Content-Length"]), version_of(told["Etag"])
     return Stored(blob.findtext("Name") or "", size, version, kept, modified_ns)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from storage_backends.errors import PreconditionFailed
 from storage_backends.gcs.wire import CONNECTIONS, PUBLIC, Wire
 from storage_backends.objects.client import ObjectClient, Stored, refuse_larger
-from storage_backends.objects.http import pool
+from storage_backends.objects.http import Talk, nothing, pool
 from storage_backends.registry import importing
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class GcsClient(ObjectClient):
         self._access = (bucket, endpoint, credentials)
         http = pool(endpoint or PUBLIC, CONNECTIONS)
         self._wire = Wire(*self._access, http) if http else None
+        self.http = http
         self._seen: dict[str, Stored] = {}
         """What is expected, as it was listed."""
         self._made: SdkClient | None = None
@@ -83,14 +84,26 @@ class GcsClient(ObjectClient):
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
         """What is downloaded is pinned to the version that was seen; one that has changed since is looked at again."""
-        seen = self._seen.pop(key, None)
-        if self._wire and seen and seen.size <= max_bytes:
-            data = self._wire.read_whole(key, seen.version, seen.size)
-            if data is not None:
-                return seen, data
+        if self.http and (found := self.http.lead(self.getting(key, max_bytes))):
+            return found
         stored = self.head(key)
         refuse_larger(stored, max_bytes)
         return stored, self.read_back(key, stored.version, stored.size)
+
+    def getting(self, key: str, max_bytes: int) -> Talk[tuple[Stored, bytes] | None]:
+        seen = self._seen.pop(key, None)
+        if self._wire is None or seen is None or seen.size > max_bytes:
+            return None
+        data = yield from self._wire.reading(key, seen.version, seen.size)
+        return None if data is None else (seen, data)
+
+    def reading_back(self, key: str, version: str, size: int) -> Talk[bytes | None]:
+        return self._wire.reading(key, version, size) if self._wire else nothing()
+
+    def putting(
+        self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
+    ) -> Talk[Stored | None]:
+        return self._wire.putting(key, data, metadata, expected) if self._wire else nothing()
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
         if self._wire and self._wire.read_range(key, version, offset, buffer):
@@ -98,11 +111,11 @@ class GcsClient(ObjectClient):
         return self.sdk.read_range(key, version, offset, buffer)
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
-        data = self._wire.read_whole(key, version, size) if self._wire else None
+        data = self.http.lead(self.reading_back(key, version, size)) if self.http else None
         return self.sdk.read_whole(key, version) if data is None else data
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
-        made = self._wire and self._wire.put(key, data, metadata, expected)
+        made = self.http.lead(self.putting(key, data, metadata, expected)) if self.http else None
         try:
             return made or self.sdk.put(key, data, metadata, expected)
         except PreconditionFailed:  # or an answer was lost, and this is the one to our repetition

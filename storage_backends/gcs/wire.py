@@ -13,7 +13,6 @@ import base64
 import json
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -23,7 +22,7 @@ from google_crc32c import value
 from storage_backends.errors import NotFound
 from storage_backends.objects.client import Stored, quoted
 from storage_backends.objects.fast import PLAIN_KEY
-from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS, Answer, Http
+from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS, Answer, Ask, Http, Talk
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
 
@@ -58,21 +57,21 @@ class Wire:
 
     def __init__(self, bucket: str, endpoint: str, credentials: Credentials | None, http: Http) -> None:
         self._bucket, self._endpoint, self._credentials = bucket, endpoint or PUBLIC, credentials
-        self._http = http
+        self.http = http
         self._asking_for_tokens = _asking() if credentials else None
 
     def page(self, prefix: str, token: str, most: int | None = None, start: str = "") -> Page | None:
         """Objects whose keys begin with `prefix`, in ascending UTF-8, from the key `start` on."""
         wanted = {"prefix": prefix, "pageToken": token, "maxResults": str(most or ""), "startOffset": start}
         wanted["fields"] = LISTED_FIELDS
-        found = self._json("GET", "/storage", "", {name: value for name, value in wanted.items() if value})
+        found = self._json("/storage", "", {name: value for name, value in wanted.items() if value})
         if found is None:
             return None
         return Page([stored_from(each) for each in found.get("items", ())], found.get("nextPageToken", ""))
 
     def look(self, key: str) -> Stored | None:
         """At one object. Raises NotFound."""
-        found = self._json("GET", "/storage", key, {"projection": "noAcl"}) if PLAIN_KEY.fullmatch(key) else None
+        found = self._json("/storage", key, {"projection": "noAcl"}) if PLAIN_KEY.fullmatch(key) else None
         return None if found is None else stored_from(found)
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> bool:
@@ -82,18 +81,21 @@ class Wire:
         query = {"alt": "media", **_only_if(version)}
         headers = {"Range": f"bytes={offset}-{offset + len(buffer) - 1}", **AS_STORED}
         asked = self._allowed("GET", self._url("/download/storage", key, query), headers)
-        return asked is not None and self._http.fetch_into(*asked, buffer)
+        return asked is not None and self.http.fetch_into(*asked, buffer)
 
-    def read_whole(self, key: str, version: str, size: int) -> bytes | None:
+    def reading(self, key: str, version: str, size: int) -> Talk[bytes | None]:
         """A small object of that version."""
-        answer = self._media(key, version)
-        if answer is None or len(answer.data) != size:
+        if not PLAIN_KEY.fullmatch(key):
+            return None
+        ask = self._ask("GET", "/download/storage", key, {"alt": "media", **_only_if(version)}, AS_STORED)
+        answer = (yield ask._replace(most_bytes=size)) if ask else None
+        if answer is None or answer.status not in FINE or len(answer.data) != size:
             return None
         return answer.data if f"crc32c={_encoded(answer.data)}" in answer.headers.get("x-goog-hash", "") else None
 
-    def put(
+    def putting(
         self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
-    ) -> Stored | None:
+    ) -> Talk[Stored | None]:
         """See `ObjectClient.put`."""
         if not PLAIN_KEY.fullmatch(key):
             return None
@@ -102,39 +104,25 @@ class Wire:
         parts = {b"mark": mark, b"about": json.dumps(about).encode(), b"type": CONTENT_TYPE.encode(), b"data": data}
         headers = {"Content-Type": f'multipart/related; boundary="{mark.decode()}"'}
         query = {"uploadType": "multipart", **_only_if(expected)}
-        found = self._json("POST", "/upload/storage", "", query, headers, _PARTS % parts)
+        ask = self._ask("POST", "/upload/storage", "", query, headers, _PARTS % parts)
+        found = _told((yield ask)) if ask else None
         return None if found is None else stored_from(found)
 
     def close(self) -> None:
         """Idempotent."""
-        self._http.close()
+        self.http.close()
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _media(self, key: str, version: str) -> Answer | None:
-        if not PLAIN_KEY.fullmatch(key):
-            return None
-        with suppress(NotFound):  # gone since it was looked at, which the SDK's way tells
-            return self._send("GET", "/download/storage", key, {"alt": "media", **_only_if(version)}, AS_STORED)
-        return None
+    def _json(self, service: str, key: str, query: Mapping[str, str]) -> dict[str, Any] | None:
+        """Raises NotFound: of a missing bucket the service speaks otherwise."""
+        ask = self._ask("GET", service, key, query, {})
+        answer = self.http.answer(ask) if ask else None
+        if answer is not None and answer.status == 404 and b"No such object" in answer.data:
+            raise NotFound(f"there is no {quoted(key)}")
+        return _told(answer)
 
-    def _json(
-        self,
-        method: str,
-        service: str,
-        key: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str] | None = None,
-        data: bytes = b"",
-    ) -> dict[str, Any] | None:
-        answer = self._send(method, service, key, query, headers or {}, data)
-        try:
-            found = json.loads(answer.data) if answer is not None else None
-        except ValueError:
-            return None
-        return found if isinstance(found, dict) else None
-
-    def _send(
+    def _ask(
         self,
         method: str,
         service: str,
@@ -142,18 +130,11 @@ class Wire:
         query: Mapping[str, str],
         headers: Mapping[str, str],
         data: bytes = b"",
-    ) -> Answer | None:
-        """The answer to what went well. Raises NotFound: of a missing bucket the service speaks otherwise."""
+    ) -> Ask | None:
+        """None without a token that is good now."""
         headers = {**headers, "Content-Length": str(len(data))} if data else headers
         asked = self._allowed(method, self._url(service, key, query), headers)
-        if asked is None:
-            return None
-        answer = self._http.request(method, *asked, data)
-        if answer is None:
-            return None
-        if answer.status == 404 and b"No such object" in answer.data:
-            raise NotFound(f"there is no {quoted(key)}")
-        return answer if answer.status in FINE else None
+        return Ask(method, *asked, data) if asked else None
 
     def _url(self, service: str, key: str, query: Mapping[str, str]) -> str:
         name = f"/{quote(key, safe='')}" if key else ""
@@ -197,6 +178,15 @@ def stored_from(resource: Mapping[str, Any]) -> Stored:
 def nanoseconds(moment: datetime) -> int:
     """Since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _told(answer: Answer | None) -> dict[str, Any] | None:
+    """The JSON of what went well."""
+    try:
+        found = json.loads(answer.data) if answer is not None and answer.status in FINE else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _only_if(version: str | None) -> dict[str, str]:

@@ -16,6 +16,11 @@ from storage_backends.errors import ChecksumMismatch, NotRegular, StorageError, 
 from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.client import ObjectClient
+from storage_backends.objects.http import Talk
+from storage_backends.objects.talks import Talks
+
+TALKED_BYTES = 64 << 10
+"""Far away, a larger one would keep the thread that sends it from all the others."""
 
 
 class _Staged(NamedTuple):
@@ -33,10 +38,12 @@ class ObjectBatch(WriteBatch):
         client: ObjectClient,
         key_of: Callable[[bytes], str],
         threads: Callable[[], Executor],
+        talks: Talks[FileInfo | None] | None = None,
         *,
         reads_back: bool,
     ) -> None:
-        self._client, self._key_of, self._threads = client, key_of, threads
+        """With `talks` one thread writes what is small enough for it."""
+        self._client, self._key_of, self._threads, self._talks = client, key_of, threads, talks
         self._reads_back = reads_back
         self._staged: dict[bytes, _Staged] = {}
         self._is_flushed = False
@@ -69,26 +76,63 @@ class ObjectBatch(WriteBatch):
     def publish(self, wanted: Collection[bytes]) -> dict[bytes, FileInfo | StorageError]:
         if not self._is_flushed:
             raise StorageError("a batch is published only after it was flushed without an error")
-        results = dict(zip(wanted, self._threads().map(self._publish_one, wanted), strict=True))
+        results = self._talked_about(self._talks, wanted) if self._talks else {}
+        others = [path for path in wanted if path not in results]
+        results |= zip(others, self._threads().map(self._publish_one, others) if others else (), strict=True)
         self._staged.clear()
         return results
 
     def discard(self) -> None:
         self._staged.clear()
+        if self._talks:
+            self._talks.forget()
+
+    def _talked_about(
+        self, talks: Talks[FileInfo | None], wanted: Collection[bytes]
+    ) -> dict[bytes, FileInfo | StorageError]:
+        """What was published, or can't be, by talks; the others are left to threads."""
+        small = [path for path in wanted if path in self._staged and len(self._staged[path].data) <= TALKED_BYTES]
+        for path in small:
+            talks.add(path, self._publishing(path))
+        results: dict[bytes, FileInfo | StorageError] = {}
+        for path in small:
+            try:
+                if found := talks.take(path):
+                    results[path] = found
+            except StorageError as error:
+                results[path] = error
+        return results
+
+    def _publishing(self, path: bytes) -> Talk[FileInfo | None]:
+        staged = self._staged[path]
+        stored = yield from self._client.putting(staged.key, staged.data, staged.metadata, _known(staged))
+        if stored is None:
+            return None
+        if self._reads_back:
+            found = yield from self._client.reading_back(staged.key, stored.version, len(staged.data))
+            if found is None:
+                found = self._client.read_back(staged.key, stored.version, len(staged.data))
+            _must_be(path, staged, found)
+        return metadata.describe(path, stored)
 
     def _publish_one(self, path: bytes) -> FileInfo | StorageError:
         staged = self._staged.get(path)
         if staged is None:
             return UploadGone(f"'{display_path(path)}' was not staged")
         try:
-            expected = staged.expected if isinstance(staged.expected, str) else staged.expected.result()
-            stored = self._client.put(staged.key, staged.data, staged.metadata, expected)
+            stored = self._client.put(staged.key, staged.data, staged.metadata, _known(staged))
             if self._reads_back:
-                self._compare(path, staged, stored.version)
+                _must_be(path, staged, self._client.read_back(staged.key, stored.version, len(staged.data)))
         except StorageError as error:
             return error
         return metadata.describe(path, stored)
 
-    def _compare(self, path: bytes, staged: _Staged, version: str) -> None:
-        if self._client.read_back(staged.key, version, len(staged.data)) != staged.data:
-            raise ChecksumMismatch(f"'{display_path(path)}' was read back with other bytes than were written")
+
+def _known(staged: _Staged) -> str:
+    """What stood there; raises what looking for it met."""
+    return staged.expected if isinstance(staged.expected, str) else staged.expected.result()
+
+
+def _must_be(path: bytes, staged: _Staged, found: bytes) -> None:
+    if found != staged.data:
+        raise ChecksumMismatch(f"'{display_path(path)}' was read back with other bytes than were written")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from storage_backends.errors import NotFound, VersionChanged
 from storage_backends.names import display_path
+from storage_backends.objects.http import Http, Talk
 
 
 class Stored(NamedTuple):
@@ -30,7 +31,26 @@ class Stored(NamedTuple):
 
 
 class ObjectClient(ABC):
-    """One bucket or container."""
+    """One bucket or container.
+
+    Where there is `http`, one thread can have many small objects written and read at once, by talks over it. What comes
+    to nothing (None) goes the way of `get`, `put` and `read_back`."""
+
+    http: Http | None = None
+
+    def getting(self, key: str, max_bytes: int) -> Talk[tuple[Stored, bytes] | None]:
+        """See `get`."""
+        raise NotImplementedError
+
+    def putting(
+        self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
+    ) -> Talk[Stored | None]:
+        """See `put`."""
+        raise NotImplementedError
+
+    def reading_back(self, key: str, version: str, size: int) -> Talk[bytes | None]:
+        """See `read_back`."""
+        raise NotImplementedError
 
     @abstractmethod
     def has_any(self, prefix: str) -> bool:

@@ -12,9 +12,10 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Executor
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -28,6 +29,17 @@ NO_BODY = (204, 304)
 Body = bytes | memoryview
 
 
+class Ask(NamedTuple):
+    """One request."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Body = b""
+    most_bytes: int | None = None
+    """An answer with more is none."""
+
+
 class Answer(NamedTuple):
     """What came back, whole."""
 
@@ -39,6 +51,49 @@ class Answer(NamedTuple):
 
 class _Odd(Exception):
     """An answer, or a request, that this does not understand."""
+
+
+T = TypeVar("T")
+Talk = Generator[Ask, Answer | None, T]
+"""Requests that belong together, one after the other, and what comes of them."""
+
+
+def nothing() -> Talk[None]:
+    """A talk that is over before it began."""
+    yield from ()
+    return None
+
+
+class Exchange:
+    """A request that was sent, and whose answer is read when the caller wants to wait for it."""
+
+    def __init__(
+        self, ask: Ask, connection: _Connection, release: Callable[[_Connection, Mapping[str, str]], None]
+    ) -> None:
+        self._ask, self._connection, self._release = ask, connection, release
+
+    def fileno(self) -> int:
+        """Readable when something of the answer is here."""
+        return self._connection.fileno()
+
+    def finish(self) -> Answer | None:
+        """The answer, if it comes whole; the connection is free again."""
+        connection, ask = self._connection, self._ask
+        with suppress(OSError, _Odd):
+            try:
+                status, told = connection.read_head()
+                has_body = ask.method != "HEAD" and status not in NO_BODY
+                data = connection.read_body(told, ask.most_bytes) if has_body else b""
+            except BaseException:
+                connection.close()
+                raise
+            self._release(connection, told)
+            return Answer(status, told, data)
+        return None
+
+    def give_up(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._connection.close()
 
 
 class Http:
@@ -55,17 +110,46 @@ class Http:
 
     def request(self, method: str, url: str, headers: Mapping[str, str], body: Body = b"") -> Answer | None:
         """Ask once. None if no whole answer came."""
+        return self.answer(Ask(method, url, headers, body))
+
+    def answer(self, ask: Ask) -> Answer | None:
+        """The same."""
+        exchange = self.begin(ask)
+        return exchange.finish() if exchange else None
+
+    def lead(self, talk: Talk[T]) -> T:
+        """Ask whatever it asks, until it is over."""
+        answer = None
+        try:
+            while True:
+                answer = self.answer(talk.send(answer))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def begin(self, ask: Ask) -> Exchange | None:
+        """Send a request. None if it can't be sent."""
         with suppress(OSError, _Odd):
             connection = self._connected()
             try:
-                connection.send(self._head(method, url, headers), body)
-                status, told = connection.read_head()
-                data = b"" if method == "HEAD" or status in NO_BODY else connection.read_body(told)
+                connection.send(self._head(ask.method, ask.url, ask.headers), ask.body)
             except BaseException:
                 connection.close()
                 raise
-            self._release(connection, told)
-            return Answer(status, told, data)
+            return Exchange(ask, connection, self._release)
+        return None
+
+    def open_many(self, count: int, threads: Executor) -> None:
+        """See to it that so many connections are open, made at the same time: far away each takes its time."""
+        with self._lock:
+            missing = min(count, self._most) - len(self._idle)
+        for made in threads.map(self._opened, range(missing)):
+            if made:
+                self._release(made, {})
+
+    def _opened(self, _: int) -> _Connection | None:
+        with suppress(OSError, _Odd):
+            return _Connection(self._address, self._context)
         return None
 
     def fetch_into(self, url: str, headers: Mapping[str, str], buffer: memoryview) -> bool:
@@ -141,6 +225,10 @@ class _Connection:
             self._reader.close()
             self._socket.close()
 
+    def fileno(self) -> int:
+        """Of its socket."""
+        return self._socket.fileno()
+
     def was_dropped(self) -> bool:
         """Nobody asked, so all that can come is the end."""
         poll = select.poll()
@@ -159,25 +247,37 @@ class _Connection:
 
     def read_head(self) -> tuple[int, dict[str, str]]:
         """Status and headers of the answer."""
-        version, status, *_ = [*self._line().split(None, 2), "", ""]
+        first, *lines = self._head_lines()
+        version, status, *_ = [*first.split(None, 2), "", ""]
         if version not in ("HTTP/1.1", "HTTP/1.0") or not status.isdecimal() or int(status) < 200:
             raise _Odd
         headers = {"connection": "close"} if version == "HTTP/1.0" else {}
-        for _ in range(MOST_LINES):
-            line = self._line()
-            if not line:
-                return int(status), headers
+        for line in lines:
             name, _, value = line.partition(":")
             name, value = name.lower(), value.strip()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        raise _Odd
+        return int(status), headers
 
-    def read_body(self, headers: Mapping[str, str]) -> bytes:
+    def _head_lines(self) -> list[str]:
+        """All that came with the first bytes is mostly all of the head."""
+        length = self._reader.peek().find(b"\r\n\r\n")
+        if length >= 0:
+            return self._reader.read(length + 4)[:-4].decode("latin-1").split("\r\n")
+        lines = list[str]()
+        while (line := self._line()) or not lines:
+            lines.append(line)
+            if len(lines) > MOST_LINES:
+                raise _Odd
+        return lines
+
+    def read_body(self, headers: Mapping[str, str], most_bytes: int | None = None) -> bytes:
         """All of it."""
         if headers.get("transfer-encoding", "").lower() == "chunked":
+            if most_bytes is not None:
+                raise _Odd
             return self._chunks()
         length = headers.get("content-length", "")
-        if not length.isdecimal():
+        if not length.isdecimal() or (most_bytes is not None and int(length) > most_bytes):
             raise _Odd
         return self._exactly(int(length))
 

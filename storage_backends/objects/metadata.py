@@ -59,20 +59,27 @@ def _mtime(metadata: Mapping[str, str], modified_ns: int | None) -> int | None:
     own = _number(metadata.get(MTIME))
     if own is not None:
         return own
-    with suppress(InvalidOperation, ValueError, OverflowError):
-        return int(Decimal(metadata.get(RCLONE_MTIME, "")) * 1_000_000_000)
+    if RCLONE_MTIME in metadata:
+        with suppress(InvalidOperation, ValueError, OverflowError):
+            return int(Decimal(metadata[RCLONE_MTIME]) * 1_000_000_000)
     return modified_ns
 
 
 def _number(text: str | None, base: int = 10) -> int | None:
-    with suppress(ValueError):
-        number = int(text or "", base)
-        return number if abs(number) < 1 << 63 else None
-    return None
+    if text is None:  # of most objects
+        return None
+    try:
+        number = int(text, base)
+    except ValueError:
+        return None
+    return number if abs(number) < 1 << 63 else None
 
 
 def _digest(text: str | None) -> bytes | None:
-    with suppress(ValueError):
-        digest = bytes.fromhex(text or "")
-        return digest if len(digest) == 32 else None
-    return None
+    if text is None:
+        return None
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return digest if len(digest) == 32 else None

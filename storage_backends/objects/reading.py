@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from typing import Any, NamedTuple, Protocol
 
 from storage_backends.base import FileInfo, OpenFile
 from storage_backends.errors import StorageError
 from storage_backends.objects.client import ObjectClient, Stored
+from storage_backends.objects.talks import Talks
 
 RANGE_BYTES = 8 << 20
 RANGES_AHEAD = 4
@@ -92,13 +94,25 @@ class ObjectFile(OpenFile):
             raise StorageError(f"the storage sent {count:,} of {len(buffer):,} bytes at {offset:,}; it is read again")
 
 
+class Fetch(Protocol):
+    """An object that is on its way."""
+
+    def result(self) -> tuple[FileInfo, bytes]:
+        """Waits. Raises what fetching it met."""
+
+    def cancel(self) -> Any:
+        """It is not wanted any more, nor are the others."""
+
+
 class ReadAhead:
     """Whole small objects, fetched in the order in which they will be asked for. One thread uses it."""
 
-    def __init__(self, get: Callable[[bytes, int], tuple[FileInfo, bytes]], threads: Callable[[], Executor]) -> None:
-        self._get, self._threads = get, threads
+    def __init__(
+        self, get: Callable[[bytes, int], tuple[FileInfo, bytes]], begin: Callable[[bytes, int], Fetch]
+    ) -> None:
+        self._get, self._begin = get, begin
         self._coming: deque[bytes] = deque()
-        self._under_way: dict[bytes, Future[tuple[FileInfo, bytes]]] = {}
+        self._under_way: dict[bytes, Fetch] = {}
         self._max_bytes = 0
 
     def expect(self, paths: Sequence[bytes], max_bytes: int) -> None:
@@ -110,21 +124,37 @@ class ReadAhead:
 
     def take(self, path: bytes, max_bytes: int) -> tuple[FileInfo, bytes]:
         """The object, fetched now if it was not expected. Raises what fetching it met."""
-        future = self._under_way.pop(path, None)
+        fetch = self._under_way.pop(path, None)
         self._fetch_more()
-        if future is None or max_bytes != self._max_bytes:
+        if fetch is None or max_bytes != self._max_bytes:
             return self._get(path, max_bytes)
-        return future.result()
+        return fetch.result()
 
     def forget(self) -> None:
         """Fetch nothing more."""
         self._coming.clear()
-        for future in self._under_way.values():
-            future.cancel()
+        for fetch in self._under_way.values():
+            fetch.cancel()
         self._under_way.clear()
 
     def _fetch_more(self) -> None:
         most = max(2, min(SMALL_AHEAD, SMALL_AHEAD_BYTES // max(1, self._max_bytes)))
         while self._coming and len(self._under_way) < most:
             path = self._coming.popleft()
-            self._under_way[path] = self._threads().submit(self._get, path, self._max_bytes)
+            self._under_way[path] = self._begin(path, self._max_bytes)
+
+
+class TalkedAbout(NamedTuple):
+    """An object that is fetched by a talk; one that comes to nothing is fetched at once when it is asked for."""
+
+    talks: Talks[tuple[FileInfo, bytes] | None]
+    path: bytes
+    get: Callable[[], tuple[FileInfo, bytes]]
+
+    def result(self) -> tuple[FileInfo, bytes]:
+        """See `Fetch`."""
+        return self.talks.take(self.path) or self.get()
+
+    def cancel(self) -> None:
+        """See `Fetch`."""
+        self.talks.forget()

@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from storage_backends.base import (
     Attributes,
@@ -38,7 +40,9 @@ from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.batch import ObjectBatch
 from storage_backends.objects.client import ObjectClient, Stored
-from storage_backends.objects.reading import ObjectFile, ReadAhead
+from storage_backends.objects.http import Talk
+from storage_backends.objects.reading import Fetch, ObjectFile, ReadAhead, TalkedAbout
+from storage_backends.objects.talks import Talks
 
 REQUESTS_IN_FLIGHT = 16
 
@@ -56,7 +60,8 @@ class ObjectStorage(Storage):
         self._folders = [_text(folder) for folder in folders]
         self.prefix = "".join(f"{folder}/" for folder in self._folders)
         self._threads: ThreadPoolExecutor | None = None
-        self._ahead = ReadAhead(self._get, self.threads)
+        self._ahead = ReadAhead(self._get, self._fetch)
+        self._fetched: Talks[tuple[FileInfo, bytes] | None] | None = self._talks()
 
     # ── for the services ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -159,7 +164,7 @@ class ObjectStorage(Storage):
 
     def write_batch(self, *, trusts_server: bool = False) -> WriteBatch:
         reads_back = not (trusts_server and self.capabilities.verifies_digest)
-        return ObjectBatch(self.client, self.key, self.threads, reads_back=reads_back)
+        return ObjectBatch(self.client, self.key, self.threads, self._talks(), reads_back=reads_back)
 
     def write_directories(self, directories: Sequence[tuple[bytes, Attributes]]) -> list[FileInfo | StorageError]:
         """Nothing to do: a prefix is there as soon as a key has it."""
@@ -206,6 +211,20 @@ class ObjectStorage(Storage):
     def _get(self, path: bytes, max_bytes: int) -> tuple[FileInfo, bytes]:
         stored, data = self.client.get(self.key(path), max_bytes)
         return self.describe(path, stored), data
+
+    def _talks(self) -> Talks[Any] | None:
+        http = self.client.http
+        return Talks(http, REQUESTS_IN_FLIGHT, self.threads) if http else None
+
+    def _fetch(self, path: bytes, max_bytes: int) -> Fetch:
+        if self._fetched is None:
+            return self.threads().submit(self._get, path, max_bytes)
+        self._fetched.add(path, self._getting(path, max_bytes))
+        return TalkedAbout(self._fetched, path, partial(self._get, path, max_bytes))
+
+    def _getting(self, path: bytes, max_bytes: int) -> Talk[tuple[FileInfo, bytes] | None]:
+        found = yield from self.client.getting(self.key(path), max_bytes)
+        return (self.describe(path, found[0]), found[1]) if found else None
 
     def _listed(self, path: bytes, stored: Stored) -> Iterator[FileInfo | ListError]:
         if path.endswith(b"/"):

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.objects.body import Body
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger, whole_seconds_ns
+from storage_backends.objects.http import Talk, nothing
 from storage_backends.s3.failures import NotImplementedThere, asking
 from storage_backends.s3.place import Place
 from storage_backends.s3.sdk import client_of
@@ -36,6 +37,7 @@ class S3Client(ObjectClient):
         self._api: Any = None
         self._making_api = threading.Lock()
         self._fast, self._wire = shorter_ways(place, environment)
+        self.http = self._wire.http if self._wire else None
 
     @property
     def api(self) -> Any:
@@ -46,15 +48,19 @@ class S3Client(ObjectClient):
             return self._api
 
     def has_any(self, prefix: str) -> bool:
-        if self._fast and (found := self._fast.has_any(prefix)) is not None:
-            return found
+        if self._wire and (page := self._wire.page(prefix, "", 1)):
+            return bool(page.objects)
         with asking(self.bucket):
             return bool(self.api.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"))
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        if self._fast and self._fast.has_any(prefix) is False:
-            return  # the usual beginning of a sync, for which boto3 need not be imported
-        pages = self.api.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        last, token = "", ""
+        while self._wire and (page := self._wire.page(prefix, token)):
+            yield from page.objects
+            last, token = page.objects[-1].key if page.objects else last, page.next
+            if not token:
+                return
+        pages = self.api.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=last)
         with asking(self.bucket):
             for page in pages:
                 for entry in page.get("Contents", ()):
@@ -78,7 +84,7 @@ class S3Client(ObjectClient):
             raise
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
-        if self._fast and (found := self._fast.get(key, max_bytes)):
+        if found := self._get_shorter(key, max_bytes):
             return found
         with asking(self.bucket, key):
             answer = self.api.get_object(Bucket=self.bucket, Key=key)
@@ -103,13 +109,29 @@ class S3Client(ObjectClient):
         return len(data)
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
-        if self._fast and (found := self._fast.get(key, size, version)):
-            return found[1]
-        return super().read_back(key, version, size)
+        found = self._get_shorter(key, size, version)
+        return found[1] if found else super().read_back(key, version, size)
+
+    def _get_shorter(self, key: str, max_bytes: int, etag: str = "") -> tuple[Stored, bytes] | None:
+        if self._wire:
+            return self._wire.http.lead(self._wire.getting(key, max_bytes, etag))
+        return self._fast.get(key, max_bytes, etag or None) if self._fast else None
+
+    def getting(self, key: str, max_bytes: int) -> Talk[tuple[Stored, bytes] | None]:
+        return self._wire.getting(key, max_bytes) if self._wire else nothing()
+
+    def reading_back(self, key: str, version: str, size: int) -> Talk[bytes | None]:
+        found = (yield from self._wire.getting(key, size, version)) if self._wire else None
+        return found[1] if found else None
+
+    def putting(
+        self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
+    ) -> Talk[Stored | None]:
+        return self._wire.putting(key, data, metadata, expected) if self._wire and self._has_conditions else nothing()
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
-        if self._fast and self._has_conditions and (etag := self._fast.put(key, data, metadata, expected)):
-            return Stored(key, len(data), etag, metadata)
+        if made := self._put_shorter(key, data, metadata, expected):
+            return made
 
         def send(condition: Mapping[str, str]) -> str:
             with asking(self.bucket, key):
@@ -126,6 +148,14 @@ class S3Client(ObjectClient):
             if found is None:
                 raise
             return found
+
+    def _put_shorter(
+        self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
+    ) -> Stored | None:
+        if self._wire:
+            return self._wire.http.lead(self.putting(key, data, metadata, expected))
+        etag = self._fast.put(key, data, metadata, expected) if self._fast and self._has_conditions else None
+        return Stored(key, len(data), etag, metadata) if etag else None
 
     def on_condition(self, key: str, expected: str | None, send: Callable[[Mapping[str, str]], Answer]) -> Answer:
         """`send(condition)`, refused with PreconditionFailed unless `expected` stands at `key` (see `put`)."""

@@ -109,6 +109,37 @@ def test_a_listing_asks_nothing_about_single_objects(storage, s3_proxy):
     assert len(s3_proxy.asked) <= 2
 
 
+@pytest.fixture
+def small_pages(storage, monkeypatch):
+    page = storage.client._wire.page
+    monkeypatch.setattr(storage.client._wire, "page", lambda prefix, token: page(prefix, token, 3))
+
+
+ODD = [b"a+b", b"d/%41", b"d/<f>&", b"d/f 1", b"d/\xc3\xa9", b"e", b"f", b"g"]
+
+
+@pytest.mark.parametrize("by_boto3", [[], [0], [1], [0, 1, 2]])
+def test_a_listing_of_many_pages_is_whole_whoever_asks_for_them(storage, s3_proxy, small_pages, by_boto3):
+    """By ourselves, by boto3 from the beginning, and from where we are refused something."""
+    for name in ODD:
+        put(storage, name)
+    pages = [0]
+
+    def answers(asked):
+        if "boto" in asked.headers["user-agent"].lower():
+            return None
+        pages[0] += 1
+        return Answer(500, {}, b"") if pages[0] - 1 in by_boto3 else None
+
+    s3_proxy.asked.clear()
+    s3_proxy.answers = answers
+    assert [info.path for info in storage.list_files()] == ODD
+    asked_by = ["boto" in asked.headers["user-agent"].lower() for asked in s3_proxy.asked]
+    assert asked_by == ([False] * 3 if not by_boto3 else [False] * (by_boto3[0] + 1) + [True])
+    listed = {info.path: info.version for info in storage.list_files()}
+    assert all(storage.get_file_info(name).version == listed[name] for name in ODD)
+
+
 def test_a_small_file_whose_place_is_known_costs_one_request(storage, s3_proxy):
     batch = storage.write_batch(trusts_server=True)
     batch.stage(b"f", b"data", PLAIN, partial(), expected="")
@@ -150,6 +181,7 @@ assert storage.root_identity().is_empty and not list(storage.list_files())
 storage.write_file(b"f", b"data", Attributes(), PartialId("0123abcd", "0" * 20, 1))
 assert storage.read_whole(b"f", 10)[1] == b"data" and storage.get_file_info(b"f").size == 4
 assert b"".join(storage.read_file(b"f")) == b"data"
+assert [(info.path, info.size) for info in storage.list_files()] == [(b"f", 4)]
 storage.close()
 print(json.dumps([name for name in ("boto3", "botocore") if name in sys.modules]))
 """

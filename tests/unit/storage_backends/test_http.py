@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from storage_backends.objects.http import BUNDLES, Answer, Http, pool
+from storage_backends.objects.http import BUNDLES, Answer, Ask, Http, pool
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-A: 1\r\nx-a: 2\r\n\r\ndata"
 
@@ -80,6 +80,14 @@ def test_an_answer_comes_whole_and_the_connection_is_used_again(answering):
         assert http.request("GET", url, {"X-B": "c"}) == Answer(200, {"content-length": "4", "x-a": "1, 2"}, b"data")
     assert server.connections == 1
     assert server.asked[0].startswith(b"GET /f HTTP/1.1\r\n") and b"\r\nx-b: c\r\n" in server.asked[0]
+
+
+def test_no_more_of_an_answer_is_read_than_is_wanted(answering):
+    http, server, url = answering(FINE, FINE, FINE)
+    assert http.answer(Ask("GET", url, {}, most_bytes=4)).data == b"data"
+    assert http.answer(Ask("GET", url, {}, most_bytes=3)) is None
+    assert not http._idle, "what was not read would be taken for the next answer"
+    assert http.answer(Ask("GET", url, {})).data == b"data" and server.connections == 2
 
 
 def test_a_connection_that_was_closed_meanwhile_is_opened_anew(answering):

@@ -1,5 +1,7 @@
 """What all object stores have in common, on the one in memory."""
 
+from functools import partial
+
 import pytest
 
 from storage_backends.base import Attributes, FileInfo, ListError, PartialId
@@ -119,7 +121,8 @@ def test_no_more_is_fetched_ahead_than_may_be_held():
             asked.append(arguments[0])
             return type("Done", (), {"result": lambda self: arguments[0], "cancel": lambda self: True})()
 
-    ahead = ReadAhead(lambda path, most: path, Now)
+    get = lambda path, most: path  # noqa: E731
+    ahead = ReadAhead(get, partial(Now().submit, get))
     ahead.expect([b"%d" % number for number in range(100)], 16 << 20)
     assert len(asked) == 4
     assert ahead.take(b"0", 16 << 20) == b"0" and len(asked) == 5

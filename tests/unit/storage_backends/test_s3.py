@@ -8,11 +8,12 @@ from botocore import exceptions as boto
 
 from storage_backends import errors
 from storage_backends.objects import fast
+from storage_backends.objects.client import Stored
 from storage_backends.registry import open_storage
 from storage_backends.s3.failures import NotImplementedThere, asking
 from storage_backends.s3.place import Keys, Place
 from storage_backends.s3.storage import CAPABILITIES
-from storage_backends.s3.wire import address_of, signed
+from storage_backends.s3.wire import Page, _page, address_of, signed
 
 MIB = 1 << 20
 
@@ -141,3 +142,31 @@ def test_no_path_leads_out_of_the_prefix(path, monkeypatch):
         storage.key(path)
     assert storage.key(b"x") == "prefix/job/x"
     storage.close()
+
+
+LISTING = """<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>{cut}
+</IsTruncated><Contents><Key>{key}</Key><Size>4</Size><ETag>"e"</ETag><LastModified>2026-11-30T12:00:00.123Z
+</LastModified></Contents>{more}</ListBucketResult>""".replace("\n<", "<")
+
+
+def listing(key="d/f", cut="false", more=""):
+    return _page(LISTING.format(key=key, cut=cut, more=more).encode())
+
+
+def test_a_page_of_a_listing_is_understood():
+    noon = int(datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()) * 10**9
+    assert listing() == Page([Stored("d/f", 4, '"e"', None, noon)], "")
+    assert listing(cut="true", more="<NextContinuationToken>more</NextContinuationToken>").next == "more"
+    assert listing("&lt;&#233;&#13;").objects[0].key == "<\xe9\r"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *[listing(cut="true"), listing(more="<NextContinuationToken>more</NextContinuationToken>")],
+        *[listing("a\nb"), listing("a\rb"), listing(""), listing("\x01"), listing(more="<Contents/>")],
+        *[_page(b""), _page(b"<Error/>"), _page(b"<ListBucketResult>")],
+    ],
+)
+def test_a_page_that_may_not_be_what_it_seems_is_left_to_boto3(page):
+    assert page is None

@@ -1,0 +1,45 @@
+"""Small objects are read back from the service, many at once: what is not what was written is found, nothing else."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from storage_backends.base import Attributes, FileInfo
+from storage_backends.errors import ChecksumMismatch
+from storage_backends.registry import open_storage
+from tests.conformance.storage.places import partial
+from tests.support.http_proxy import HttpProxy
+
+NAMES = [b"d/f%02d" % number for number in range(40)]
+KEPT_WRONG = {NAMES[7], NAMES[39]}
+
+
+@pytest.fixture(params=["s3", "gcs", "azure"])
+def service(request):
+    """(storage, the proxy before it)"""
+    url = request.getfixturevalue(f"{request.param}_url")
+    endpoint = urlsplit(url.partition("endpoint_url=")[2].partition("&")[0].replace("%3A", ":").replace("%2F", "/"))
+    with HttpProxy(endpoint.port) as proxy:
+        storage = open_storage(url.replace(str(endpoint.port), str(proxy.port)))
+        yield storage, proxy
+        storage.close()
+
+
+@pytest.mark.parametrize("size", [5, 100_000], ids=["by talks", "by threads"])
+def test_an_object_that_is_read_back_otherwise_is_found_among_the_others(service, size):
+    storage, proxy = service
+    data = {name: name * (size // len(name) + 1) for name in NAMES}
+    wrong = {data[name]: data[name][:-1] + b"?" for name in KEPT_WRONG}
+
+    def answers(asked):
+        true = proxy.forward(asked) if asked.method == "GET" else None
+        return true and true._replace(body=wrong.get(true.body, true.body))
+
+    proxy.answers = answers
+    batch = storage.write_batch()
+    for name in NAMES:
+        batch.stage(name, data[name], Attributes(), partial(), expected="")
+    batch.flush()
+    published = batch.publish(NAMES)
+    assert {name for name, told in published.items() if isinstance(told, ChecksumMismatch)} == KEPT_WRONG
+    assert sum(isinstance(told, FileInfo) for told in published.values()) == len(NAMES) - len(KEPT_WRONG)
