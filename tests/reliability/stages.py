@@ -174,5 +174,3 @@ STAGES: dict[str, Callable[[Crew, Counts], Result]] = {
     "broker-kills": _broker_kills,
     "database-restarts": _database_restarts,
 }
-FAST = ("sweep", "cuts", "zombies", "mutants")
-"""Stages of the fast tier; of the others `make test` has a few."""
