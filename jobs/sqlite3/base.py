@@ -12,6 +12,10 @@ import time
 
 from django.db.backends.sqlite3 import base
 
+from jobs.sqlite3 import library
+
+library.count_no_memory()
+
 LEAST_SECONDS, MOST_SECONDS = 0.0005, 0.005
 """Between two looks: a fiftieth of what was waited for already, within these."""
 _PRIMARY = 0xFF

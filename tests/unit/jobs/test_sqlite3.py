@@ -1,6 +1,8 @@
 """How a transaction of SQLite's begins: as a writer, soon after the other one has ended, or with an error in time."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -86,3 +88,22 @@ def test_anything_else_is_told_at_once(database, slept, tmp_path):
     with pytest.raises(DatabaseError, match="not a database"), transaction.atomic("other"):
         pass
     assert not slept
+
+
+MEMORY = """
+import ctypes, sqlite3, _sqlite3
+%s
+connection = sqlite3.connect(":memory:")
+connection.execute("CREATE TABLE t (x)")
+library = ctypes.CDLL(_sqlite3.__file__)
+library.sqlite3_memory_used.restype = ctypes.c_longlong
+print(library.sqlite3_memory_used())
+"""
+
+
+@pytest.mark.parametrize(("before", "is_counted"), [("", True), ("import jobs.sqlite3.base", False)])
+def test_no_account_is_kept_of_memory(before, is_counted):
+    """A library that keeps none says that nothing is used."""
+    command = [sys.executable, "-c", MEMORY % before]
+    used = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert (used > 0) is is_counted
