@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 BACKENDS = {
-    "azure": Backend("storage_backends.azure", "open_azure", "azure", ("azure.storage.blob", "obstore")),
+    "azure": Backend("storage_backends.azure", "open_azure", "azure", ("azure.storage.blob",)),
     "file": Backend("storage_backends.local", "open_local"),
     "gs": Backend("storage_backends.gcs", "open_gcs", "gcs", ("google.cloud.storage",)),
     "memory": Backend("storage_backends.memory", "open_memory"),
-    "s3": Backend("storage_backends.s3", "open_s3", "s3", ("boto3", "obstore")),
+    "s3": Backend("storage_backends.s3", "open_s3", "s3", ("boto3",)),
     "sftp": Backend("storage_backends.sftp", "open_sftp", "sftp", ("paramiko",)),
 }
 """URL scheme → backend. The function takes `(url: StorageUrl, path: bytes, create: bool)`."""

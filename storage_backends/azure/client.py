@@ -1,10 +1,10 @@
-"""Whole blobs of one container: read through obstore, listed and written by ourselves, and else through the SDK.
+"""Whole blobs of one container: by requests of our own while all goes well, else through the SDK.
 
 The version of a blob is its etag, which every write changes, those of metadata included. Bytes are always those that
 are stored: what carries `Content-Encoding: gzip` is not unpacked on the way.
 
-The SDK is imported when something asks for it: whatever went wrong on the shorter ways, names and credentials that they
-can't take. obstore neither tells metadata in a listing nor has the service compare the MD5 of what arrives; see `Wire`.
+The SDK is imported when something asks for it: whatever went wrong on the shorter way, names and credentials that it
+can't take.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from obstore.store import AzureStore
-
 from storage_backends.azure.credentials import Credential, Key, Sas
-from storage_backends.azure.describing import is_folder, names_out, of_obstore, of_sdk, only_if, version_of
+from storage_backends.azure.describing import is_folder, names_out, of_sdk, only_if, version_of
 from storage_backends.azure.failures import RETRIES, RETRY_SECONDS, asking
 from storage_backends.azure.listing import ascending
 from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
-from storage_backends.objects.fast import ONCE, FastObjects, client_options
 from storage_backends.objects.http import Talk, nothing, pool
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
@@ -46,7 +43,6 @@ class AzureClient(ObjectClient):
         self._folders_come_early: bool | None = None
         self._made: Any = None
         self._making = threading.Lock()
-        self._fast = _fast(endpoint, container, credential)
         self.wire = _wire(endpoint, container, credential)
         self.http = self.wire.http if self.wire else None
 
@@ -70,12 +66,7 @@ class AzureClient(ObjectClient):
         return ascending(self._listed, prefix, folders_come_early=self._folders_come_early)
 
     def head(self, key: str) -> Stored:
-        try:
-            stored = self._fast.head(key) if self._fast else None
-        except NotFound:  # which may mean the container: the SDK tells why
-            if self.wire and self.wire.is_missing(key):
-                raise
-            stored = None
+        stored = self.wire.look(key) if self.wire else None
         if stored is None:
             with asking(self.container, key):
                 stored = of_sdk(key, self.blob(key).get_blob_properties())
@@ -106,8 +97,7 @@ class AzureClient(ObjectClient):
         return Stored(key, len(data), version_of(etag), metadata) if etag else None
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
-        shorter = self.wire or self._fast
-        if shorter and shorter.read_range(key, f'"{version}"', offset, buffer):
+        if self.wire and self.wire.read_range(key, f'"{version}"', offset, buffer):
             return len(buffer)
         try:
             with asking(self.container, key):
@@ -211,24 +201,7 @@ def _container_client(endpoint: str, container: str, credential: Credential) -> 
     )
 
 
-def _fast(endpoint: str, container: str, credential: Credential) -> FastObjects | None:
-    """Everything is said that obstore would else look for in the environment. None for logins: the SDK renews those."""
-    if not isinstance(credential, Key | Sas):
-        return None
-    store = AzureStore(
-        container,
-        endpoint=endpoint,
-        account_name=credential.account,
-        use_emulator=False,
-        skip_signature=False,
-        client_options=client_options(endpoint),
-        retry_config=ONCE,
-        **credential.for_obstore(),
-    )
-    return FastObjects(store, of_obstore, gets_ranges=True)
-
-
 def _wire(endpoint: str, container: str, credential: Credential) -> Wire | None:
-    """None for logins, as above."""
+    """None for logins: the SDK renews those."""
     http = pool(endpoint, CONNECTIONS)
     return Wire(endpoint, container, credential, http) if http and isinstance(credential, Key | Sas) else None

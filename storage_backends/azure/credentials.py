@@ -1,4 +1,4 @@
-"""Keys and SAS tokens, as obstore and the SDK take them. Never printed."""
+"""Keys and SAS tokens, as the SDK takes them. Never printed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,6 @@ class Key(NamedTuple):
         """What the SDK takes as a credential."""
         return {"account_name": self.account, "account_key": self.key}
 
-    def for_obstore(self) -> Any:
-        """Arguments of its store."""
-        return {"credential_type": "access_key", "account_key": self.key}
-
 
 class Sas(NamedTuple):
     """A shared access signature."""
@@ -37,10 +33,6 @@ class Sas(NamedTuple):
         from azure.core.credentials import AzureSasCredential
 
         return AzureSasCredential(self.token)
-
-    def for_obstore(self) -> Any:
-        """Arguments of its store."""
-        return {"credential_type": "sas_token", "sas_key": self.token}
 
 
 Credential = Key | Sas | Any

@@ -6,16 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from storage_backends.objects.client import Stored, whole_seconds_ns
-from storage_backends.objects.fast import stored_of
 
 FOLDER = "hdi-isfolder"
 """Metadata of what stands for a folder where the account has a hierarchical namespace."""
-
-
-def of_obstore(key: str, meta: Any, attributes: Mapping[str, str]) -> Stored:
-    """See `FastObjects`."""
-    stored = stored_of(key, meta, attributes)
-    return stored._replace(version=version_of(stored.version), metadata=names_in(stored.metadata or {}))
 
 
 def of_sdk(key: str, found: Any) -> Stored:

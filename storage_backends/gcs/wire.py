@@ -21,8 +21,7 @@ from google_crc32c import value
 
 from storage_backends.errors import NotFound
 from storage_backends.objects.client import Stored, quoted
-from storage_backends.objects.fast import PLAIN_KEY
-from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS, Answer, Ask, Http, Talk
+from storage_backends.objects.http import CONNECT_SECONDS, PLAIN_KEY, READ_SECONDS, Answer, Ask, Http, Talk
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
 

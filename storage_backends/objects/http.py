@@ -8,6 +8,7 @@ and the SDK asks again. The SDKs have connections of their own, and know of more
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import ssl
@@ -24,6 +25,8 @@ CONNECT_SECONDS, READ_SECONDS = 10, 60
 PIECE_BYTES = 256 << 10
 MOST_LINES, LONGEST_LINE = 200, 64 << 10
 """Of the head of an answer."""
+PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*(/[A-Za-z0-9_][A-Za-z0-9_.\-]*)*", re.ASCII)
+"""Keys of objects that every library sends as they are."""
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 NO_BODY = (204, 304)
 Body = bytes | memoryview

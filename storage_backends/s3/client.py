@@ -20,7 +20,7 @@ from storage_backends.objects.http import Talk, nothing
 from storage_backends.s3.failures import NotImplementedThere, asking
 from storage_backends.s3.place import Place
 from storage_backends.s3.sdk import client_of
-from storage_backends.s3.shorter import shorter_ways
+from storage_backends.s3.shorter import shorter_way
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class S3Client(ObjectClient):
         self._has_conditions = True
         self._api: Any = None
         self._making_api = threading.Lock()
-        self._fast, self._wire = shorter_ways(place, environment)
+        self._wire = shorter_way(place, environment)
         self.http = self._wire.http if self._wire else None
 
     @property
@@ -69,7 +69,7 @@ class S3Client(ObjectClient):
     def head(self, key: str) -> Stored:
         """An answer to HEAD has no body and so no reason, and a denial may be of the credentials or of the prefix: then
         the first byte is asked for, whose denial says which."""
-        if self._fast and (found := self._fast.head(key)):
+        if self._wire and (found := self._wire.look(key)):
             return found
         try:
             with asking(self.bucket, key):
@@ -84,7 +84,7 @@ class S3Client(ObjectClient):
             raise
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
-        if found := self._get_shorter(key, max_bytes):
+        if self.http and (found := self.http.lead(self.getting(key, max_bytes))):
             return found
         with asking(self.bucket, key):
             answer = self.api.get_object(Bucket=self.bucket, Key=key)
@@ -94,8 +94,7 @@ class S3Client(ObjectClient):
                 return stored, body.read()
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
-        shorter = self._wire or self._fast
-        if shorter and shorter.read_range(key, version, offset, buffer):
+        if self._wire and self._wire.read_range(key, version, offset, buffer):
             return len(buffer)
         span = f"bytes={offset}-{offset + len(buffer) - 1}"
         try:
@@ -109,13 +108,8 @@ class S3Client(ObjectClient):
         return len(data)
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
-        found = self._get_shorter(key, size, version)
-        return found[1] if found else super().read_back(key, version, size)
-
-    def _get_shorter(self, key: str, max_bytes: int, etag: str = "") -> tuple[Stored, bytes] | None:
-        if self._wire:
-            return self._wire.http.lead(self._wire.getting(key, max_bytes, etag))
-        return self._fast.get(key, max_bytes, etag or None) if self._fast else None
+        data = self.http.lead(self.reading_back(key, version, size)) if self.http else None
+        return super().read_back(key, version, size) if data is None else data
 
     def getting(self, key: str, max_bytes: int) -> Talk[tuple[Stored, bytes] | None]:
         return self._wire.getting(key, max_bytes) if self._wire else nothing()
@@ -130,7 +124,7 @@ class S3Client(ObjectClient):
         return self._wire.putting(key, data, metadata, expected) if self._wire and self._has_conditions else nothing()
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
-        if made := self._put_shorter(key, data, metadata, expected):
+        if self.http and (made := self.http.lead(self.putting(key, data, metadata, expected))):
             return made
 
         def send(condition: Mapping[str, str]) -> str:
@@ -148,14 +142,6 @@ class S3Client(ObjectClient):
             if found is None:
                 raise
             return found
-
-    def _put_shorter(
-        self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
-    ) -> Stored | None:
-        if self._wire:
-            return self._wire.http.lead(self.putting(key, data, metadata, expected))
-        etag = self._fast.put(key, data, metadata, expected) if self._fast and self._has_conditions else None
-        return Stored(key, len(data), etag, metadata) if etag else None
 
     def on_condition(self, key: str, expected: str | None, send: Callable[[Mapping[str, str]], Answer]) -> Answer:
         """`send(condition)`, refused with PreconditionFailed unless `expected` stands at `key` (see `put`)."""

@@ -36,4 +36,3 @@ class TestAzuriteBySdk(TestAzurite):
     @pytest.fixture(autouse=True)
     def without_requests_of_our_own(self, monkeypatch):
         monkeypatch.setattr("storage_backends.azure.client._wire", lambda *_: None)
-        monkeypatch.setattr("storage_backends.azure.client._fast", lambda *_: None)

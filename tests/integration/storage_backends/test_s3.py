@@ -46,7 +46,7 @@ def test_an_altered_part_is_refused(storage, altered):
     session.abort()
 
 
-@pytest.mark.parametrize("name", [b"plain", b"not plain"], ids=["obstore", "boto3"])
+@pytest.mark.parametrize("name", [b"plain", b"not plain"], ids=["by ourselves", "boto3"])
 def test_an_altered_small_object_is_refused(storage, altered, name):
     with pytest.raises(ChecksumMismatch):
         storage.write_file(name, MARK, Attributes(), WHO)

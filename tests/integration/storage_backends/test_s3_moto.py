@@ -17,7 +17,7 @@ from tests.support.http_proxy import Answer, once
 
 DATA = bytes(range(256)) * (65 << 10)
 """16.25 MiB: two parts and a bit."""
-NAMES = pytest.mark.parametrize("name", [b"plain", b"not plain"], ids=["obstore", "boto3"])
+NAMES = pytest.mark.parametrize("name", [b"plain", b"not plain"], ids=["by ourselves", "boto3"])
 
 
 @pytest.fixture
