@@ -1,7 +1,7 @@
 """Many talks with a service, led by one thread.
 
-A thread for each of sixteen requests costs Python several times what the requests cost: futures, locks, and the
-interpreter handed to and fro. Here nothing moves but while the caller waits for something. Then all that is here is
+A thread for each of sixteen requests costs Python more than the requests do: futures, locks, and the interpreter handed
+to and fro. Here nothing moves but while the caller waits for something. Then all that is here is
 read, and what comes next is asked for; meanwhile the service and the network go on by themselves.
 """
 
