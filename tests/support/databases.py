@@ -111,21 +111,23 @@ class Template:
         self._made: SqliteTemplate | PostgresTemplate | None = None
 
     def __enter__(self) -> Self:
-        self._lock = (self._directory / "template.lock").open("w")
+        self._making, self._using = ((self._directory / f"template.{what}").open("w") for what in ("making", "using"))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        with self._lock, suppress(BlockingIOError):  # somebody else still copies it
+        with self._making, self._using, suppress(BlockingIOError):  # somebody else still uses it
             if self._made:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._making, fcntl.LOCK_EX)
+                fcntl.flock(self._using, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._made.close()
 
     def copy(self):
         """A context manager that yields the DATABASE_URL of a new migrated database and drops it at the end."""
         if self._made is None:
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            fcntl.flock(self._making, fcntl.LOCK_EX)
             self._made = self._find_or_make()
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
+            fcntl.flock(self._using, fcntl.LOCK_SH)
+            fcntl.flock(self._making, fcntl.LOCK_UN)
         return self._made.copy()
 
     def _find_or_make(self) -> SqliteTemplate | PostgresTemplate:
