@@ -119,7 +119,7 @@ $(STATIC): $(BASE) $(shell find jobs syncf_site transfers -path '*/static/*' -ty
 
 # ── run ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-run: build migrate ## Run everything on this machine: web on 127.0.0.1:$(PORT), scheduler and one slave
+run: build migrate ## Run everything on this machine: web on 127.0.0.1, port 8080 or PORT, scheduler and one slave
 	@exec $(MANAGE) run --port "$(PORT)"
 
 run-master: build migrate ## Run web and scheduler; slaves run elsewhere
@@ -168,7 +168,7 @@ test: $(TESTS_COMPILED) ## Run every test on SQLite, then on PostgreSQL and Rabb
 	wait $$other || failed=1; cat var/test-postgres.log; \
 	exit $$failed
 
-# QUICK=1: small trees, three minutes. Needs 30 GB in TMPDIR; as root every round gets a file system of its own.
+# QUICK=1: small trees, two and a half minutes. Needs 30 GB in TMPDIR; as root every round gets a file system of its own.
 bench: $(TESTS_COMPILED) .env ## Compare with rclone, rsync and cp on the same trees; writes docs/performance.md
 	@trap '$(PY) -m tests.servers down' EXIT; trap 'exit 130' INT TERM; \
 	servers=$$($(PY) -m tests.servers up) || exit 1; \

@@ -22,7 +22,7 @@ _NOTHING = "–"
 def jobs_table(jobs: list[Job]) -> str:
     """One row per job."""
     if not jobs:
-        return "There is no such job."
+        return "No jobs."
     by_id = look(jobs)
     head = ("ID", "STATE", "PHASE", "DONE", "FILES", "BYTES", "FAILED", "LAST SCAN", "JOB")
     return table(head, [_row(job, by_id[str(job.pk)]) for job in jobs])

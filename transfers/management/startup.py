@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.core.management.base import CommandError
 
+from jobs.management.checked import MISCONFIGURED
 from jobs.readiness import Unreachable, Unready, require_base_path, require_database, require_local_disk
 from transfers.broker.errors import BrokerError, BrokerMisconfigured
 from transfers.queue import open_queue
 
-LATER, MISCONFIGURED = 1, 2
-"""Exit codes: it may work later; somebody has to change something first."""
+LATER = 1
+"""Exit code: it may work later."""
 
 
 def refuse_unready() -> None:

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from jobs import counters
 from jobs.models import Finding, Task, TaskKind, Verify
+from jobs.states import JobStatus
 from jobs.words import human_bytes
 from transfers.oneshot.session import Session
 from transfers.oneshot.unsynced import failed_tasks, unfinished_tasks
@@ -83,12 +84,16 @@ class Report:
         elif not self.session.scan.error_code:
             self._write_numbers(stream)
         if self._left:
-            job = self.session.job
-            job.refresh_from_db()
-            why = f"the job is {job.status}." if not job.parked_code else f"{job.parked_code}: {job.parked_text}"
-            stream.write(f"{self._left:,} files, links or directories are left to do; {why}\n")
+            stream.write(f"{self._left:,} files, links or directories are left to do{self._why_left()}\n")
         self._write_findings(stream)
         self._write_failures(stream, failures_file)
+
+    def _why_left(self) -> str:
+        job = self.session.job
+        job.refresh_from_db()
+        if job.parked_code:
+            return f"; {job.parked_code}: {job.parked_text}"
+        return "." if job.status == JobStatus.RUNNING else f"; the job is {job.status}."
 
     def _write_numbers(self, stream: TextIO) -> None:
         numbers = self.numbers()

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from jobs import services
-from jobs.checks import CHECKS
 from jobs.errors import Refusal
+from jobs.management.checked import CheckedCommand
 from jobs.models import Job
 from jobs.shell import find_job, shell_actor
 from jobs.states import JobStatus
@@ -56,7 +56,7 @@ STEERING: dict[str, tuple[str, Callable[[Job, str], str]]] = {
 }
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """List, look at, steer and watch jobs."""
 
     help = (
@@ -64,8 +64,6 @@ class Command(BaseCommand):
         "0 done, 1 refused (of watch: the job ended, and not everything arrived), 2 usage or no such job, "
         "130 interrupted."
     )
-
-    requires_system_checks = (CHECKS,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One subcommand per verb."""

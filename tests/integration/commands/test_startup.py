@@ -42,6 +42,16 @@ def serve(**variables):
     return done.returncode, done.stderr
 
 
+def sync(source, sink, directory, **variables):
+    """The same for `make sync`, called in `directory`."""
+    command = [sys.executable, "-m", "syncf_site.oneshot", "--", source, sink]
+    environment = product_environment(
+        PYTHONPATH=str(env.ROOT), XDG_STATE_HOME=str(directory / "state"), **variables
+    )
+    done = subprocess.run(command, env=environment, cwd=directory, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
 def assert_one_line(outcome, setting, *words, code):
     exit_code, text = outcome
     assert exit_code == code, text
@@ -80,11 +90,18 @@ def test_a_file_of_settings_that_is_not_utf_8_is_refused(tmp_path):
 def test_make_sync_refuses_what_the_other_commands_do(tmp_path, name, value, sink):
     (tmp_path / "settings").write_bytes(b"\xff")
     (tmp_path / "in").mkdir()
-    variables = {"XDG_STATE_HOME": str(tmp_path / "state"), name: value}
-    command = [sys.executable, "-m", "syncf_site.oneshot", "--", "in", sink]
-    environment = product_environment(PYTHONPATH=str(env.ROOT), **variables)
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert_one_line((done.returncode, done.stderr), value or name, code=2)
+    assert_one_line(sync("in", sink, tmp_path, **{name: value}), value or name, code=2)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ["jobs", "list"], ["janitor"]], ids=lambda command: command[0])
+def test_a_storage_of_an_unknown_kind_is_refused(command):
+    assert_one_line(start(command, STORAGE_TAPE="tape://drive"), "STORAGE_TAPE: unknown kind", "s3, sftp", code=2)
+
+
+def test_make_sync_refuses_a_storage_of_an_unknown_kind(tmp_path):
+    (tmp_path / "in").mkdir()
+    outcome = sync("in", "tape:out", tmp_path, STORAGE_TAPE="tape://drive")
+    assert_one_line(outcome, "STORAGE_TAPE: unknown kind", "s3, sftp", code=2)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])

@@ -99,7 +99,7 @@ def test_list_has_a_row_per_job_and_leaves_killed_ones_out(run):
     assert r"odd\x1B[31m\nname" in out and "\x1b" not in out and "running, parked" in out
     assert next(row for row in rows if "odd" in row).split()[1:8] == ["completed", "idle", "33", "%", "3", "15", "B"]
     assert str(killed.pk)[:8] in run("list", "--status", "killed")[1]
-    assert run("list", "--status", "paused")[1] == "There is no such job.\n"
+    assert run("list", "--status", "paused")[1] == "No jobs.\n"
 
 
 def test_json_is_what_the_api_says(run, client, django_user_model):

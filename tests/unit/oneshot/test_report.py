@@ -91,7 +91,7 @@ def test_a_run_that_left_work_is_not_clean_and_says_so(tmp_path):
     one = session()
     builders.discover(one.job, b"left")
     assert not Report(one, 1).is_clean
-    assert "1 files, links or directories are left to do; the job is running" in written(one, tmp_path / "failures")
+    assert "1 files, links or directories are left to do.\n" in written(one, tmp_path / "failures")
 
 
 def test_people_read_the_same_numbers_and_every_failure_with_its_reason(tmp_path):

@@ -6,9 +6,9 @@ import sys
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from jobs.checks import CHECKS
+from jobs.management.checked import CheckedCommand
 from jobs.storages import configured
 from jobs.words import human_bytes
 from storage_backends.base import Storage
@@ -18,7 +18,7 @@ from storage_backends.registry import open_storage
 from transfers.management.janitor import Leftover, Owner, leftovers, remove
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """List unfinished uploads and partials with the bytes they hold, and remove this installation's that are left."""
 
     help = (
@@ -26,8 +26,6 @@ class Command(BaseCommand):
         "installation that no live task owns are removed; strangers' never are. Exit code 1 if a storage can't be "
         "looked at or something can't be removed."
     )
-
-    requires_system_checks = (CHECKS,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which storages, and whether to remove."""

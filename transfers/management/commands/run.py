@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from jobs.accounts import FirstLogin, first_login
+from jobs.management.checked import CheckedCommand
 from transfers.management.locking import try_lock
 from transfers.management.numbers import whole_number
 from transfers.management.startup import refuse_unready
@@ -24,7 +25,7 @@ HOST = "127.0.0.1"
 START_SECONDS = 60
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Run everything on this machine."""
 
     help = "Run web, scheduler and one slave on this machine until Ctrl-C."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from jobs.bell import Listener
-from jobs.checks import CHECKS
+from jobs.management.checked import CheckedCommand
 from transfers.engine.memory import keep_what_is_loaded
 from transfers.management.startup import refuse_unready
 from transfers.queue import open_queue
@@ -15,12 +15,10 @@ from transfers.scheduler.scheduler import Scheduler
 from transfers.signals import StopFlag
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Scan jobs when they are due and publish what is to be copied."""
 
     help = "Scan jobs when they are due and publish what is to be copied. Several may run; one leads."
-
-    requires_system_checks = (CHECKS,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""

@@ -6,10 +6,10 @@ import os
 import re
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from jobs.checks import CHECKS
 from jobs.errors import Refusal
+from jobs.management.checked import CheckedCommand
 from transfers.engine.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.management.startup import refuse_unready
@@ -19,12 +19,10 @@ from transfers.slave.process import draw_name, run_slave
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Copy files for the jobs whose storages this machine can reach."""
 
     help = "Copy files for the jobs whose storages this machine can reach. Without a name it draws one."
-
-    requires_system_checks = (CHECKS,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""

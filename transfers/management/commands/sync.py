@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from jobs.checks import CHECKS
 from jobs.errors import Refusal
+from jobs.management.checked import CheckedCommand
 from jobs.models import Verify
 from jobs.services import Options
 from transfers.engine.memory import keep_what_is_loaded
@@ -31,7 +31,7 @@ from transfers.signals import StopFlag
 OK, FAILURES, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Make SINK like SOURCE once. Running it again after an interruption goes on where it stopped."""
 
     help = (
@@ -39,8 +39,6 @@ class Command(BaseCommand):
         "2 usage, or what it knows can't be used, 130 interrupted. Run it again to go on where it stopped."
     )
 
-    # Checking all of the site would import all of it: longer than many a sync takes.
-    requires_system_checks = (CHECKS,)
     #: How people call it, where that is not by its own arguments.
     usage: str | None = None
     #: What was begun before this was loaded.
