@@ -236,7 +236,22 @@ class _Connection:
         """Nobody asked, so all that can come is the end."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(0)) and not self._has_only_tickets()
+
+    def _has_only_tickets(self) -> bool:
+        """TLS hands out some for later sessions when a connection was opened."""
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return False
+        self._socket.settimeout(0)
+        try:
+            self._socket.recv(1)
+        except ssl.SSLWantReadError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self._socket.settimeout(READ_SECONDS)
+        return False
 
     def send(self, head: bytes, body: Body) -> None:
         """In pieces: a time-out holds for each."""

@@ -4,6 +4,8 @@ import datetime
 import socket
 import ssl
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 
 import pytest
@@ -199,6 +201,19 @@ def test_only_a_server_that_proves_its_name_is_asked(answering, certificate, mon
     http, server, url = answering(FINE, scheme="https", context=context)
     assert (http.request("GET", url, {}) is not None) is is_known
     assert len(server.asked) == is_known
+
+
+def test_what_tls_says_by_itself_ends_no_connection(answering, certificate, monkeypatch):
+    monkeypatch.setattr("certifi.where", lambda: str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    http, server, url = answering(FINE, scheme="https", context=context)
+    with ThreadPoolExecutor(1) as threads:
+        http.open_many(1, threads)
+    while not server.connections:  # by then its tickets for later sessions were sent
+        time.sleep(0.01)
+    assert http.request("GET", url, {}).data == b"data"
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize(("name", "value"), [("https_proxy", "http://127.0.0.1:1"), ("REQUESTS_CA_BUNDLE", "/ours")])
