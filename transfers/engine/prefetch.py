@@ -97,7 +97,7 @@ class Prefetcher:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._begun = _boottime()
+        self._begun = boottime()
         self._index: _Index = {}
         self._unwritten = bytearray()
         self._written = _HEAD.size
@@ -166,7 +166,7 @@ class Prefetched:
         found = self._index.pop(path, None)
         if found is None or found[2][0] > max_bytes:
             return None
-        if _boottime() - self._begun > FRESH_SECONDS:
+        if boottime() - self._begun > FRESH_SECONDS:
             self._index.clear()
             return None
         offset, sha256, facts = found
@@ -179,6 +179,6 @@ class Prefetched:
             self._index = ForkingPickler.loads(self.memory.read(offset, size)) if size else {}
 
 
-def _boottime() -> float:
-    """Goes on while the machine sleeps."""
+def boottime() -> float:
+    """Goes on while the machine sleeps. (`control` has the same, and more to load.)"""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -53,7 +53,7 @@ class Ending:
     def is_nothing_left(self) -> bool:
         """A full sink is not waited for: what fits is copied, the job parked until somebody acts. Directories come
         last: while files are stuck, they are not waited for either."""
-        if tasks_in_hand().filter(job=self.job).exists():
+        if self.is_busy():
             return False
         files = waiting_files().filter(job=self.job)
         waiting = files if files.exists() else waiting_directories().filter(job=self.job)

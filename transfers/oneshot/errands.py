@@ -53,8 +53,8 @@ def plan(
     places: Sequence[Place], catalogue: Path | None, prefetched: Prefetched | None = None
 ) -> tuple[list[Errand], Ahead]:
     """One for each place, and where to ask for what they find. Two local ones are compared with the `catalogue`, the
-    database of an earlier sync, if there is one. `prefetched`: where
-    what the files of one of them hold is kept for the workers."""
+    database of an earlier sync, if there is one. `prefetched`: where what the files of one of them hold is kept for the
+    workers."""
     if catalogue and [place.url for place in places] == [URL, URL]:
         return _compare(catalogue, *places)
     pairs = {place: socket.socketpair() for place in places}

@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 import traceback
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from storage_backends import registry
-from transfers.engine.prefetch import Memory, Prefetched
+from transfers.engine.prefetch import Memory, Prefetched, boottime
 from transfers.oneshot.errands import URL, Errand, Place, plan
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class HeadStart:
         """`places`: both sides, as far as they are there and known. `catalogue`: the database of an earlier sync of
         theirs. Without it work is probable: the mother loads the engine at once, and not for the first worker.
         `prefetch`: the one of which all is to be copied, as far as anybody knows."""
-        self._begun = _boottime()
+        self._begun = boottime()
         registry.load(URL)  # like all that is imported above, once for this process and its children
         prefetched = Prefetched(Memory.new(), *prefetch) if prefetch else None
         errands, self.ahead = plan(list(places), catalogue, prefetched)
@@ -60,7 +59,7 @@ class HeadStart:
 
     def is_fresh(self) -> bool:
         """Whether what was found may be taken for what is there."""
-        return _boottime() - self._begun <= FRESH_SECONDS
+        return boottime() - self._begun <= FRESH_SECONDS
 
     def mother(self) -> Mother:
         """Who starts workers; to be closed."""
@@ -77,11 +76,6 @@ class HeadStart:
     def drop_mother(self) -> None:
         """In a fork of the process that made her: she is not to live as long as it."""
         self._orders.close()
-
-
-def _boottime() -> float:
-    """Goes on while the machine sleeps. (The engine's would load the engine.)"""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _be_mother(

@@ -78,9 +78,9 @@ def test_nothing_is_taken_for_another_place(memory, source):
 def test_what_is_old_is_read_again(memory, source, taken, monkeypatch):
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     read(memory, source, b"a", b"b")
-    monkeypatch.setattr(prefetch, "_boottime", lambda: now + prefetch.FRESH_SECONDS - 1)
+    monkeypatch.setattr(prefetch, "boottime", lambda: now + prefetch.FRESH_SECONDS - 1)
     assert taken(b"a") != [None]
-    monkeypatch.setattr(prefetch, "_boottime", lambda: now + prefetch.FRESH_SECONDS + 1)
+    monkeypatch.setattr(prefetch, "boottime", lambda: now + prefetch.FRESH_SECONDS + 1)
     assert taken(b"b") == [None]
 
 
