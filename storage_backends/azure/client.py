@@ -59,7 +59,7 @@ class AzureClient(ObjectClient):
         return next(self._listed(prefix, most=LOOKED_AT), None) is not None
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        if self.wire and (page := self.wire.page(prefix, "", 1)) and not page.blobs and not page.marker:
+        if self.wire and (page := self.wire.page(prefix, "", 1)) and not page.objects and not page.next:
             return iter(())  # the usual beginning of a sync, for which the SDK need not be imported
         if self._folders_come_early is None:
             self._folders_come_early = self._may_be_hierarchical()
@@ -163,8 +163,8 @@ class AzureClient(ObjectClient):
         """In the service's own order; `most` of a page."""
         marker = ""
         while self.wire and (page := self.wire.page(prefix, marker, most)):
-            yield from (blob for blob in page.blobs if not is_folder(blob))
-            marker = page.marker
+            yield from (blob for blob in page.objects if not is_folder(blob))
+            marker = page.next
             if not marker:
                 return
         pages = self._api.list_blobs(name_starts_with=prefix or None, include=["metadata"], results_per_page=most)

@@ -17,7 +17,7 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from storage_backends.azure.client import CONNECTIONS
 from storage_backends.objects.adapter import ClosingAdapter
-from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS
+from storage_backends.objects.connection import CONNECT_SECONDS, READ_SECONDS
 
 BLOCK_BYTES = 128 << 10
 _SIGNATURE = re.compile(r"(?<=[?&]sig=)[^&\s'\")]+")

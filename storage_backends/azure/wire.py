@@ -13,16 +13,14 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from email.utils import formatdate, parsedate_to_datetime
-from functools import lru_cache
-from typing import NamedTuple
+from email.utils import formatdate
 from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
 
 from storage_backends.azure.credentials import Key, Sas
 from storage_backends.azure.describing import names_in, version_of
 from storage_backends.errors import NotFound
-from storage_backends.objects.client import Stored, quoted, whole_seconds_ns
+from storage_backends.objects.client import Page, Stored, modified_ns, quoted
 from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Http, Talk
 
 API_VERSION = "2021-12-02"
@@ -36,14 +34,6 @@ _SIGNED = (
 )
 _BLOCKS = b'<?xml version="1.0" encoding="utf-8"?><BlockList>%s</BlockList>'
 Data = bytes | memoryview
-
-
-class Page(NamedTuple):
-    """A piece of a listing."""
-
-    blobs: list[Stored]
-    marker: str
-    """Where the next one begins; empty at the end."""
 
 
 class Wire:
@@ -196,16 +186,8 @@ def _only_if(expected: str | None) -> dict[str, str]:
 def _stored(key: str, answer: Answer, size: int) -> Stored:
     headers = answer.headers
     kept = {name[len(_KEPT) :]: value for name, value in headers.items() if name.startswith(_KEPT)}
-    modified_ns = _modified_ns(headers.get("last-modified", ""))
-    return Stored(key, size, version_of(headers.get("etag", "")), names_in(kept), modified_ns)
-
-
-@lru_cache(maxsize=256)
-def _modified_ns(text: str) -> int | None:
-    try:
-        return whole_seconds_ns(parsedate_to_datetime(text))
-    except ValueError:
-        return None
+    modified = modified_ns(headers.get("last-modified", ""))
+    return Stored(key, size, version_of(headers.get("etag", "")), names_in(kept), modified)
 
 
 def _blocks(document: bytes) -> dict[bytes, int] | None:
@@ -224,13 +206,13 @@ def _page(document: bytes) -> Page | None:
         if any(blob.find("Name").attrib for blob in blobs):  # type: ignore[union-attr]  # every blob has one
             return None
         return Page([_blob(blob) for blob in blobs], root.findtext("NextMarker") or "")
-    except (ElementTree.ParseError, AttributeError, TypeError, ValueError):
+    except (ElementTree.ParseError, AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
 def _blob(blob: ElementTree.Element) -> Stored:
     told = {each.tag: each.text or "" for each in blob.find("Properties") or ()}
     kept = names_in({each.tag: each.text or "" for each in blob.find("Metadata") or ()})
-    modified_ns = _modified_ns(told["Last-Modified"])
+    modified = modified_ns(told["Last-Modified"])
     size, version = int(told["Content-Length"]), version_of(told["Etag"])
-    return Stored(blob.findtext("Name") or "", size, version, kept, modified_ns)
+    return Stored(blob.findtext("Name") or "", size, version, kept, modified)

@@ -28,7 +28,7 @@ from storage_backends.errors import (
     Throttled,
     Unreachable,
 )
-from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS
+from storage_backends.objects.connection import CONNECT_SECONDS, READ_SECONDS
 from storage_backends.objects.pace import retry_after_seconds
 
 TIMEOUT = (CONNECT_SECONDS, READ_SECONDS)

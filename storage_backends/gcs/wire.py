@@ -14,14 +14,15 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from google_crc32c import value
 
 from storage_backends.errors import NotFound
-from storage_backends.objects.client import Stored, quoted
-from storage_backends.objects.http import CONNECT_SECONDS, PLAIN_KEY, READ_SECONDS, Answer, Ask, Http, Talk
+from storage_backends.objects.client import Page, Stored, quoted
+from storage_backends.objects.connection import CONNECT_SECONDS, READ_SECONDS
+from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Http, Talk
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
 
@@ -41,14 +42,6 @@ _PARTS = (
     b"--%(mark)s\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n%(about)s\r\n"
     b"--%(mark)s\r\ncontent-type: %(type)s\r\n\r\n%(data)s\r\n--%(mark)s--"
 )
-
-
-class Page(NamedTuple):
-    """A piece of a listing."""
-
-    objects: list[Stored]
-    next: str
-    """The token of the next one; empty at the end."""
 
 
 class Wire:

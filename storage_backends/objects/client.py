@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from storage_backends.errors import NotFound, VersionChanged
@@ -28,6 +30,14 @@ class Stored(NamedTuple):
     """User metadata, names in lower case; None where a listing does not tell it."""
     modified_ns: int | None = None
     """When the service stored it, where the answer says so."""
+
+
+class Page(NamedTuple):
+    """A piece of a listing."""
+
+    objects: list[Stored]
+    next: str
+    """The token of the next one; empty at the end."""
 
 
 class ObjectClient(ABC):
@@ -136,3 +146,12 @@ def refuse_larger(stored: Stored, max_bytes: int) -> None:
 def whole_seconds_ns(moment: datetime) -> int:
     """Without its fraction of a second: not every answer has one, and all have to tell the same of an object."""
     return int(moment.timestamp()) * 1_000_000_000
+
+
+@lru_cache(maxsize=256)
+def modified_ns(text: str) -> int | None:
+    """Of the header Last-Modified; None where there is none."""
+    try:
+        return whole_seconds_ns(parsedate_to_datetime(text))
+    except ValueError:
+        return None

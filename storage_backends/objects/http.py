@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import select
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -20,16 +18,12 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-CONNECT_SECONDS, READ_SECONDS = 10, 60
-"""The second one is the longest silence between two bytes, and what a piece may take to be sent."""
-PIECE_BYTES = 256 << 10
-MOST_LINES, LONGEST_LINE = 200, 64 << 10
-"""Of the head of an answer."""
+from storage_backends.objects.connection import Body, Connection, Odd
+
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*(/[A-Za-z0-9_][A-Za-z0-9_.\-]*)*", re.ASCII)
 """Keys of objects that every library sends as they are."""
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 NO_BODY = (204, 304)
-Body = bytes | memoryview
 
 
 class Ask(NamedTuple):
@@ -52,10 +46,6 @@ class Answer(NamedTuple):
     data: bytes
 
 
-class _Odd(Exception):
-    """An answer, or a request, that this does not understand."""
-
-
 T = TypeVar("T")
 Talk = Generator[Ask, Answer | None, T]
 """Requests that belong together, one after the other, and what comes of them."""
@@ -71,7 +61,7 @@ class Exchange:
     """A request that was sent, and whose answer is read when the caller wants to wait for it."""
 
     def __init__(
-        self, ask: Ask, connection: _Connection, release: Callable[[_Connection, Mapping[str, str]], None]
+        self, ask: Ask, connection: Connection, release: Callable[[Connection, Mapping[str, str]], None]
     ) -> None:
         self._ask, self._connection, self._release = ask, connection, release
 
@@ -82,7 +72,7 @@ class Exchange:
     def finish(self) -> Answer | None:
         """The answer, if it comes whole; the connection is free again."""
         connection, ask = self._connection, self._ask
-        with suppress(OSError, _Odd):
+        with suppress(OSError, Odd):
             try:
                 status, told = connection.read_head()
                 has_body = ask.method != "HEAD" and status not in NO_BODY
@@ -108,7 +98,7 @@ class Http:
         self._origin, self._host = f"{place.scheme}://{place.netloc}", place.netloc
         self._address = (place.hostname or "", place.port or (443 if place.scheme == "https" else 80))
         self._context = _context() if place.scheme == "https" else None
-        self._idle: list[_Connection] = []
+        self._idle: list[Connection] = []
         self._most, self._lock = connections, threading.Lock()
 
     def request(self, method: str, url: str, headers: Mapping[str, str], body: Body = b"") -> Answer | None:
@@ -132,7 +122,7 @@ class Http:
 
     def begin(self, ask: Ask) -> Exchange | None:
         """Send a request. None if it can't be sent."""
-        with suppress(OSError, _Odd):
+        with suppress(OSError, Odd):
             connection = self._connected()
             try:
                 connection.send(self._head(ask.method, ask.url, ask.headers), ask.body)
@@ -150,21 +140,21 @@ class Http:
             if made:
                 self._release(made, {})
 
-    def _opened(self, _: int) -> _Connection | None:
-        with suppress(OSError, _Odd):
-            return _Connection(self._address, self._context)
+    def _opened(self, _: int) -> Connection | None:
+        with suppress(OSError, Odd):
+            return Connection(self._address, self._context)
         return None
 
     def fetch_into(self, url: str, headers: Mapping[str, str], buffer: memoryview) -> bool:
         """Ask for a range and fill `buffer` with it as it comes. False for any other answer than all of the range."""
-        with suppress(OSError, _Odd):
+        with suppress(OSError, Odd):
             connection = self._connected()
             try:
                 connection.send(self._head("GET", url, headers), b"")
                 status, told = connection.read_head()
                 # a range that is the whole object is answered by some as if none had been asked for
                 if status not in (200, 206) or told.get("content-length") != str(len(buffer)):
-                    raise _Odd
+                    raise Odd
                 connection.read_into(buffer)
             except BaseException:
                 connection.close()
@@ -184,157 +174,31 @@ class Http:
 
     def _head(self, method: str, url: str, headers: Mapping[str, str]) -> bytes:
         if not url.startswith(f"{self._origin}/"):
-            raise _Odd
+            raise Odd
         own = {"host": self._host, "accept-encoding": "identity", "user-agent": "syncf"}
         all_headers = own | {name.lower(): value for name, value in headers.items()}
         lines = [f"{method} {url[len(self._origin) :]} HTTP/1.1", *map(": ".join, all_headers.items())]
         if not all(line.isascii() and line.isprintable() for line in lines):
-            raise _Odd
+            raise Odd
         return "\r\n".join([*lines, "", ""]).encode()
 
-    def _connected(self) -> _Connection:
+    def _connected(self) -> Connection:
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return _Connection(self._address, self._context)
+                return Connection(self._address, self._context)
             if not connection.was_dropped():
                 return connection
             connection.close()
 
-    def _release(self, connection: _Connection, told: Mapping[str, str]) -> None:
+    def _release(self, connection: Connection, told: Mapping[str, str]) -> None:
         with self._lock:
             stays = told.get("connection", "").lower() != "close" and len(self._idle) < self._most
             if stays:
                 self._idle.append(connection)
         if not stays:
             connection.close()
-
-
-class _Connection:
-    def __init__(self, address: tuple[str, int], context: ssl.SSLContext | None) -> None:
-        plain = socket.create_connection(address, CONNECT_SECONDS)
-        try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = context.wrap_socket(plain, server_hostname=address[0]) if context else plain
-        except BaseException:
-            plain.close()
-            raise
-        self._socket.settimeout(READ_SECONDS)
-        self._reader = self._socket.makefile("rb")
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._reader.close()
-            self._socket.close()
-
-    def fileno(self) -> int:
-        """Of its socket."""
-        return self._socket.fileno()
-
-    def was_dropped(self) -> bool:
-        """Nobody asked, so all that can come is the end."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0)) and not self._has_only_tickets()
-
-    def _has_only_tickets(self) -> bool:
-        """TLS hands out some for later sessions when a connection was opened."""
-        if not isinstance(self._socket, ssl.SSLSocket):
-            return False
-        self._socket.settimeout(0)
-        try:
-            self._socket.recv(1)
-        except ssl.SSLWantReadError:
-            return True
-        except OSError:
-            return False
-        finally:
-            self._socket.settimeout(READ_SECONDS)
-        return False
-
-    def send(self, head: bytes, body: Body) -> None:
-        """In pieces: a time-out holds for each."""
-        if len(body) <= PIECE_BYTES:
-            self._socket.sendall(b"".join((head, body)))
-            return
-        self._socket.sendall(head)
-        rest = memoryview(body)
-        for at in range(0, len(rest), PIECE_BYTES):
-            self._socket.sendall(rest[at : at + PIECE_BYTES])
-
-    def read_head(self) -> tuple[int, dict[str, str]]:
-        """Status and headers of the answer."""
-        first, *lines = self._head_lines()
-        version, status, *_ = [*first.split(None, 2), "", ""]
-        if version not in ("HTTP/1.1", "HTTP/1.0") or not status.isdecimal() or int(status) < 200:
-            raise _Odd
-        headers = {"connection": "close"} if version == "HTTP/1.0" else {}
-        for line in lines:
-            name, _, value = line.partition(":")
-            name, value = name.lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return int(status), headers
-
-    def _head_lines(self) -> list[str]:
-        """All that came with the first bytes is mostly all of the head."""
-        length = self._reader.peek().find(b"\r\n\r\n")
-        if length >= 0:
-            return self._reader.read(length + 4)[:-4].decode("latin-1").split("\r\n")
-        lines = list[str]()
-        while (line := self._line()) or not lines:
-            lines.append(line)
-            if len(lines) > MOST_LINES:
-                raise _Odd
-        return lines
-
-    def read_body(self, headers: Mapping[str, str], most_bytes: int | None = None) -> bytes:
-        """All of it."""
-        if headers.get("transfer-encoding", "").lower() == "chunked":
-            if most_bytes is not None:
-                raise _Odd
-            return self._chunks()
-        length = headers.get("content-length", "")
-        if not length.isdecimal() or (most_bytes is not None and int(length) > most_bytes):
-            raise _Odd
-        return self._exactly(int(length))
-
-    def read_into(self, buffer: memoryview) -> None:
-        """All of it, without an intermediate copy."""
-        done = 0
-        while done < len(buffer):
-            count = self._reader.readinto(buffer[done:])
-            if not count:
-                raise _Odd
-            done += count
-
-    def _chunks(self) -> bytes:
-        found = []
-        while length := int(self._hexadecimal(self._line()), 16):
-            found.append(self._exactly(length))
-            if self._line():
-                raise _Odd
-        while self._line():
-            pass
-        return b"".join(found)
-
-    def _hexadecimal(self, line: str) -> str:
-        digits = line.partition(";")[0].strip()
-        if not digits or set(digits) - set("0123456789abcdefABCDEF"):
-            raise _Odd
-        return digits
-
-    def _exactly(self, length: int) -> bytes:
-        data = self._reader.read(length)
-        if len(data) != length:
-            raise _Odd
-        return data
-
-    def _line(self) -> str:
-        line = self._reader.readline(LONGEST_LINE)
-        if not line.endswith(b"\r\n"):
-            raise _Odd
-        return line[:-2].decode("latin-1")
 
 
 def pool(endpoint: str, connections: int) -> Http | None:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from storage_backends.objects.http import READ_SECONDS, Answer, Ask, Exchange, Http, Talk
+from storage_backends.objects.connection import READ_SECONDS
+from storage_backends.objects.http import Answer, Ask, Exchange, Http, Talk
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from storage_backends.objects.http import CONNECT_SECONDS, READ_SECONDS
+from storage_backends.objects.connection import CONNECT_SECONDS, READ_SECONDS
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
 from storage_backends.s3.place import Keys, Place

@@ -13,28 +13,19 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
 
 from storage_backends.errors import NotFound
-from storage_backends.objects.client import Stored, quoted, whole_seconds_ns
-from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Body, Http, Talk
+from storage_backends.objects.client import Page, Stored, modified_ns, quoted, whole_seconds_ns
+from storage_backends.objects.connection import Body
+from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Http, Talk
 from storage_backends.s3.place import Keys, Place
 
 _KEPT = "x-amz-meta-"
 _NOTHING = hashlib.sha256().hexdigest()
 """Of the body of a request that has none."""
-
-
-class Page(NamedTuple):
-    """A piece of a listing."""
-
-    objects: list[Stored]
-    next: str
-    """The token of the next one; empty at the end."""
 
 
 class Wire:
@@ -153,15 +144,7 @@ def _only_if(expected: str | None) -> dict[str, str]:
 def _stored(key: str, answer: Answer, size: int) -> Stored:
     headers = answer.headers
     kept = {name.removeprefix(_KEPT): value for name, value in headers.items() if name.startswith(_KEPT)}
-    return Stored(key, size, headers.get("etag", ""), kept, _modified_ns(headers.get("last-modified", "")))
-
-
-@lru_cache(maxsize=256)
-def _modified_ns(text: str) -> int | None:
-    try:
-        return whole_seconds_ns(parsedate_to_datetime(text))
-    except ValueError:
-        return None
+    return Stored(key, size, headers.get("etag", ""), kept, modified_ns(headers.get("last-modified", "")))
 
 
 def _page(document: bytes) -> Page | None:

@@ -7,13 +7,13 @@ import pytest
 from botocore import exceptions as boto
 
 from storage_backends import errors
-from storage_backends.objects.client import Stored
+from storage_backends.objects.client import Page, Stored
 from storage_backends.objects.http import PLAIN_KEY
 from storage_backends.registry import open_storage
 from storage_backends.s3.failures import NotImplementedThere, asking
 from storage_backends.s3.place import Keys, Place
 from storage_backends.s3.storage import CAPABILITIES
-from storage_backends.s3.wire import Page, _page, address_of, signed
+from storage_backends.s3.wire import _page, address_of, signed
 
 MIB = 1 << 20
 
