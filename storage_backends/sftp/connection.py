@@ -7,31 +7,26 @@ threads may use a connection.
 from __future__ import annotations
 
 import errno
-import os
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import paramiko
 from paramiko import sftp as protocol
 from paramiko.message import Message
 from paramiko.sftp_attr import SFTPAttributes
 
-from storage_backends.errors import BadCredentials, ConfigurationError, StorageError, Unreachable
-from storage_backends.sftp import packets
+from storage_backends.errors import StorageError, Unreachable
+from storage_backends.sftp.connecting import CONNECT_SECONDS, Address, connect, refused
 from storage_backends.sftp.failures import failure
 from storage_backends.sftp.inbox import Request
-from storage_backends.sftp.packetizer import AeadPacketizer
-from storage_backends.sftp.packets import WINDOW_BYTES, Session, raise_for_status
+from storage_backends.sftp.packets import Session, raise_for_status
 from storage_backends.sftp.sending import send_all
 
-CONNECT_SECONDS = 10.0
 REQUEST_BYTES = 128 << 10
 """Of one read or write: OpenSSH drops the connection over 261,120."""
-PACKET_BYTES = 64 << 10
 FLAG_READ, FLAG_WRITE, FLAG_CREATE, FLAG_EXCLUSIVE = 0x1, 0x2, 0x8, 0x20
 _FSYNC, _RENAME, _LSETSTAT = b"fsync@openssh.com", b"posix-rename@openssh.com", b"lsetstat@openssh.com"
 _FREE = b"statvfs@openssh.com"
@@ -39,44 +34,10 @@ _FREE = b"statvfs@openssh.com"
 T = TypeVar("T")
 
 
-class Address(NamedTuple):
-    """Where to connect, and with what. Never printed whole: it may hold a password."""
-
-    host: str
-    port: int
-    user: str | None
-    password: str | None
-    key_file: str | None
-    known_hosts: str | None
-
-    def __repr__(self) -> str:
-        return f"Address({self.name})"
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"{self.user + '@' if self.user else ''}{self.host}:{self.port}"
-
-
 class Handle(bytes):
     """What a server calls an open file, as long as the session lasts."""
 
     session: Session
-
-
-class _Transport(paramiko.Transport):
-    """AES-GCM first, which encrypts and authenticates in one pass, at 60 % of the CPU time of paramiko's first choice;
-    fewer and larger packets on the way here. What the server does not know is negotiated as ever."""
-
-    _AEAD = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
-    _OTHERS = paramiko.Transport._preferred_ciphers  # type: ignore[attr-defined]  # published so, and not typed
-    _preferred_ciphers = (*_AEAD, *(name for name in _OTHERS if "gcm" not in name))
-
-    def __init__(self, sock: Any, **options: Any) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # else every connection waits twice for 40 ms
-        # Who sends waits in no `take`: a server that takes nothing any more is given up by the kernel.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(packets.ANSWER_SECONDS * 1000))
-        super().__init__(sock, WINDOW_BYTES, PACKET_BYTES, packetizer_class=AeadPacketizer, **options)
 
 
 class Connection:
@@ -260,47 +221,17 @@ class Connection:
             return self._session or self._connect()
 
     def _connect(self) -> Session:
-        address, ssh = self.address, paramiko.SSHClient()
-        known = address.known_hosts or "~/.ssh/known_hosts"
+        ssh = paramiko.SSHClient()
         try:
-            if address.known_hosts:
-                ssh.load_host_keys(address.known_hosts)
-            else:
-                ssh.load_system_host_keys()
-            ssh.set_missing_host_key_policy(paramiko.RejectPolicy())
-            ssh.connect(
-                address.host,
-                address.port,
-                username=address.user,
-                password=address.password,
-                key_filename=address.key_file,
-                look_for_keys=address.key_file is None,
-                timeout=CONNECT_SECONDS,
-                banner_timeout=CONNECT_SECONDS,
-                auth_timeout=CONNECT_SECONDS,
-                transport_factory=_Transport,
-            )
+            connect(ssh, self.address)
             session = _session(ssh)
         except BaseException as error:
             ssh.close()
             if isinstance(error, Exception):
-                raise self._refused(error, known) from error
+                raise refused(self.address, error) from error
             raise
         self._ssh, self._session = ssh, session
         return session
-
-    def _refused(self, error: Exception, known: str) -> StorageError:
-        name, host = self.address.name, self.address.host
-        scan = f"ssh-keyscan -p {self.address.port} {host} >> {known}"
-        if isinstance(error, paramiko.BadHostKeyException):
-            return BadCredentials(f"{name} has another host key than {known} says: an impostor, or a new installation")
-        if isinstance(error, paramiko.AuthenticationException):
-            return BadCredentials(f"{name} does not accept the key or password")
-        if isinstance(error, paramiko.SSHException) and "not found in known_hosts" in str(error):
-            return ConfigurationError(f"{name} has no known host key; compare its fingerprint, then type: {scan}")
-        if isinstance(error, FileNotFoundError | PermissionError):
-            return ConfigurationError(f"{error.filename} can't be read: {os.strerror(error.errno or 0)}")
-        return Unreachable(f"{name} does not answer: {type(error).__name__}")
 
     def _lost(self, session: Session, error: Exception) -> StorageError:
         if session in (self._session, *self._beside.values()):

@@ -27,7 +27,8 @@ from storage_backends.errors import ConfigurationError, KindConflict, NotFound, 
 from storage_backends.names import display_path
 from storage_backends.sftp import partials, upload
 from storage_backends.sftp.batch import SftpBatch
-from storage_backends.sftp.connection import Address, Connection
+from storage_backends.sftp.connecting import Address
+from storage_backends.sftp.connection import Connection
 from storage_backends.sftp.describing import describe, kind_of, wanted
 from storage_backends.sftp.folders import NEW_DIRECTORY, Folders
 from storage_backends.sftp.listing import list_folder, walk

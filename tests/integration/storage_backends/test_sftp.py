@@ -12,8 +12,8 @@ import pytest
 from storage_backends import errors
 from storage_backends.base import Attributes, Kind, PartialId
 from storage_backends.registry import open_storage
-from storage_backends.sftp import connection, packets, reading
-from storage_backends.sftp.connection import Address
+from storage_backends.sftp import connecting, connection, packets, reading
+from storage_backends.sftp.connecting import Address
 from storage_backends.sftp.packetizer import AeadPacketizer
 from tests.acceptance.clouds import sftp_place
 from tests.conformance.storage.places import content, put
@@ -227,7 +227,7 @@ def test_new_keys_are_agreed_on_while_a_large_file_is_under_way(storage, monkeyp
 
 
 def test_more_is_read_than_fits_into_the_window(storage, root, monkeypatch):
-    monkeypatch.setattr(connection, "WINDOW_BYTES", 8 << 20)
+    monkeypatch.setattr(connecting, "WINDOW_BYTES", 8 << 20)
     monkeypatch.setattr(packets, "ANSWER_SECONDS", 2.0)
     data = os.urandom(24 << 20)
     (root / "f").write_bytes(data)

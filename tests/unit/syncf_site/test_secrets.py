@@ -17,7 +17,7 @@ from jobs.storages import Root, root_of
 from storage_backends.errors import StorageError
 from storage_backends.logs import OneLine
 from storage_backends.registry import open_storage
-from storage_backends.sftp.connection import Address
+from storage_backends.sftp.connecting import Address
 from storage_backends.url import StorageUrl
 from syncf_site import env
 from tests.support.databases import product_environment
