@@ -130,7 +130,7 @@ def settle_copied(slave_id: str, rows: Sequence[Copied]) -> int:
     """One executemany."""
     owner = uuid_parameter(slave_id)
     with connection.cursor() as cursor:
-        now = cursor.execute(f"SELECT {NOW}").fetchone()[0]  # a call of strftime less for every row
+        now = cursor.execute(f"SELECT {NOW}", []).fetchone()[0]  # a call of strftime less for every row
         cursor.executemany(_SETTLE_COPIED, [(now, *row, owner) for row in rows])
         return int(cursor.rowcount)
 

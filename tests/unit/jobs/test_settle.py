@@ -174,3 +174,11 @@ def test_a_version_of_any_characters_is_written_as_it_is(job, slave, version):
     columns = ("checksum", "size", "source_mtime_ns", "source_version", "sink_size", "sink_mtime_ns", "sink_version")
     found = Task.objects.order_by("id").values_list(*columns, "copied_bytes", "compare_first")
     assert [(bytes(row[0]), *row[1:]) for row in found] == [row[:-2] for row in rows]
+
+
+def test_a_file_settled_in_short_tells_when_it_was_completed(job, slave):
+    task = builders.claim_one(slave, job)
+    row = Copied(builders.DIGEST, 1, None, "v", 1, 2, "w", 1, False, task.id, task.epoch)
+    assert transitions.settle_copied(slave, job.pk, [row], old_bytes=1)
+    completed_at = Task.objects.get(pk=task.id).completed_at
+    assert completed_at and abs(timezone.now() - completed_at) < timedelta(minutes=1)
