@@ -6,16 +6,18 @@
                           │                   ▲
                           └───────────────────┘
 
-The `Prefetcher` reads files in the order of a listing while there is nothing else to do. Workers that were handed the
-same memory take from it instead of reading again: a file as it was at one moment, its identity then and its SHA-256.
+The `Prefetcher` reads files in the order of a listing while there is nothing else to do, in a thread that nobody waits
+for: a file that can't be read may take minutes. Workers that were handed the same memory take from it instead of
+reading again: a file as it was at one moment, its identity then and its SHA-256.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from multiprocessing.reduction import ForkingPickler
 from struct import Struct
@@ -38,7 +40,6 @@ QUIET_SECONDS = 60.0
 _HEAD = Struct("dQQ")
 """When the reading began (CLOCK_BOOTTIME); where the index is, and how long."""
 _WRITTEN_AT_ONCE = 1 << 20
-_READ_AT_ONCE = 16
 
 Content = tuple[FileInfo, bytes, bytes]
 """Identity, bytes, SHA-256."""
@@ -101,18 +102,25 @@ class Prefetcher:
         self._index: _Index = {}
         self._unwritten = bytearray()
         self._written = _HEAD.size
+        self._lock, self._is_over = threading.Lock(), False
 
-    def read(self, storage: Storage, paths: Sequence[bytes], is_over: Callable[[], bool]) -> None:
-        """These, until it is over or enough is read."""
+    def read(self, storage: Storage, paths: Sequence[bytes]) -> None:
+        """These, until it is stopped or enough is read."""
         storage.prefetch(paths, MOST_FILE_BYTES)
-        for number, path in enumerate(paths):
-            if self._size() >= MOST_BYTES or (number % _READ_AT_ONCE == 0 and is_over()):
+        for path in paths:
+            if self._is_over or self._size() >= MOST_BYTES:
                 break
             self._read_one(storage, path)
         storage.prefetch((), MOST_FILE_BYTES)
 
+    def stop(self) -> None:
+        """Keep nothing more. Another thread may be reading: what it has under way is not waited for."""
+        with self._lock:
+            self._is_over = True
+
     def publish(self) -> None:
-        """From now on it can be taken; where there is no room for it, never."""
+        """Stop; from now on it can be taken; where there is no room for it, never."""
+        self.stop()
         index = ForkingPickler.dumps(self._index)
         with suppress(OSError):
             self._write()
@@ -125,10 +133,16 @@ class Prefetcher:
         except StorageError:
             return
         if info.mtime_ns is None or info.mtime_ns / 1e9 < time.time() - QUIET_SECONDS:
-            self._index[path] = self._size(), hashlib.sha256(data).digest(), info[2:]
-            self._unwritten += data
-            if len(self._unwritten) >= _WRITTEN_AT_ONCE:
-                self._write()
+            sha256 = hashlib.sha256(data).digest()
+            with self._lock:
+                if not self._is_over:
+                    self._keep(path, info, data, sha256)
+
+    def _keep(self, path: bytes, info: FileInfo, data: bytes, sha256: bytes) -> None:
+        self._index[path] = self._size(), sha256, info[2:]
+        self._unwritten += data
+        if len(self._unwritten) >= _WRITTEN_AT_ONCE:
+            self._write()
 
     def _size(self) -> int:
         return self._written + len(self._unwritten)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import chain
@@ -110,23 +111,24 @@ def serve_ahead(
     found = _all_answers(url, guess)
     ahead = until_asked(connection, found, most_bytes=most_bytes)
     if prefetcher and ahead:
-        _prefetch(prefetcher, url, guess.path, ahead, connection.poll)
+        with suppress(RuntimeError):  # there is no room for another thread
+            threading.Thread(target=_prefetch, args=(prefetcher, url, guess.path, ahead), daemon=True).start()
     request: Request = connection.recv()
     if ahead is None or not request.is_answered_by(guess):
         ahead, found = [], _all_answers(url, request)
+        if prefetcher:
+            prefetcher.stop()
     elif prefetcher:
         prefetcher.publish()
     send_all(connection, ahead, found)
 
 
-def _prefetch(
-    prefetcher: Prefetcher, url: str, path: bytes, ahead: Iterable[memoryview], is_asked: Callable[[], bool]
-) -> None:
+def _prefetch(prefetcher: Prefetcher, url: str, path: bytes, ahead: Iterable[memoryview]) -> None:
     answers = map(ForkingPickler.loads, ahead)
     columns = [answer[:3] for answer in answers if isinstance(answer, tuple) and isinstance(answer[0], tuple)]
     listed = chain.from_iterable(zip(*each, strict=True) for each in columns)
     with suppress(StorageError, OSError), closing(registry.open_storage(url, path)) as storage:
-        prefetcher.read(storage, worth_it(listed), is_asked)
+        prefetcher.read(storage, worth_it(listed))
 
 
 def send_all(connection: Connection[Any, Any], ahead: Iterable[memoryview], found: Iterator[object]) -> None:

@@ -31,9 +31,9 @@ def source(bench):
         yield storage
 
 
-def read(memory, storage, *paths, is_over=lambda: False, publishes=True):
+def read(memory, storage, *paths, publishes=True):
     prefetcher = Prefetcher(memory)
-    prefetcher.read(storage, paths, is_over)
+    prefetcher.read(storage, paths)
     if publishes:
         prefetcher.publish()
 
@@ -104,9 +104,26 @@ def test_larger_than_the_sink_takes_it_is_not_taken(memory, bench, source):
     assert prefetched.take(b"a", 2999) is None
 
 
-def test_it_reads_no_more_when_it_is_over(memory, source, taken):
-    read(memory, source, b"a", is_over=lambda: True)
-    assert taken(b"a") == [None]
+def test_it_keeps_nothing_more_once_it_is_published(memory, source, taken):
+    """Not even what it is reading: nobody waits for a file that hangs."""
+    prefetcher = Prefetcher(memory)
+
+    def read_whole(path, max_bytes):
+        found = source.read_whole(path, max_bytes)
+        if path == b"b":
+            prefetcher.publish()
+        return found
+
+    prefetcher.read(Around(source, read_whole=read_whole), [b"a", b"b"])
+    first, second = taken(b"a", b"b")
+    assert first and second is None
+
+
+def test_it_reads_no_more_when_it_is_stopped(memory, source):
+    prefetcher, read = Prefetcher(memory), []
+    prefetcher.stop()
+    prefetcher.read(Around(source, read_whole=lambda path, _: read.append(path)), [b"a"])
+    assert not read
 
 
 def test_it_reads_no_more_than_there_is_room(memory, source, taken, monkeypatch):

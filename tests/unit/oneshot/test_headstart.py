@@ -99,7 +99,9 @@ def children(pid):
 
 
 def is_waiting(pid):
-    """For the answer of a socket."""
+    """For the answer of a socket, with no other thread at work."""
+    if len(os.listdir(f"/proc/{pid}/task")) > 1:
+        return False
     with open(f"/proc/{pid}/wchan") as where:
         return "poll" in (found := where.read()) or "skb" in found or "unix_stream" in found
 

@@ -10,6 +10,7 @@ import pytest
 from storage_backends.errors import NotFound, RootChanged, StorageError
 from storage_backends.local.storage import LocalStorage
 from tests.unit.scan.test_listing import entries
+from transfers.engine.prefetch import Memory, Prefetcher
 from transfers.scan import lister
 from transfers.scan.lister import Request
 from transfers.scan.listing import Lister
@@ -44,11 +45,11 @@ def begun(root, monkeypatch):
             yield answer
         is_through.set()
 
-    def begin(guess=GUESS, *, waits=True):
+    def begin(guess=GUESS, *, waits=True, prefetcher=None):
         ours, theirs = socket.socketpair()
 
         def serve(connection):
-            lister.serve_ahead(connection, root.parent.as_uri(), guess)
+            lister.serve_ahead(connection, root.parent.as_uri(), guess, prefetcher=prefetcher)
 
         threads.append(threading.Thread(target=lister.main, args=(theirs.detach(), serve)))
         threads[-1].start()
@@ -68,6 +69,22 @@ def test_what_was_guessed_is_told_as_it_was_when_it_was_listed(begun, storage, r
     with begun() as process:
         (root / "later").touch()
         assert entries(process.list_chunks(GUESS, storage.location())) == before
+
+
+def test_nobody_waits_for_a_file_that_is_read_ahead(begun, storage):
+    """It may hang for minutes, as a request to a service does that does not answer."""
+    begins, ends, was_waited_for = threading.Event(), threading.Event(), []
+
+    class Hanging(Prefetcher):
+        def read(self, *_):
+            begins.set()
+            was_waited_for.append(not ends.wait(5))
+
+    with closing(Memory.new()) as memory, begun(prefetcher=Hanging(memory)) as process:
+        assert begins.wait(10)
+        assert entries(process.list_chunks(GUESS, storage.location())) == entries(storage.list_chunks())
+        assert not was_waited_for
+        ends.set()
 
 
 @pytest.mark.parametrize(
