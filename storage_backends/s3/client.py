@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
+from storage_backends.errors import NotFound, PreconditionFailed, StorageError, Unreachable, VersionChanged
 from storage_backends.objects.body import Body
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger, whole_seconds_ns
 from storage_backends.objects.http import Talk, nothing
@@ -51,7 +51,8 @@ class S3Client(ObjectClient):
         if self._wire and (page := self._wire.page(prefix, "", 1)):
             return bool(page.objects)
         with asking(self.bucket):
-            return bool(self.api.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"))
+            page = self.api.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1)
+            return bool(self._of_listing(page))
 
     def listed(self, prefix: str) -> Iterator[Stored]:
         last, token = "", ""
@@ -63,8 +64,15 @@ class S3Client(ObjectClient):
         pages = self.api.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=last)
         with asking(self.bucket):
             for page in pages:
-                for entry in page.get("Contents", ()):
+                for entry in self._of_listing(page):
                     yield Stored(entry["Key"], entry["Size"], entry["ETag"], None, _modified_ns(entry))
+
+    def _of_listing(self, page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Its objects. In a document that is none, such as a page to sign in, boto3 finds none and has no complaint."""
+        if "Name" not in page and "IsTruncated" not in page:
+            raise Unreachable(f"bucket {self.bucket}: what answers sends no listing")
+        objects: Sequence[Mapping[str, Any]] = page.get("Contents", ())
+        return objects
 
     def head(self, key: str) -> Stored:
         """An answer to HEAD has no body and so no reason, and a denial may be of the credentials or of the prefix: then

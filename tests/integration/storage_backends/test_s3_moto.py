@@ -172,6 +172,16 @@ def test_a_range_that_does_not_come_is_asked_for_through_boto3(storage, s3_proxy
     assert b"".join(storage.read_file(b"plain")) == DATA
 
 
+@pytest.mark.parametrize("asks", [lambda storage: list(storage.list_files()), lambda storage: storage.root_identity()])
+def test_an_answer_that_is_no_listing_is_no_empty_bucket(storage, s3_proxy, asks):
+    """A page to sign in, of whoever stands in between."""
+    put(storage, b"plain", b"data")
+    page = Answer(200, {"content-type": "text/html"}, b"<html><body>Sign in</body></html>")
+    s3_proxy.answers = lambda asked: page if "list-type=2" in asked.target else None
+    with pytest.raises(errors.Unreachable, match="no listing"):
+        asks(storage)
+
+
 SCRIPT = """
 import json, sys
 from storage_backends.base import Attributes, PartialId
