@@ -7,6 +7,7 @@
     packets.py      requests of SFTP, many under way at once
     inbox.py        their answers
     connection.py   one SSH connection, and errors told in our words
+    kept.py         those that somebody else may need within two seconds
     folders.py      no symbolic link on the way: which directories may be entered
     listing.py      a tree in byte order
     reading.py      files and links

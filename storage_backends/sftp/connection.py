@@ -19,6 +19,7 @@ from paramiko.message import Message
 from paramiko.sftp_attr import SFTPAttributes
 
 from storage_backends.errors import StorageError, Unreachable
+from storage_backends.sftp import kept
 from storage_backends.sftp.connecting import CONNECT_SECONDS, Address, connect, refused
 from storage_backends.sftp.failures import failure
 from storage_backends.sftp.inbox import Request
@@ -55,9 +56,17 @@ class Connection:
 
     def close(self) -> None:
         """Idempotent."""
-        ssh, self._ssh, self._session, self._beside = self._ssh, None, None, {}
+        ssh, sessions = self._forget()
         if ssh is not None:
-            ssh.close()
+            with suppress(OSError, EOFError):  # it is lost, and so not kept
+                for session in sessions:
+                    session.close()
+            kept.keep(self.address, ssh)
+
+    def _forget(self) -> tuple[paramiko.SSHClient | None, list[Session]]:
+        ssh, sessions = self._ssh, [*filter(None, [self._session]), *self._beside.values()]
+        self._ssh, self._session, self._beside = None, None, {}
+        return ssh, sessions
 
     # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -221,6 +230,15 @@ class Connection:
             return self._session or self._connect()
 
     def _connect(self) -> Session:
+        ssh = kept.take(self.address)
+        if ssh is not None:
+            with suppress(OSError, EOFError, paramiko.SSHException):  # it is lost, and nothing was asked over it
+                self._ssh, self._session = ssh, _session(ssh)
+                return self._session
+            ssh.close()
+        return self._log_in()
+
+    def _log_in(self) -> Session:
         ssh = paramiko.SSHClient()
         try:
             connect(ssh, self.address)
@@ -235,7 +253,9 @@ class Connection:
 
     def _lost(self, session: Session, error: Exception) -> StorageError:
         if session in (self._session, *self._beside.values()):
-            self.close()
+            ssh, _ = self._forget()
+            if ssh is not None:
+                ssh.close()
         return Unreachable(f"the connection to {self.address.name} was lost: {type(error).__name__}")
 
 

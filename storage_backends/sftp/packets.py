@@ -99,6 +99,10 @@ class Session:
         for request in reversed(requests):
             self._wait(request)
 
+    def close(self) -> None:
+        """The server forgets all its handles; the connection stays. Raises OSError or EOFError."""
+        self._channel.close()
+
     def take(self, request: Request) -> memoryview:
         """The answer without its number, whatever it is; waits."""
         self.flush()

@@ -58,6 +58,7 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool], ahead: Ahea
         processes = begin(job, {"source": source, "sink": sink}, ahead, stack)
         _check_roots(job, source_root, sink_root)
         if not scan.is_preview:
+            sink.close()  # far away, the next one goes on with its connection
             sink, sink_root = _open(stack, job, "sink", create=True)
             _check_device("sink", job.sink_path, sink_root, job.sink_device)
             parking.roots_are_in_order(job)
