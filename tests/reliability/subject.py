@@ -12,9 +12,11 @@ import json
 import os
 import select
 import signal
+import sqlite3
 import sys
 import time
 import traceback
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -130,25 +132,34 @@ def _sync(order: dict[str, Any]) -> None:
     _freeze_before(order["freeze_before"])
     command = Command()
     trees = [tree for tree in map(Path, order["arguments"][-2:]) if tree.is_dir()]
+    places = [Place.of(tree) for tree in trees]
     catalogue = Path(settings.DATABASES["default"]["NAME"])
-    command.head_start = HeadStart(map(Place.of, trees), catalogue=catalogue)
+    if _has_a_job(catalogue):
+        command.head_start = HeadStart(places, catalogue=catalogue)
+    else:  # as a first sync: its database was made for it beforehand
+        command.head_start = HeadStart(places, prefetch=next(iter(places), None))
     command.run_from_argv(["manage.py", "sync", *order["arguments"]])
+
+
+def _has_a_job(catalogue: Path) -> bool:
+    with closing(sqlite3.connect(catalogue)) as rows:
+        return rows.execute("SELECT 1 FROM jobs_job").fetchone() is not None
 
 
 def _scale(mutant: str) -> None:
     """Time and sizes, for all that are forked afterwards."""
     from jobs import leases, scans, slaves
     from tests.reliability import mutants
-    from transfers.engine import large
-    from transfers.oneshot import headstart, session
+    from transfers.engine import large, prefetch
+    from transfers.oneshot import ending, headstart
     from transfers.scheduler import scheduler
     from transfers.slave import settling
 
     slaves.LEASE_SECONDS, slaves.HEARTBEAT_SECONDS, slaves.FENCE_SECONDS = LEASE_SECONDS, 0.3, 0.5  # type: ignore
     scans.SCAN_LEASE_SECONDS, leases.LEADER_LEASE_SECONDS = LEASE_SECONDS, 1  # type: ignore
     settling.RETRY_BASE_SECONDS, settling.PATIENCE_SECONDS, settling.BUSY_PATIENCE_SECONDS = 0.05, 0.1, 0.1
-    scheduler.TURN_SECONDS, session.UNREACHABLE_SECONDS = 0.3, 1.0
-    headstart.FRESH_SECONDS = LEASE_SECONDS
+    scheduler.TURN_SECONDS, ending.UNREACHABLE_SECONDS = 0.3, 1.0
+    headstart.FRESH_SECONDS = prefetch.FRESH_SECONDS = LEASE_SECONDS
     large.CHECKPOINT_BYTES, large.UNSAVED_BYTES = 1 << 20, 2 << 20
     mutants.apply(mutant)
 
