@@ -66,6 +66,17 @@ def test_what_is_written_is_sent_as_it_was(channel, session):
     assert struct.pack(">QI", 7, 5) in sent and struct.pack(">QI", 7 + 80_000, 20_000) in sent
 
 
+def cut(stream, cutter, counts, pieces):
+    """All of it, so many pieces at a time, each of so many bytes."""
+    while stream:
+        came = []
+        for _ in range(pieces):
+            count = cutter.choice(counts)
+            came.append(memoryview(stream[:count]))
+            stream = stream[count:]
+        yield came
+
+
 @pytest.mark.parametrize("pieces", [1, 3])
 def test_answers_are_whole_however_they_are_cut(channel, session, pieces):
     bodies = [random.Random(number).randbytes(number * 13 % 90) for number in range(60)]
@@ -74,12 +85,7 @@ def test_answers_are_whole_however_they_are_cut(channel, session, pieces):
         order = random.Random(seed).sample(sorted(asked), 60)
         stream = b"".join(answer(number, body=bodies[number % 60]) for number in order)
         cutter = random.Random(seed)
-        while stream:
-            came = []
-            for _ in range(pieces):
-                count = cutter.choice((1, 2, 3, 5, 8, 9, 10, 200))
-                came.append(memoryview(stream[:count]))
-                stream = stream[count:]
+        for came in cut(stream, cutter, (1, 2, 3, 5, 8, 9, 10, 200), pieces):
             channel.in_buffer.feed(came if pieces > 1 else came[0])
         for number, request in asked.items():
             assert bytes(session.take(request)) == bodies[number % 60]
@@ -98,12 +104,7 @@ def test_what_is_read_goes_where_it_is_wanted_however_it_is_cut(channel, session
         for number in cutter.sample(range(8), 8):
             kind = protocol.CMD_STATUS if number == ended else protocol.CMD_DATA
             stream += answer(8 * seed + number, kind, bodies[number])
-        while stream:
-            came = []
-            for _ in range(pieces):
-                count = cutter.choice((1, 5, 9, 12, 13, 14, 50, 200))
-                came.append(memoryview(stream[:count]))
-                stream = stream[count:]
+        for came in cut(stream, cutter, (1, 5, 9, 12, 13, 14, 50, 200), pieces):
             channel.in_buffer.feed(came)
         for number, (request, room, size, body) in enumerate(zip(asked, rooms, sizes, bodies, strict=True)):
             is_put = number != ended and size <= 80
