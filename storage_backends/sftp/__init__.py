@@ -2,10 +2,15 @@
 
 ::
 
-    packetizer.py   packets of SSH, sealed with AES-GCM, without copies
-    sending.py      bytes into a channel, many packets at a time
+    aead.py         one packet of SSH, sealed with AES-GCM
+    departing.py    many of them with one `send`
+    arriving.py     many of them with one `recv`
+    channel_data.py a channel's data that is many packets, on its way out and in
+    packetizer.py   all these in the place of paramiko's own
+    sending.py      bytes into a channel
     packets.py      requests of SFTP, many under way at once
     inbox.py        their answers
+    connecting.py   to whom to connect, and how
     connection.py   one SSH connection, and errors told in our words
     kept.py         those that somebody else may need within two seconds
     folders.py      no symbolic link on the way: which directories may be entered

@@ -14,6 +14,8 @@ from paramiko import SSHException
 from paramiko import sftp as protocol
 from paramiko.buffered_pipe import BufferedPipe
 
+from storage_backends.sftp.channel_data import Pieces
+
 if TYPE_CHECKING:
     from storage_backends.sftp.packets import Session
 
@@ -74,8 +76,8 @@ class Inbox(BufferedPipe):  # type: ignore[type-arg]
         return range(count)
 
     def feed(self, data: Any) -> None:
-        """Some more bytes of any number of answers: a list of pieces from our packetizer, bytes from paramiko's."""
-        pieces = data if isinstance(data, list) else [memoryview(data)]
+        """Some more bytes of any number of answers: `Pieces` from our packetizer, bytes from paramiko's."""
+        pieces = data if isinstance(data, Pieces) else [memoryview(data)]
         self.received += sum(map(len, pieces))
         for piece in pieces:
             rest = piece if self._room is None else self._fill(self._room, piece)

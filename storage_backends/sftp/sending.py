@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from paramiko import Channel
 
-from storage_backends.sftp.packetizer import DATA_BYTES, Outgoing
+from storage_backends.sftp.channel_data import DATA_BYTES, Outgoing
 
 AT_ONCE_BYTES = 384 << 10
 _HEAD_BYTES = 64

@@ -11,9 +11,13 @@ from itertools import pairwise
 
 import paramiko
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from paramiko.buffered_pipe import BufferedPipe
 
-from storage_backends.sftp.packetizer import BUFFER_BYTES, AeadPacketizer, _aead, _Cipher
+from storage_backends.sftp.aead import Cipher, agreed
+from storage_backends.sftp.arriving import BUFFER_BYTES
+from storage_backends.sftp.channel_data import Pieces
+from storage_backends.sftp.packetizer import AeadPacketizer
 from storage_backends.sftp.sending import send_all
 
 GCM = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com"]
@@ -30,7 +34,7 @@ class Server(paramiko.ServerInterface):
 
 class Pipe(BufferedPipe):
     def feed(self, data):
-        super().feed(b"".join(data) if isinstance(data, list) else data)
+        super().feed(b"".join(data) if isinstance(data, Pieces) else data)
 
 
 class Small(AeadPacketizer):
@@ -149,23 +153,34 @@ def test_a_changed_packet_ends_the_connection(change, told):
         assert told in str(client.saved_exception)
 
 
+def test_what_goes_through_either_direction_counts_towards_new_keys():
+    sealer, opener = (Cipher(AESGCM(bytes(16)), bytes(12)) for _ in range(2))
+    room = memoryview(bytearray(1000))
+    for plain in (b"first", b"second"):
+        assert opener.open(room[: sealer.seal(plain, room, 0)]) == plain
+    assert (sealer.bytes, sealer.packets) == (opener.bytes, opener.packets) == (11 + 2 * (4 + 16), 2)
+
+
 def test_a_server_that_agrees_to_no_new_keys_is_left(monkeypatch):
     monkeypatch.setattr(Small, "REKEY_BYTES_OVERFLOW_MAX", 1000)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        packetizer, cipher = Small(ours), _Cipher(None, bytes(12))
-        packetizer._count(cipher, Small.REKEY_BYTES - 1)
+        packetizer, cipher = Small(ours), Cipher(None, bytes(12))
+        cipher.bytes = Small.REKEY_BYTES - 1
+        packetizer._watch(cipher)
         assert not packetizer.need_rekey()
-        packetizer._count(cipher, 1001)
+        cipher.bytes += 1001
+        packetizer._watch(cipher)
         assert packetizer.need_rekey()
+        cipher.bytes += 1
         with pytest.raises(paramiko.SSHException, match="no new keys"):
-            packetizer._count(cipher, 1)
+            packetizer._watch(cipher)
 
 
 def test_nobody_is_talked_into_a_weaker_kind_of_cipher_later():
-    assert _aead(None, None, {"aead": False}, "iv_in") is None
+    assert agreed(None, None, {"aead": False}, "iv_in") is None
     with pytest.raises(paramiko.SSHException, match="another kind of cipher"):
-        _aead(_Cipher(None, bytes(12)), None, {"aead": False}, "iv_in")
+        agreed(Cipher(None, bytes(12)), None, {"aead": False}, "iv_in")
 
 
 def test_paramiko_comes_without_what_only_its_configuration_files_need():

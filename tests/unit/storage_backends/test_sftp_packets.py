@@ -12,6 +12,7 @@ from paramiko import sftp as protocol
 
 from storage_backends.errors import StorageError
 from storage_backends.sftp import inbox, packets
+from storage_backends.sftp.channel_data import Pieces
 from storage_backends.sftp.packets import Session, raise_for_status
 from storage_backends.sftp.reading import Range, take_all
 
@@ -69,7 +70,7 @@ def test_what_is_written_is_sent_as_it_was(channel, session):
 def cut(stream, cutter, counts, pieces):
     """All of it, so many pieces at a time, each of so many bytes."""
     while stream:
-        came = []
+        came = Pieces()
         for _ in range(pieces):
             count = cutter.choice(counts)
             came.append(memoryview(stream[:count]))
