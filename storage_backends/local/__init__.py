@@ -1,6 +1,7 @@
 """Local storage: `file:///absolute/root[?shared=1]`.
 
-`beneath` keeps everything below the root · `partials` says who may write one · `upload` and `batch` write ·
+`beneath` keeps everything below the root · `partials` says who may write one · `upload` writes one large file, `batch`
+many small ones (`making` each, `trees` new directories, `unsynced` until they are durable, `naming` at the end) ·
 `reading` and `listing` read · `directories`, `attributes`, `identity` do what their names say · `system` is the seam
 to the kernel and `failures` turns errno into sentences.
 """

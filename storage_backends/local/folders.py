@@ -27,7 +27,8 @@ class Folders:
         self._changed: set[bytes] = set()
         self._identities: dict[bytes, tuple[int, int]] = {}
         """Device and inode of each directory when it was first opened."""
-        self._groups: dict[bytes, int] = {}
+        self.groups: dict[bytes, int] = {}
+        """That which owned each when it was opened."""
         self._devices = Devices()
         self._spelled = Directories(root)
 
@@ -54,7 +55,7 @@ class Folders:
         self._open[folder] = fd
         status = os.fstat(fd)
         self._identities.setdefault(folder, (status.st_dev, status.st_ino))
-        self._groups[folder] = status.st_gid
+        self.groups[folder] = status.st_gid
         self._devices.remember(fd, status)
         return fd
 
@@ -74,10 +75,6 @@ class Folders:
         finally:
             self._changed.update(_join(above, each) for each in made)
         return self._keep(folder, fd)
-
-    def group(self, folder: bytes) -> int:
-        """The group that owned an opened folder."""
-        return self._groups[folder]
 
     def changed(self, folder: bytes) -> None:
         """An entry of `folder` was given its name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import NamedTuple
 
 from storage_backends.base import FileInfo, PartialId
@@ -11,6 +10,7 @@ from storage_backends.errors import PreconditionFailed, StorageError
 from storage_backends.local import system
 from storage_backends.local.attributes import describe
 from storage_backends.local.failures import failure, show
+from storage_backends.local.folders import Folders
 from storage_backends.local.trees import Place
 
 
@@ -48,8 +48,8 @@ class Looks:
     edited it, or the file system writes times late) each is looked at. An edit of another one is drift, which a scan
     sees."""
 
-    def __init__(self, open_folder: Callable[[bytes], int]) -> None:
-        self._open_folder = open_folder
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
         self._folder: bytes | None = None
         self._is_as_staged = False
 
@@ -58,6 +58,6 @@ class Looks:
         expected = describe(path, staged.status)
         if staged.folder == self._folder and self._is_as_staged:
             return expected
-        found = staged.look(self._open_folder(staged.folder), path)
+        found = staged.look(self._folders.get(staged.folder, None), path)
         self._folder, self._is_as_staged = staged.folder, found == expected
         return found

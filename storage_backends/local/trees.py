@@ -5,7 +5,7 @@ One rename instead of one for every file, and every file is written under the na
     stage      .syncf-<installation>-<digest>-<number>.part/deep/name
     publish    rename(.syncf-….part, directory), only if there is no such directory yet
 
-Where another worker was first with it, its files are moved there one by one (`LocalBatch`). The fences are those of
+Where another worker was first with it, its files are moved there one by one (`naming`). The fences are those of
 every partial: whoever takes a task over removes its file from the trees of older attempts, so that they have nothing of
 it to publish. Nobody takes anything out of a tree while it gets its name, nor the other way round: a zombie would take
 what has been published. Who builds keeps a byte of the root locked, that of the same number; trees whose byte nobody

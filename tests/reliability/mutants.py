@@ -48,7 +48,7 @@ def _without_read_back() -> None:
         while done < len(data):
             done += system.pwrite(fd, data[done:], done)
 
-    batch._fill = fill  # type: ignore
+    batch.fill = fill  # type: ignore
     large.LargeCopy._compares_while_writing = False  # type: ignore
 
 
