@@ -21,7 +21,8 @@ from storage_backends.azure.listing import ascending
 from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
-from storage_backends.objects.http import Talk, nothing, pool
+from storage_backends.objects.http import pool
+from storage_backends.objects.shorter import ShorterWay
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
 
@@ -44,7 +45,8 @@ class AzureClient(ObjectClient):
         self._made: Any = None
         self._making = threading.Lock()
         self.wire = _wire(endpoint, container, credential)
-        self.http = self.wire.http if self.wire else None
+        """What the blocks of an upload go over."""
+        self.shorter = self.wire or ShorterWay()
 
     @property
     def _api(self) -> Any:
@@ -59,14 +61,14 @@ class AzureClient(ObjectClient):
         return next(self._listed(prefix, most=LOOKED_AT), None) is not None
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        if self.wire and (page := self.wire.page(prefix, "", 1)) and not page.objects and not page.next:
+        if (page := self.shorter.page(prefix, "", 1)) and not page.objects and not page.next:
             return iter(())  # the usual beginning of a sync, for which the SDK need not be imported
         if self._folders_come_early is None:
             self._folders_come_early = self._may_be_hierarchical()
         return ascending(self._listed, prefix, folders_come_early=self._folders_come_early)
 
     def head(self, key: str) -> Stored:
-        stored = self.wire.look(key) if self.wire else None
+        stored = self.shorter.look(key)
         if stored is None:
             with asking(self.container, key):
                 stored = of_sdk(key, self.blob(key).get_blob_properties())
@@ -75,7 +77,7 @@ class AzureClient(ObjectClient):
         return stored
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
-        if self.http and (found := self.http.lead(self.getting(key, max_bytes))):
+        if found := self.lead(self.getting(key, max_bytes)):
             return found
         with asking(self.container, key):
             download = self.blob(key).download_blob(max_concurrency=1, decompress=False)
@@ -83,21 +85,8 @@ class AzureClient(ObjectClient):
             refuse_larger(stored, max_bytes)
             return stored, download.readall()
 
-    def getting(self, key: str, max_bytes: int) -> Talk[tuple[Stored, bytes] | None]:
-        return self.wire.getting(key, max_bytes) if self.wire else nothing()
-
-    def reading_back(self, key: str, version: str, size: int) -> Talk[bytes | None]:
-        found = (yield from self.wire.getting(key, size, version)) if self.wire else None
-        return found[1] if found and len(found[1]) == size else None
-
-    def putting(
-        self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
-    ) -> Talk[Stored | None]:
-        etag = (yield from self.wire.putting(key, data, names_out(metadata), expected)) if self.wire else None
-        return Stored(key, len(data), version_of(etag), metadata) if etag else None
-
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
-        if self.wire and self.wire.read_range(key, f'"{version}"', offset, buffer):
+        if self.shorter.read_range(key, version, offset, buffer):
             return len(buffer)
         try:
             with asking(self.container, key):
@@ -112,7 +101,7 @@ class AzureClient(ObjectClient):
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
         """The service compares the MD5 of what arrives, and keeps it."""
-        if self.http and (made := self.http.lead(self.putting(key, data, metadata, expected))):
+        if made := self.lead(self.putting(key, data, metadata, expected)):
             return made
         body = bytes(data)
         try:
@@ -146,8 +135,7 @@ class AzureClient(ObjectClient):
             self.blob(key).delete_blob()
 
     def close(self) -> None:
-        if self.wire:
-            self.wire.close()
+        self.shorter.close()
         if self._made is not None:
             self._made.close()
         if not isinstance(self._credential, Key | Sas) and hasattr(self._credential, "close"):
@@ -162,7 +150,7 @@ class AzureClient(ObjectClient):
     def _listed(self, prefix: str, most: int | None = None) -> Iterator[Stored]:
         """In the service's own order; `most` of a page."""
         marker = ""
-        while self.wire and (page := self.wire.page(prefix, marker, most)):
+        while page := self.shorter.page(prefix, marker, most):
             yield from (blob for blob in page.objects if not is_folder(blob))
             marker = page.next
             if not marker:

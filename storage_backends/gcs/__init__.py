@@ -7,6 +7,7 @@
     sessions.py   Sessions     plain requests to the URI of a resumable upload
     client.py     GcsClient    whole objects, by the shortest way that is open
     wire.py       Wire         requests without the SDK, while all goes well
+    describing.py              an object of the service's in our words
     sdk.py        SdkClient    Google's SDK, for everything else
     opening.py    open_gcs     URL, endpoint, credentials
     failures.py                what Google's libraries raise, as errors of ours

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from storage_backends.errors import PreconditionFailed
 from storage_backends.gcs.wire import CONNECTIONS, PUBLIC, Wire
 from storage_backends.objects.client import ObjectClient, Stored, refuse_larger
-from storage_backends.objects.http import Talk, nothing, pool
+from storage_backends.objects.http import Talk, pool
+from storage_backends.objects.shorter import ShorterWay
 from storage_backends.registry import importing
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from storage_backends.gcs.sdk import SdkClient
     from storage_backends.gcs.sessions import Sessions
 
-WORTH_LISTING, LARGEST_PAGE = 8, 1000
-"""Objects."""
 
 
 class GcsClient(ObjectClient):
@@ -33,9 +32,8 @@ class GcsClient(ObjectClient):
     def __init__(self, bucket: str, endpoint: str, credentials: Credentials | None) -> None:
         self._access = (bucket, endpoint, credentials)
         http = pool(endpoint or PUBLIC, CONNECTIONS)
-        self._wire = Wire(*self._access, http) if http else None
-        self.http = http
-        self._seen: dict[str, Stored] = {}
+        self.shorter = Wire(*self._access, http) if http else ShorterWay()
+        self._seen = dict[str, Stored]()
         """What is expected, as it was listed."""
         self._made: SdkClient | None = None
         self._making = threading.Lock()
@@ -57,12 +55,12 @@ class GcsClient(ObjectClient):
         return self.sdk.sessions
 
     def has_any(self, prefix: str) -> bool:
-        page = self._wire.page(prefix, "", 1) if self._wire else None
+        page = self.shorter.page(prefix, "", 1)
         return self.sdk.has_any(prefix) if page is None else bool(page.objects)
 
     def listed(self, prefix: str) -> Iterator[Stored]:
         token = ""
-        while self._wire and (page := self._wire.page(prefix, token)):
+        while page := self.shorter.page(prefix, token):
             yield from page.objects
             token = page.next
             if not token:
@@ -70,21 +68,16 @@ class GcsClient(ObjectClient):
         yield from self.sdk.listed(prefix, token)
 
     def head(self, key: str) -> Stored:
-        return (self._wire and self._wire.look(key)) or self.sdk.head(key)
+        return self.shorter.look(key) or self.sdk.head(key)
 
     def expect(self, keys: Sequence[str]) -> None:
         """The answer to a download does not carry the metadata, so each object costs two requests. Where they lie close
         together, one listing stands in for the first ones of all."""
-        self._seen = {}
-        if self._wire and len(keys) >= WORTH_LISTING:
-            most = min(LARGEST_PAGE, 2 * len(keys))
-            page = self._wire.page(_common(min(keys), max(keys)), "", most, start=keys[0])
-            wanted = set(keys)
-            self._seen = {found.key: found for found in (page.objects if page else ()) if found.key in wanted}
+        self._seen = self.shorter.look_at_many(keys)
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
         """What is downloaded is pinned to the version that was seen; one that has changed since is looked at again."""
-        if self.http and (found := self.http.lead(self.getting(key, max_bytes))):
+        if found := self.lead(self.getting(key, max_bytes)):
             return found
         stored = self.head(key)
         refuse_larger(stored, max_bytes)
@@ -92,30 +85,22 @@ class GcsClient(ObjectClient):
 
     def getting(self, key: str, max_bytes: int) -> Talk[tuple[Stored, bytes] | None]:
         seen = self._seen.pop(key, None)
-        if self._wire is None or seen is None or seen.size > max_bytes:
+        if seen is None or seen.size > max_bytes:
             return None
-        data = yield from self._wire.reading(key, seen.version, seen.size)
+        data = yield from self.reading_back(key, seen.version, seen.size)
         return None if data is None else (seen, data)
 
-    def reading_back(self, key: str, version: str, size: int) -> Talk[bytes | None]:
-        return self._wire.reading(key, version, size) if self._wire else nothing()
-
-    def putting(
-        self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
-    ) -> Talk[Stored | None]:
-        return self._wire.putting(key, data, metadata, expected) if self._wire else nothing()
-
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
-        if self._wire and self._wire.read_range(key, version, offset, buffer):
+        if self.shorter.read_range(key, version, offset, buffer):
             return len(buffer)
         return self.sdk.read_range(key, version, offset, buffer)
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
-        data = self.http.lead(self.reading_back(key, version, size)) if self.http else None
+        data = self.lead(self.reading_back(key, version, size))
         return self.sdk.read_whole(key, version) if data is None else data
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
-        made = self.http.lead(self.putting(key, data, metadata, expected)) if self.http else None
+        made = self.lead(self.putting(key, data, metadata, expected))
         try:
             return made or self.sdk.put(key, data, metadata, expected)
         except PreconditionFailed:  # or an answer was lost, and this is the one to our repetition
@@ -135,15 +120,6 @@ class GcsClient(ObjectClient):
         self.sdk.delete(key)
 
     def close(self) -> None:
-        if self._wire:
-            self._wire.close()
+        self.shorter.close()
         if self._made is not None:
             self._made.close()
-
-
-def _common(first: str, last: str) -> str:
-    """What both begin with, and so everything between them."""
-    length = next(
-        (at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
-    )
-    return first[:length]

@@ -17,9 +17,10 @@ from google.cloud import storage
 from google.cloud.storage import Blob
 
 from storage_backends.errors import ConfigurationError, NotFound, PreconditionFailed, VersionChanged
+from storage_backends.gcs.describing import LISTED_FIELDS, nanoseconds, preconditions
 from storage_backends.gcs.failures import RETRY, TIMEOUT, asking
 from storage_backends.gcs.sessions import Sessions
-from storage_backends.gcs.wire import CONNECTIONS, CONTENT_TYPE, LISTED_FIELDS, nanoseconds, preconditions
+from storage_backends.gcs.wire import CONNECTIONS, CONTENT_TYPE
 from storage_backends.objects.adapter import ClosingAdapter
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
 

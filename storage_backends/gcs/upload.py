@@ -26,10 +26,10 @@ from google_crc32c import extend, value
 
 from storage_backends.base import UploadToken
 from storage_backends.errors import ChecksumMismatch, PreconditionFailed, StorageError, UploadGone
+from storage_backends.gcs.describing import stored_from
 from storage_backends.gcs.failures import RETRY, asking
 from storage_backends.gcs.sessions import Progress, encoded
 from storage_backends.gcs.storage import GcsStorage
-from storage_backends.gcs.wire import stored_from
 from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
 from storage_backends.objects.upload import ObjectUpload

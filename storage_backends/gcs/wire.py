@@ -1,8 +1,7 @@
 """The few requests that make up nearly all of a sync, sent without the SDK, at a fraction of its CPU time.
 
-It only ever makes a shorter way: what is not answered as hoped for (an error, a lost connection, a key that might be
-spelt otherwise) is None, and goes the SDK's way, whose errors are told apart and which tries again. The CRC32C of what
-is written goes with it for the service to compare, and that of what is read whole is compared here.
+What goes the SDK's way: an error, a lost connection, a key that might be spelt otherwise. The CRC32C of what is written
+goes with it for the service to compare, and that of what is read whole is compared here.
 
 https://cloud.google.com/storage/docs/json_api/v1/objects
 """
@@ -12,17 +11,18 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from google_crc32c import value
 
 from storage_backends.errors import NotFound
+from storage_backends.gcs.describing import LISTED_FIELDS, preconditions, stored_from
 from storage_backends.objects.client import Page, Stored, quoted
 from storage_backends.objects.connection import CONNECT_SECONDS, READ_SECONDS
 from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Http, Talk
+from storage_backends.objects.shorter import ShorterWay
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
 
@@ -31,21 +31,23 @@ if TYPE_CHECKING:
 
 PUBLIC = "https://storage.googleapis.com"
 CONTENT_TYPE = "application/octet-stream"
-LISTED_FIELDS = "items(name,size,generation,metageneration,metadata,updated),nextPageToken"
 CONNECTIONS = REQUESTS_IN_FLIGHT + 4
 """Kept open: what small objects and ranges use at once, an upload, and the caller itself."""
+WORTH_LISTING, LARGEST_PAGE = 8, 1000
+"""Objects."""
 FINE = (200, 206)
 AS_STORED = {"Accept-Encoding": "gzip"}
 """Else what is stored packed is unpacked by the service."""
-EPOCH = datetime.fromtimestamp(0, UTC)
 _PARTS = (
     b"--%(mark)s\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n%(about)s\r\n"
     b"--%(mark)s\r\ncontent-type: %(type)s\r\n\r\n%(data)s\r\n--%(mark)s--"
 )
 
 
-class Wire:
+class Wire(ShorterWay):
     """One bucket, used by many threads at once. `endpoint` is empty for the public service."""
+
+    http: Http
 
     def __init__(self, bucket: str, endpoint: str, credentials: Credentials | None, http: Http) -> None:
         self._bucket, self._endpoint, self._credentials = bucket, endpoint or PUBLIC, credentials
@@ -53,7 +55,7 @@ class Wire:
         self._asking_for_tokens = _asking() if credentials else None
 
     def page(self, prefix: str, token: str, most: int | None = None, start: str = "") -> Page | None:
-        """Objects whose keys begin with `prefix`, in ascending UTF-8, from the key `start` on."""
+        """From the key `start` on."""
         wanted = {"prefix": prefix, "pageToken": token, "maxResults": str(most or ""), "startOffset": start}
         wanted["fields"] = LISTED_FIELDS
         found = self._json("/storage", "", {name: value for name, value in wanted.items() if value})
@@ -62,9 +64,16 @@ class Wire:
         return Page([stored_from(each) for each in found.get("items", ())], found.get("nextPageToken", ""))
 
     def look(self, key: str) -> Stored | None:
-        """At one object. Raises NotFound."""
         found = self._json("/storage", key, {"projection": "noAcl"}) if PLAIN_KEY.fullmatch(key) else None
         return None if found is None else stored_from(found)
+
+    def look_at_many(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """Where they lie close together, one listing tells of all of them."""
+        if len(keys) < WORTH_LISTING:
+            return {}
+        page = self.page(_common(min(keys), max(keys)), "", min(LARGEST_PAGE, 2 * len(keys)), start=keys[0])
+        wanted = set(keys)
+        return {found.key: found for found in (page.objects if page else ()) if found.key in wanted}
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> bool:
         """Fill `buffer` with bytes of that version; none of them are unpacked."""
@@ -75,8 +84,7 @@ class Wire:
         asked = self._allowed("GET", self._url("/download/storage", key, query), headers)
         return asked is not None and self.http.fetch_into(*asked, buffer)
 
-    def reading(self, key: str, version: str, size: int) -> Talk[bytes | None]:
-        """A small object of that version."""
+    def reading_back(self, key: str, version: str, size: int) -> Talk[bytes | None]:
         if not PLAIN_KEY.fullmatch(key):
             return None
         ask = self._ask("GET", "/download/storage", key, {"alt": "media", **_only_if(version)}, AS_STORED)
@@ -88,7 +96,6 @@ class Wire:
     def putting(
         self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
     ) -> Talk[Stored | None]:
-        """See `ObjectClient.put`."""
         if not PLAIN_KEY.fullmatch(key):
             return None
         data, mark = bytes(data), secrets.token_hex(16).encode()
@@ -99,10 +106,6 @@ class Wire:
         ask = self._ask("POST", "/upload/storage", "", query, headers, _PARTS % parts)
         found = _told((yield ask)) if ask else None
         return None if found is None else stored_from(found)
-
-    def close(self) -> None:
-        """Idempotent."""
-        self.http.close()
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -146,32 +149,6 @@ class Wire:
         return url, headers
 
 
-def preconditions(version: str | None) -> dict[str, int]:
-    """What means "still this version"; of an empty one: "still nothing"; of None: nothing."""
-    if version is None:
-        return {}
-    generation, _, metageneration = version.partition(".")
-    if not generation:
-        return {"generation": 0}
-    return {"generation": int(generation), "metageneration": int(metageneration)}
-
-
-def stored_from(resource: Mapping[str, Any]) -> Stored:
-    """An object as the service's JSON describes it."""
-    return Stored(
-        resource["name"],
-        int(resource["size"]),
-        f"{resource['generation']}.{resource['metageneration']}",
-        resource.get("metadata") or {},
-        nanoseconds(datetime.fromisoformat(resource["updated"])),
-    )
-
-
-def nanoseconds(moment: datetime) -> int:
-    """Since 1970."""
-    return (moment - EPOCH) // timedelta(microseconds=1) * 1000
-
-
 def _told(answer: Answer | None) -> dict[str, Any] | None:
     """The JSON of what went well."""
     try:
@@ -198,3 +175,11 @@ def _asking() -> Any:
 
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
     return Request(urllib3.PoolManager(retries=False, timeout=timeout, ca_certs=where()))
+
+
+def _common(first: str, last: str) -> str:
+    """What both begin with, and so everything between them."""
+    length = next(
+        (at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
+    return first[:length]

@@ -10,6 +10,8 @@
     reading.py    ObjectFile, ReadAhead     one big object in ranges, many small ones ahead of time
     metadata.py                             times, modes and digests as metadata
     client.py     ObjectClient              what a service can do with whole objects
-    fast.py  http.py  body.py  adapter.py   requests without the SDKs, and with them
+    shorter.py    ShorterWay                the same by requests of our own, tried first
+    http.py  connection.py  talks.py        what those go over, many at once
+    body.py  adapter.py                     requests by the SDKs
     pace.py                                 how long a service wants to be left alone
 """

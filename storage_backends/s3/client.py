@@ -36,8 +36,7 @@ class S3Client(ObjectClient):
         self._has_conditions = True
         self._api: Any = None
         self._making_api = threading.Lock()
-        self._wire = shorter_way(place, environment)
-        self.http = self._wire.http if self._wire else None
+        self.shorter = shorter_way(place, environment)
 
     @property
     def api(self) -> Any:
@@ -48,7 +47,7 @@ class S3Client(ObjectClient):
             return self._api
 
     def has_any(self, prefix: str) -> bool:
-        if self._wire and (page := self._wire.page(prefix, "", 1)):
+        if page := self.shorter.page(prefix, "", 1):
             return bool(page.objects)
         with asking(self.bucket):
             page = self.api.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1)
@@ -56,7 +55,7 @@ class S3Client(ObjectClient):
 
     def listed(self, prefix: str) -> Iterator[Stored]:
         last, token = "", ""
-        while self._wire and (page := self._wire.page(prefix, token)):
+        while page := self.shorter.page(prefix, token):
             yield from page.objects
             last, token = page.objects[-1].key if page.objects else last, page.next
             if not token:
@@ -77,7 +76,7 @@ class S3Client(ObjectClient):
     def head(self, key: str) -> Stored:
         """An answer to HEAD has no body and so no reason, and a denial may be of the credentials or of the prefix: then
         the first byte is asked for, whose denial says which."""
-        if self._wire and (found := self._wire.look(key)):
+        if found := self.shorter.look(key):
             return found
         try:
             with asking(self.bucket, key):
@@ -92,7 +91,7 @@ class S3Client(ObjectClient):
             raise
 
     def get(self, key: str, max_bytes: int) -> tuple[Stored, bytes]:
-        if self.http and (found := self.http.lead(self.getting(key, max_bytes))):
+        if found := self.lead(self.getting(key, max_bytes)):
             return found
         with asking(self.bucket, key):
             answer = self.api.get_object(Bucket=self.bucket, Key=key)
@@ -102,7 +101,7 @@ class S3Client(ObjectClient):
                 return stored, body.read()
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
-        if self._wire and self._wire.read_range(key, version, offset, buffer):
+        if self.shorter.read_range(key, version, offset, buffer):
             return len(buffer)
         span = f"bytes={offset}-{offset + len(buffer) - 1}"
         try:
@@ -116,23 +115,16 @@ class S3Client(ObjectClient):
         return len(data)
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
-        data = self.http.lead(self.reading_back(key, version, size)) if self.http else None
+        data = self.lead(self.reading_back(key, version, size))
         return super().read_back(key, version, size) if data is None else data
-
-    def getting(self, key: str, max_bytes: int) -> Talk[tuple[Stored, bytes] | None]:
-        return self._wire.getting(key, max_bytes) if self._wire else nothing()
-
-    def reading_back(self, key: str, version: str, size: int) -> Talk[bytes | None]:
-        found = (yield from self._wire.getting(key, size, version)) if self._wire else None
-        return found[1] if found else None
 
     def putting(
         self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None
     ) -> Talk[Stored | None]:
-        return self._wire.putting(key, data, metadata, expected) if self._wire and self._has_conditions else nothing()
+        return super().putting(key, data, metadata, expected) if self._has_conditions else nothing()
 
     def put(self, key: str, data: bytes | memoryview, metadata: Mapping[str, str], expected: str | None) -> Stored:
-        if self.http and (made := self.http.lead(self.putting(key, data, metadata, expected))):
+        if made := self.lead(self.putting(key, data, metadata, expected)):
             return made
 
         def send(condition: Mapping[str, str]) -> str:
@@ -180,8 +172,7 @@ class S3Client(ObjectClient):
             self.api.delete_object(Bucket=self.bucket, Key=key)
 
     def close(self) -> None:
-        if self._wire:
-            self._wire.close()
+        self.shorter.close()
         if self._api is not None:
             self._api.close()
 

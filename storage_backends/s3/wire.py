@@ -1,8 +1,7 @@
 """The few requests that make up nearly all of a sync, without boto3, which takes a quarter of a second to be imported
 and five times as long for each.
 
-It only ever makes a shorter way: what is not answered as hoped for (an error, a lost connection, a key that might be
-spelt otherwise) is None or False, and goes boto3's way, whose errors are told apart and which tries again.
+What goes boto3's way: an error, a lost connection, a key that might be spelt otherwise.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
@@ -21,6 +20,7 @@ from storage_backends.errors import NotFound
 from storage_backends.objects.client import Page, Stored, modified_ns, quoted, whole_seconds_ns
 from storage_backends.objects.connection import Body
 from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Http, Talk
+from storage_backends.objects.shorter import ShorterWay
 from storage_backends.s3.place import Keys, Place
 
 _KEPT = "x-amz-meta-"
@@ -28,8 +28,10 @@ _NOTHING = hashlib.sha256().hexdigest()
 """Of the body of a request that has none."""
 
 
-class Wire:
+class Wire(ShorterWay):
     """One bucket, used by many threads at once."""
+
+    http: Http
 
     def __init__(self, place: Place, keys: Callable[[], Keys | None], http: Http) -> None:
         """`keys` tells those that are good now, or None. The place names its region."""
@@ -37,7 +39,6 @@ class Wire:
         self._keys, self.http = keys, http
 
     def page(self, prefix: str, token: str, most: int | None = None) -> Page | None:
-        """Objects whose keys begin with `prefix`, in ascending UTF-8."""
         wanted = {"continuation-token": token, "list-type": "2", "max-keys": str(most or ""), "prefix": prefix}
         query = {name: value for name, value in wanted.items() if value}
         bucket = "" if urlsplit(self._base).path else "/"
@@ -46,13 +47,16 @@ class Wire:
         return _page(answer.data) if answer is not None and answer.status == 200 else None
 
     def look(self, key: str) -> Stored | None:
-        """At one object. Raises NotFound."""
         ask = self._ask("HEAD", f"/{key}", {}) if PLAIN_KEY.fullmatch(key) else None
         answer = self.http.answer(ask) if ask else None
         if answer is not None and answer.status == 404:
             raise NotFound(f"there is no {quoted(key)}")
         size = answer.headers.get("content-length", "") if answer is not None and answer.status == 200 else ""
         return _stored(key, answer, int(size)) if answer is not None and size.isdecimal() else None
+
+    def reading_back(self, key: str, version: str, size: int) -> Talk[bytes | None]:
+        found = yield from self.getting(key, size, version)
+        return found[1] if found else None
 
     def getting(self, key: str, max_bytes: int, etag: str = "") -> Talk[tuple[Stored, bytes] | None]:
         """A small object, of that version if one is named."""
@@ -67,7 +71,6 @@ class Wire:
     def putting(
         self, key: str, data: Body, metadata: Mapping[str, str], expected: str | None
     ) -> Talk[Stored | None]:
-        """See `ObjectClient.put`."""
         kept = {f"{_KEPT}{name}": value for name, value in metadata.items()}
         headers = {"content-length": str(len(data)), **kept, **_only_if(expected)}
         ask = self._ask("PUT", f"/{key}", headers, data) if PLAIN_KEY.fullmatch(key) else None
@@ -78,15 +81,10 @@ class Wire:
             return None
         return Stored(key, len(data), answer.headers["etag"], metadata)
 
-    def read_range(self, key: str, etag: str, offset: int, buffer: memoryview) -> bool:
-        """Fill `buffer` with bytes of that version, quotes included."""
-        wanted = {"range": f"bytes={offset}-{offset + len(buffer) - 1}", "if-match": etag}
+    def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> bool:
+        wanted = {"range": f"bytes={offset}-{offset + len(buffer) - 1}", "if-match": version}
         ask = self._ask("GET", f"/{key}", wanted) if PLAIN_KEY.fullmatch(key) else None
         return ask is not None and self.http.fetch_into(ask.url, ask.headers, buffer)
-
-    def close(self) -> None:
-        """Idempotent."""
-        self.http.close()
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str], body: Body = b"") -> Ask | None:
         """Signed; None without keys."""

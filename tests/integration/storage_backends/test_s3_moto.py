@@ -111,8 +111,8 @@ def test_a_listing_asks_nothing_about_single_objects(storage, s3_proxy):
 
 @pytest.fixture
 def small_pages(storage, monkeypatch):
-    page = storage.client._wire.page
-    monkeypatch.setattr(storage.client._wire, "page", lambda prefix, token: page(prefix, token, 3))
+    page = storage.client.shorter.page
+    monkeypatch.setattr(storage.client.shorter, "page", lambda prefix, token: page(prefix, token, 3))
 
 
 ODD = [b"a+b", b"d/%41", b"d/<f>&", b"d/f 1", b"d/\xc3\xa9", b"e", b"f", b"g"]

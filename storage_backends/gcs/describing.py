@@ -1,0 +1,39 @@
+"""An object of the service's, told in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from storage_backends.objects.client import Stored
+
+LISTED_FIELDS = "items(name,size,generation,metageneration,metadata,updated),nextPageToken"
+"""As much as we want to be told of each."""
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def stored_from(resource: Mapping[str, Any]) -> Stored:
+    """An object as the service's JSON describes it."""
+    return Stored(
+        resource["name"],
+        int(resource["size"]),
+        f"{resource['generation']}.{resource['metageneration']}",
+        resource.get("metadata") or {},
+        nanoseconds(datetime.fromisoformat(resource["updated"])),
+    )
+
+
+def preconditions(version: str | None) -> dict[str, int]:
+    """What means "still this version"; of an empty one: "still nothing"; of None: nothing."""
+    if version is None:
+        return {}
+    generation, _, metageneration = version.partition(".")
+    if not generation:
+        return {"generation": 0}
+    return {"generation": int(generation), "metageneration": int(metageneration)}
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1) * 1000
