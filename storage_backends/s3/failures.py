@@ -48,12 +48,15 @@ _MEANING: dict[type[StorageError], tuple[str, ...]] = {
         *("SlowDown", "ServiceUnavailable", "503", "429", "Throttling", "ThrottlingException", "TooManyRequests"),
         *("RequestLimitExceeded", "BandwidthLimitExceeded", "TooManyRequestsException"),
     ),
-    Unreachable: ("InternalError", "500", "502", "504", "RequestTimeout"),
+    Unreachable: ("InternalError", "500", "502", "504", "RequestTimeout", "TemporaryRedirect", "302", "303", "307"),
+    ConfigurationError: ("PermanentRedirect", "301", "308"),
     FileTooBig: ("EntityTooLarge",),
     NameTooLong: ("KeyTooLongError",),
     QuotaExceeded: ("QuotaExceeded", "TooMuchData", "InsufficientStorage", "507"),
     NotImplementedThere: ("NotImplemented", "501"),
 }
+_ELSEWHERE = (301, 302, 303, 307, 308)
+"""Where the region is told, boto3 has gone there."""
 _BY_CODE = {code: kind for kind, codes in _MEANING.items() for code in codes}
 
 
@@ -105,5 +108,8 @@ def _answered(error: ClientError, bucket: str, key: str) -> StorageError:
         return PermissionDenied(f"{what} is archived; restore it first")
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     kind = _BY_CODE.get(code) or _BY_CODE.get(str(status)) or (Unreachable if status >= 500 else StorageError)
+    if status in _ELSEWHERE:
+        way = "correct endpoint_url or region in the storage's URL"
+        return kind(f"{what}: the server sends every request elsewhere ({status}); {way}")
     text = f"{what}: the server says {code}: {error.response.get('Error', {}).get('Message', '')}".rstrip(": ")
     return kind(text, retry_after_seconds=retry_after_seconds(headers.get("retry-after")))

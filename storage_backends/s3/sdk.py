@@ -16,9 +16,17 @@ PARTS_IN_FLIGHT = 4
 def client_of(place: Place) -> Any:
     """A client of its own connections."""
     found = session(place.profile)
-    return found.client(
+    api = found.client(
         "s3", region_name=region_of(place, found), endpoint_url=place.endpoint_url, config=_config(place)
     )
+    api.meta.events.register("before-call.s3.HeadBucket", _ask_once)
+    return api
+
+
+def _ask_once(context: dict[str, Any], **_: Any) -> None:
+    """Where a bucket is said to be elsewhere, botocore asks for its region; where that is answered likewise it would
+    ask again, without end."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 @cache

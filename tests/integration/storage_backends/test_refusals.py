@@ -3,13 +3,20 @@
 What a local server says by itself is not made up here; the rest are answers as the services document them.
 """
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 from azure.storage.blob import generate_container_sas
 
-from storage_backends.errors import BadCredentials, PermissionDenied, StorageError
+from storage_backends.errors import (
+    BadCredentials,
+    ConfigurationError,
+    PermissionDenied,
+    StorageError,
+    Unreachable,
+)
 from storage_backends.gcs.failures import RETRY
 from storage_backends.registry import open_storage
 from tests.conformance.storage.places import put
@@ -46,6 +53,7 @@ REFUSALS = [
     ("s3", s3("ExpiredToken", 400), "SINK_BAD_CREDENTIALS"),
     ("s3", s3("AccessDenied", 403), "SINK_PERMISSION_DENIED"),
     ("s3", s3("NoSuchBucket", 404), "SINK_CONFIGURATION"),
+    ("s3", s3("PermanentRedirect", 301), "SINK_CONFIGURATION"),
     ("s3", s3("SlowDown", 503, **WAIT), "SINK_THROTTLED"),
     ("s3", s3("TooManyRequests", 429, **WAIT), "SINK_THROTTLED"),
     ("gcs", gcs("authError", 401), "SINK_BAD_CREDENTIALS"),
@@ -118,6 +126,21 @@ def test_a_scan_is_refused_for_the_same_reason(place, kind, answer, reason):
             ask()
         assert f"SINK_{told.value.code}" == reason
     storage.close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("has_region", [False, True])
+def test_a_server_of_s3_that_always_sends_elsewhere_is_asked_a_few_times_and_told_in_a_line(
+    s3_url, s3_proxy, status, has_region
+):
+    headers = {"Location": f"http://127.0.0.1:{s3_proxy.port}/"} | ({"x-amz-bucket-region": "x"} if has_region else {})
+    s3_proxy.answers = lambda asked: Answer(status, headers)
+    with closing(open_storage(s3_url)) as storage:
+        for ask in (storage.probe, lambda: list(storage.list_files()), lambda: storage.get_file_info(b"f")):
+            s3_proxy.asked.clear()
+            with pytest.raises((ConfigurationError, Unreachable), match=rf"elsewhere \({status}\); correct") as told:
+                ask()
+            assert len(s3_proxy.asked) <= 6 and "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize(("key", "secret"), [(swift.KEY_ID, "not the secret"), ("nobody:nobody", swift.SECRET)])
