@@ -22,6 +22,7 @@ from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
 from storage_backends.objects.http import pool
+from storage_backends.objects.pages import Way
 from storage_backends.objects.shorter import ShorterWay
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
@@ -149,17 +150,21 @@ class AzureClient(ObjectClient):
 
     def _listed(self, prefix: str, most: int | None = None) -> Iterator[Stored]:
         """In the service's own order; `most` of a page."""
-        marker = ""
+        marker, last, way = "", "", Way(f"the container '{self.container}'")
         while page := self.shorter.page(prefix, marker, most):
             yield from (blob for blob in page.objects if not is_folder(blob))
-            marker = page.next
-            if not marker:
+            if not page.next:
                 return
+            marker = way.onward(page.next, page.objects[-1].key if page.objects else "")
         pages = self._api.list_blobs(name_starts_with=prefix or None, include=["metadata"], results_per_page=most)
         with asking(self.container):
-            for page in pages.by_page(marker or None):
-                blobs = (of_sdk(found.name, found) for found in page)
-                yield from (blob for blob in blobs if not is_folder(blob))
+            by_page = pages.by_page(marker or None)
+            for page in by_page:
+                for blob in (of_sdk(found.name, found) for found in page):
+                    last = blob.key
+                    if not is_folder(blob):
+                        yield blob
+                way.onward(by_page.continuation_token or "", last)
 
     def _may_be_hierarchical(self) -> bool:
         """True also for those who may not ask: then big folders are listed twice."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from storage_backends.objects.client import Stored, whole_seconds_ns
+from storage_backends.objects.pages import size_told, version_told
 
 FOLDER = "hdi-isfolder"
 """Metadata of what stands for a folder where the account has a hierarchical namespace."""
@@ -14,7 +15,8 @@ FOLDER = "hdi-isfolder"
 def of_sdk(key: str, found: Any) -> Stored:
     """Of `found`, the SDK's properties of a blob."""
     modified_ns = whole_seconds_ns(found.last_modified) if found.last_modified else None
-    return Stored(key, found.size, version_of(found.etag), names_in(found.metadata or {}), modified_ns)
+    version = version_of(version_told(key, found.etag))
+    return Stored(key, size_told(key, found.size), version, names_in(found.metadata or {}), modified_ns)
 
 
 def is_folder(stored: Stored) -> bool:

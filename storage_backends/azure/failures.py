@@ -97,6 +97,8 @@ def failure(error: Exception, container: str, key: str = "") -> StorageError:
         return BadCredentials(f"{subject}: the credentials can't be used ({kind}); correct or renew them")
     if isinstance(error, azure.AzureError | OSError):
         return Unreachable(f"{subject}: Azure does not answer ({type(error).__name__})")
+    if isinstance(error, azure.DeserializationError):
+        return StorageError(f"{subject}: what answers is not understood; is it Azure's Blob service?")
     return StorageError(f"{subject}: Azure's library refuses this ({type(error).__name__})")
 
 

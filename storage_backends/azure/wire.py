@@ -21,6 +21,7 @@ from storage_backends.azure.describing import names_in, names_out, version_of
 from storage_backends.errors import NotFound
 from storage_backends.objects.client import Page, Stored, modified_ns, quoted
 from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Http, Talk
+from storage_backends.objects.pages import size_told, version_told
 from storage_backends.objects.shorter import ShorterWay
 
 API_VERSION = "2021-12-02"
@@ -216,5 +217,6 @@ def _blob(blob: ElementTree.Element) -> Stored:
     told = {each.tag: each.text or "" for each in blob.find("Properties") or ()}
     kept = names_in({each.tag: each.text or "" for each in blob.find("Metadata") or ()})
     modified = modified_ns(told["Last-Modified"])
-    size, version = int(told["Content-Length"]), version_of(told["Etag"])
-    return Stored(blob.findtext("Name") or "", size, version, kept, modified)
+    name = blob.findtext("Name") or ""
+    size, version = size_told(name, told["Content-Length"]), version_of(version_told(name, told.get("Etag")))
+    return Stored(name, size, version, kept, modified)

@@ -15,6 +15,7 @@ from storage_backends.errors import PreconditionFailed
 from storage_backends.gcs.wire import CONNECTIONS, PUBLIC, Wire
 from storage_backends.objects.client import ObjectClient, Stored, refuse_larger
 from storage_backends.objects.http import Talk, pool
+from storage_backends.objects.pages import Way
 from storage_backends.objects.shorter import ShorterWay
 from storage_backends.registry import importing
 
@@ -59,12 +60,12 @@ class GcsClient(ObjectClient):
         return self.sdk.has_any(prefix) if page is None else bool(page.objects)
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        token = ""
+        token, way = "", Way(f"the bucket '{self._access[0]}'")
         while page := self.shorter.page(prefix, token):
             yield from page.objects
-            token = page.next
-            if not token:
+            if not page.next:
                 return
+            token = way.onward(page.next, page.objects[-1].key if page.objects else "")
         yield from self.sdk.listed(prefix, token)
 
     def head(self, key: str) -> Stored:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from storage_backends.objects.client import Stored
+from storage_backends.objects.pages import size_told
 
 LISTED_FIELDS = "items(name,size,generation,metageneration,metadata,updated),nextPageToken"
 """As much as we want to be told of each."""
@@ -17,7 +18,7 @@ def stored_from(resource: Mapping[str, Any]) -> Stored:
     """An object as the service's JSON describes it."""
     return Stored(
         resource["name"],
-        int(resource["size"]),
+        size_told(resource["name"], resource["size"]),
         f"{resource['generation']}.{resource['metageneration']}",
         resource.get("metadata") or {},
         nanoseconds(datetime.fromisoformat(resource["updated"])),

@@ -66,6 +66,8 @@ def asking(subject: str) -> Iterator[None]:
         yield
     except RAISED as error:
         raise failure(error, subject) from error
+    except ValueError as error:
+        raise StorageError(f"{subject}: what answers is not understood ({error}); is it the service?") from error
 
 
 def failure(error: Exception, subject: str) -> StorageError:

@@ -23,6 +23,7 @@ from storage_backends.gcs.sessions import Sessions
 from storage_backends.gcs.wire import CONNECTIONS, CONTENT_TYPE
 from storage_backends.objects.adapter import ClosingAdapter
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
+from storage_backends.objects.pages import Way, size_told, version_told
 
 AnySession = TypeVar("AnySession", bound=requests.Session)
 # Else the SDK asks for the bucket's own metadata once, in a thread of its own, whether or not anybody traces.
@@ -57,9 +58,13 @@ class SdkClient(ObjectClient):
             timeout=TIMEOUT,
             retry=RETRY,
         )
+        last, way = "", Way(f"the bucket '{self._bucket.name}'")
         with self._in_bucket():
             for page in blobs.pages:
-                yield from map(_stored, page)
+                for found in map(_stored, page):
+                    last = found.key
+                    yield found
+                way.onward(blobs.next_page_token or "", last)
 
     def head(self, key: str) -> Stored:
         return _stored(self._look(key))
@@ -155,8 +160,9 @@ class SdkClient(ObjectClient):
 
 
 def _stored(blob: Blob) -> Stored:
-    version = f"{blob.generation}.{blob.metageneration}"
-    return Stored(blob.name, int(blob.size or 0), version, blob.metadata or {}, nanoseconds(blob.updated))
+    is_versioned = blob.generation and blob.metageneration
+    version = version_told(blob.name, f"{blob.generation}.{blob.metageneration}" if is_versioned else "")
+    return Stored(blob.name, size_told(blob.name, blob.size), version, blob.metadata or {}, nanoseconds(blob.updated))
 
 
 def _only_if(version: str | None) -> dict[str, int]:

@@ -61,7 +61,10 @@ class Wire(ShorterWay):
         found = self._json("/storage", "", {name: value for name, value in wanted.items() if value})
         if found is None:
             return None
-        return Page([stored_from(each) for each in found.get("items", ())], found.get("nextPageToken", ""))
+        try:
+            return Page(list(map(stored_from, found.get("items", ()))), found.get("nextPageToken", ""))
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def look(self, key: str) -> Stored | None:
         found = self._json("/storage", key, {"projection": "noAcl"}) if PLAIN_KEY.fullmatch(key) else None

@@ -10,6 +10,7 @@
     reading.py    ObjectFile, ReadAhead     one big object in ranges, many small ones ahead of time
     metadata.py                             times, modes and digests as metadata
     client.py     ObjectClient              what a service can do with whole objects
+    pages.py                                what a listing tells, checked
     shorter.py    ShorterWay                the same by requests of our own, tried first
     http.py  connection.py  talks.py        what those go over, many at once
     body.py  adapter.py                     requests by the SDKs

@@ -17,6 +17,7 @@ from storage_backends.errors import NotFound, PreconditionFailed, StorageError, 
 from storage_backends.objects.body import Body
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger, whole_seconds_ns
 from storage_backends.objects.http import Talk, nothing
+from storage_backends.objects.pages import Way, size_told, version_told
 from storage_backends.s3.failures import NotImplementedThere, asking
 from storage_backends.s3.place import Place
 from storage_backends.s3.sdk import client_of
@@ -54,17 +55,21 @@ class S3Client(ObjectClient):
             return bool(self._of_listing(page))
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        last, token = "", ""
+        last, token, way = "", "", Way(f"bucket {self.bucket}")
         while page := self.shorter.page(prefix, token):
             yield from page.objects
-            last, token = page.objects[-1].key if page.objects else last, page.next
-            if not token:
+            if not page.next:
                 return
+            last = page.objects[-1].key if page.objects else last
+            token = way.onward(page.next, last)
         pages = self.api.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=last)
         with asking(self.bucket):
             for page in pages:
                 for entry in self._of_listing(page):
-                    yield Stored(entry["Key"], entry["Size"], entry["ETag"], None, _modified_ns(entry))
+                    last = entry["Key"]
+                    size, version = size_told(last, entry.get("Size")), version_told(last, entry.get("ETag"))
+                    yield Stored(last, size, version, None, _modified_ns(entry))
+                way.onward(page.get("NextContinuationToken", ""), last)
 
     def _of_listing(self, page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Its objects. In a document that is none, such as a page to sign in, boto3 finds none and has no complaint."""

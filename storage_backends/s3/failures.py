@@ -85,7 +85,7 @@ def failure(error: Exception, bucket: str, key: str = "") -> StorageError | None
     )
     configuration = (
         *(boto.ProfileNotFound, boto.ConfigNotFound, boto.ConfigParseError, boto.InvalidEndpointConfigurationError),
-        ValueError,
+        UnicodeError,
     )
     if isinstance(error, boto.ClientError):
         return _answered(error, bucket, key)
@@ -93,6 +93,8 @@ def failure(error: Exception, bucket: str, key: str = "") -> StorageError | None
         return BadCredentials(f"there are no credentials for bucket {bucket}: {error}")
     if isinstance(error, configuration):
         return ConfigurationError(f"bucket {bucket}: {error}")
+    if isinstance(error, ValueError):
+        return StorageError(f"bucket {bucket}: what answers is not understood ({error}); is it an S3 server?")
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.IncompleteReadError | HTTPError | OSError):
         return Unreachable(f"bucket {bucket} does not answer: {type(error).__name__}")
     return StorageError(f"bucket {bucket}: {error}") if isinstance(error, boto.BotoCoreError) else None

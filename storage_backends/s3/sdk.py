@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from storage_backends.errors import ConfigurationError
 from storage_backends.objects.connection import CONNECT_SECONDS, READ_SECONDS
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
@@ -14,11 +15,14 @@ PARTS_IN_FLIGHT = 4
 
 
 def client_of(place: Place) -> Any:
-    """A client of its own connections."""
+    """A client of its own connections. Raises ConfigurationError."""
     found = session(place.profile)
-    api = found.client(
-        "s3", region_name=region_of(place, found), endpoint_url=place.endpoint_url, config=_config(place)
-    )
+    try:
+        api = found.client(
+            "s3", region_name=region_of(place, found), endpoint_url=place.endpoint_url, config=_config(place)
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"bucket {place.bucket}: {error}") from error
     api.meta.events.register("before-call.s3.HeadBucket", _ask_once)
     return api
 

@@ -20,6 +20,7 @@ from storage_backends.errors import NotFound
 from storage_backends.objects.client import Page, Stored, modified_ns, quoted, whole_seconds_ns
 from storage_backends.objects.connection import Body
 from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Http, Talk
+from storage_backends.objects.pages import size_told
 from storage_backends.objects.shorter import ShorterWay
 from storage_backends.s3.place import Keys, Place
 
@@ -163,4 +164,4 @@ def _page(document: bytes) -> Page | None:
 
 def _listed(told: Mapping[str, str]) -> Stored:
     modified = datetime.fromisoformat(told["LastModified"])
-    return Stored(told["Key"], int(told["Size"]), told["ETag"], None, whole_seconds_ns(modified))
+    return Stored(told["Key"], size_told(told["Key"], told["Size"]), told["ETag"], None, whole_seconds_ns(modified))

@@ -9,6 +9,7 @@ from tests.acceptance import clouds
 from tests.acceptance.planting import plant
 from tests.acceptance.syncing import json_of
 from tests.servers.cloud import AZURITE_KEY
+from tests.support import listings
 from tests.support.http_proxy import Answer, HttpProxy
 
 S3_SECRET = f"s3-{secrets.token_hex(16)}"
@@ -59,6 +60,28 @@ def test_throttling_is_waited_for_and_burns_no_attempt(oneshot, source, proxy_of
     assert len(refused) == 20
     files = [row for row in oneshot.tasks().values() if row["kind"] == "file"]
     assert {(row["attempts"], row["reason_code"]) for row in files} == {(1, "")}
+
+
+@pytest.mark.parametrize("listing", [({"x/small0": "four"},), ({}, "again")], ids=["no size", "no end"])
+@pytest.mark.parametrize("kind", CLOUDS)
+def test_a_listing_that_cannot_be_true_is_an_error_and_not_an_empty_one(
+    oneshot, source, proxy_of, tmp_path, kind, listing
+):
+    """Neither of the source nor of the sink; nothing is taken for gone, and it goes on where the listing is mended."""
+    proxy, sink = proxy_of(kind), tmp_path / "sink"
+    there = oneshot.run(source, f"{kind}:x", "--json")
+    back = oneshot.run(f"{kind}:x", sink, "--json")
+    assert (json_of(there)["copied"], json_of(back)["copied"]) == (4, 4)
+    page = getattr(listings, kind)(*listing)
+    is_listing = {"s3": "list-type=2", "gcs": "/o?", "azure": "comp=list"}[kind]
+    proxy.answers = lambda asked: page if asked.method == "GET" and is_listing in asked.target else None
+    for places in ((f"{kind}:x", sink), (source, f"{kind}:x")):
+        done = oneshot.run(*places, "--json")
+        assert done.code in (1, 2) and "Traceback" not in done.err, done.err
+        assert done.err.count("as its size; look at") + done.err.count("never ends") == 1, done.err
+        assert not any(row["gone_at"] for row in oneshot.tasks().values())
+    proxy.answers = lambda asked: None
+    assert json_of(oneshot.run(f"{kind}:x", sink, "--json"))["unchanged"] == 4
 
 
 @pytest.mark.parametrize("kind", CLOUDS)
