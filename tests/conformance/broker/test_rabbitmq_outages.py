@@ -122,10 +122,10 @@ class TestRabbitmqOutages:
     @pytest.mark.usefixtures("impatient_consumers")
     def test_hints_come_again_after_the_server_was_killed_and_started(self, broker, node, caplog, attempts):
         """Those of before may be lost; the next ones arrive, at a broker opened during the outage too."""
-        broker.start_consuming()
         broker.publish(hints_of([1, 2, 3]))
-        self.next_delivery(broker)
         node.ctl("eval", "[dets:sync(T) || T <- dets:all()].")  # else it forgets quorum queues half a second old
+        broker.start_consuming()  # only now: what takes longer than ACK_WITHIN_MS ends a channel that holds a message
+        self.next_delivery(broker)
         caplog.clear()
         attempts.clear()
         node.kill9()
