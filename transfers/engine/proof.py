@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from storage_backends.base import OpenFile
@@ -16,6 +16,7 @@ from storage_backends.names import display_path
 from transfers.engine.context import Context, read_source
 from transfers.engine.contracts import Work
 from transfers.engine.failures import at_sink
+from transfers.engine.hashing import Hasher
 from transfers.engine.upload import Upload
 
 if TYPE_CHECKING:
@@ -77,30 +78,35 @@ def _parts_worth_proving(upload: Upload, reads_sink: bool) -> int:
 
 def hash_partial(context: Context, upload: Upload) -> bytes:
     """SHA-256 of the whole partial, read from the device. Raises Interrupted."""
+    session, token = upload.session, upload.session.token
     with at_sink:
-        upload.session.drop_cache()
-    token, digest = upload.session.token, hashlib.sha256()
-    buffer = memoryview(bytearray(token.part_bytes))
-    for number in range(token.part_count):
-        context.check_stop()
-        with at_sink:
-            count = upload.session.read_part(number, buffer[: token.part_length(number)])
-        digest.update(buffer[:count])
-    return digest.digest()
+        session.drop_cache()
+
+    def read(offset: int, buffer: memoryview) -> int:
+        number = offset // token.part_bytes
+        return session.read_part(number, buffer[: token.part_length(number)])
+
+    return _hashed(context, token.size, token.part_bytes, read)
 
 
 def hash_published(context: Context, work: Work) -> bytes:
     """SHA-256 of what stands at the sink under its real name. Raises Interrupted."""
-    digest, buffer, offset = hashlib.sha256(), memoryview(bytearray(READ_BACK_BYTES)), 0
     with at_sink:
         sink = context.sink.open_file(work.path)
     with sink:
-        while offset < sink.info.size:
+        return _hashed(context, sink.info.size, READ_BACK_BYTES, sink.read_into)
+
+
+def _hashed(context: Context, size: int, piece_bytes: int, read: Callable[[int, memoryview], int]) -> bytes:
+    """Of a file at the sink, up to where nothing more comes: one piece is hashed while the next one is read."""
+    digest, offset, count = hashlib.sha256(), 0, 1
+    with Hasher(digest, piece_bytes) as hasher:
+        while offset < size and count:
             context.check_stop()
+            buffer = hasher.take()
             with at_sink:
-                count = sink.read_into(offset, buffer)
-            if not count:
-                break
-            digest.update(buffer[:count])
+                count = read(offset, memoryview(buffer))
+            hasher.feed(buffer, count)
             offset += count
+        hasher.finish()
     return digest.digest()

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from tests.unit.engine.doubles import pattern
-from transfers.engine.pipeline import MAX_BUFFERS, MIN_BUFFERS, Pipeline, same_bytes
+from transfers.engine.hashing import MAX_BUFFERS, MIN_BUFFERS
+from transfers.engine.pipeline import Pipeline, same_bytes
 
 
 def feed(pipeline, data):
