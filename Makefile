@@ -31,6 +31,9 @@ TESTS_COMPILED := $(VENV)/tests-compiled.stamp
 ALL_EXTRAS := s3 gcs azure sftp
 EXTRA_STAMPS := $(foreach name,$(EXTRAS),$(VENV)/$(name).stamp)
 
+# Tests that do next to nothing but wait for a server to notice something: beside the others, in one process.
+WAITING := tests/conformance/broker
+
 # In the order of the files: the long ones, tests/acceptance, come first.
 SPREAD := --dist loadfile --no-loadscope-reorder --numprocesses $(WORKERS)
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes
@@ -153,7 +156,7 @@ start-rabbitmq: ## Start RabbitMQ with its management page on 127.0.0.1:15672
 
 # ── work on it ───────────────────────────────────────────────────────────────────────────────────────────────
 
-# Both stacks at once, in several processes each (they mostly wait), the second one's output after the first's. The
+# Both stacks at once, in several processes each, and what only waits; the others' output after that of SQLite's. The
 # servers that were started for the tests end with them. pytest compiles tests in a way of its own: once, while the
 # servers start, and not once in each process.
 test: export PYTHONDONTWRITEBYTECODE :=
@@ -164,8 +167,10 @@ test: $(TESTS_COMPILED) ## Run every test on SQLite, then on PostgreSQL and Rabb
 	set -f; for server in $$servers; do export "$$server"; done; set +f; \
 	failed=0; mkdir -p var; \
 	SYNCF_TEST_STACK=postgres $(PY) -m pytest $(SPREAD) $(ARGS) > var/test-postgres.log 2>&1 & other=$$!; \
-	SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(SPREAD) $(ARGS) || failed=1; \
+	$(if $(ARGS),true,SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(WAITING)) > var/test-waiting.log 2>&1 & waiting=$$!; \
+	SYNCF_TEST_STACK=sqlite $(PY) -m pytest $(SPREAD) $(or $(ARGS),--ignore $(WAITING)) || failed=1; \
 	wait $$other || failed=1; cat var/test-postgres.log; \
+	wait $$waiting || failed=1; cat var/test-waiting.log; \
 	exit $$failed
 
 # QUICK=1: small trees, two and a half minutes. Needs 30 GB in TMPDIR; as root every round gets a file system of its own.
