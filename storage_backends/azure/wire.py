@@ -1,7 +1,7 @@
 """The few requests that make up nearly all of a sync, signed and sent without the SDK, at a tenth of its CPU time.
 
 What goes the SDK's way: an error, a lost connection, a key that might be spelt otherwise.
-Every request that carries content carries its MD5, which the service compares.
+Every request that carries content carries its MD5, which the service compares; that of what is read is compared here.
 
 https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
 """
@@ -54,18 +54,12 @@ class Wire(ShorterWay):
         return self.http.fetch_into(*self._signed("GET", f"/{key}", {}, wanted), buffer)
 
     def getting(self, key: str, max_bytes: int, version: str = "") -> Talk[tuple[Stored, bytes] | None]:
-        """A small blob, of that version if one is named. It is asked for as a range: the answer tells the size of the
-        whole, and no more than is wanted comes of one that is larger."""
+        """A small blob, of that version if one is named. Of one that is larger nothing but the head comes."""
         if not PLAIN_KEY.fullmatch(key):
             return None
-        only = {"If-Match": f'"{version}"'} if version else {}
-        ask = self._ask("GET", f"/{key}", {}, {**only, "x-ms-range": f"bytes=0-{max(1, max_bytes) - 1}"})
+        ask = self._ask("GET", f"/{key}", {}, {"If-Match": f'"{version}"'} if version else {})
         answer = yield ask._replace(most_bytes=max(MOST_TOLD_BYTES, max_bytes))
-        if answer is not None and answer.status == 416:  # of one that is empty there is no range
-            answer = yield self._ask("GET", f"/{key}", {}, only)._replace(most_bytes=0)
-            return (_stored(key, answer, 0), b"") if answer is not None and answer.status == 200 else None
-        is_whole = answer is not None and answer.headers.get("content-range", "").endswith(f"/{len(answer.data)}")
-        if answer is None or answer.status != 206 or not is_whole:
+        if answer is None or answer.status != 200 or len(answer.data) > max_bytes or not _is_intact(answer):
             return None
         return _stored(key, answer, len(answer.data)), answer.data
 
@@ -130,8 +124,7 @@ class Wire(ShorterWay):
     def _writing(self, key: str, query: Mapping[str, str], data: Data, headers: Mapping[str, str]) -> Talk[str | None]:
         if not PLAIN_KEY.fullmatch(key):
             return None
-        md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        answer = yield self._ask("PUT", f"/{key}", query, {**headers, "Content-MD5": md5}, data)
+        answer = yield self._ask("PUT", f"/{key}", query, {**headers, "Content-MD5": _md5(data)}, data)
         return answer.headers.get("etag", "") if answer is not None and answer.status == 201 else None
 
     def _send(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Answer | None:
@@ -178,6 +171,16 @@ def _signature(key: str, text: str) -> str:
 
 def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
     return {f"{_KEPT}{name}": value for name, value in metadata.items()}
+
+
+def _md5(data: Data) -> str:
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+
+def _is_intact(answer: Answer) -> bool:
+    """Blobs that were written in one piece have a digest."""
+    told = answer.headers.get("content-md5", "")
+    return not told or told == _md5(answer.data)
 
 
 def _only_if(expected: str | None) -> dict[str, str]:
