@@ -17,6 +17,8 @@ from storage_backends.errors import BadCredentials, BadPath, ConfigurationError,
 from storage_backends.gcs import sessions
 from storage_backends.gcs.failures import failure
 from storage_backends.gcs.storage import CAPABILITIES
+from storage_backends.gcs.wire import Wire
+from storage_backends.objects.http import Answer, Http
 from storage_backends.registry import open_storage
 
 EMULATOR = "?endpoint_url=http://127.0.0.1:1"
@@ -224,3 +226,20 @@ def test_urllib3_does_not_log_the_uri_of_an_upload():
 )
 def test_what_the_service_holds_is_read_from_its_answer(header, held):
     assert sessions._held_bytes(header) == held
+
+
+@pytest.mark.parametrize(
+    ("hashes", "size", "found"),
+    [
+        ("crc32c=yZRlqg==,md5=x", 11, b"hello world"),
+        ("crc32c=AAAAAA==,md5=x", 11, None),
+        ("md5=x", 11, None),
+        ("crc32c=yZRlqg==", 12, None),
+    ],
+)
+def test_what_is_read_whole_is_what_the_service_has_a_checksum_of(hashes, size, found):
+    reading = Wire("b", "http://127.0.0.1:1", None, Http("http://127.0.0.1:1", 1)).reading_back("f", "7.1", size)
+    assert "ifGenerationMatch=7&ifMetagenerationMatch=1" in next(reading).url
+    with pytest.raises(StopIteration) as end:
+        reading.send(Answer(200, {"x-goog-hash": hashes}, b"hello world"))
+    assert end.value.value == found

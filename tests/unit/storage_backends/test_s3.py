@@ -8,12 +8,12 @@ from botocore import exceptions as boto
 
 from storage_backends import errors
 from storage_backends.objects.client import Page, Stored
-from storage_backends.objects.http import PLAIN_KEY
+from storage_backends.objects.http import PLAIN_KEY, Http
 from storage_backends.registry import open_storage
 from storage_backends.s3.failures import NotImplementedThere, asking
 from storage_backends.s3.place import Keys, Place
 from storage_backends.s3.storage import CAPABILITIES
-from storage_backends.s3.wire import _page, address_of, signed
+from storage_backends.s3.wire import Wire, _page, address_of, signed
 
 MIB = 1 << 20
 
@@ -173,3 +173,9 @@ def test_a_page_of_a_listing_is_understood():
 )
 def test_a_page_that_may_not_be_what_it_seems_is_left_to_boto3(page):
     assert page is None
+
+
+def test_what_is_read_back_is_of_the_version_that_was_written():
+    wire = Wire(Place("b", "http://127.0.0.1:1", "r"), lambda: Keys("a", "s"), Http("http://127.0.0.1:1", 1))
+    ask = next(wire.reading_back("f", '"etag"', 4))
+    assert (ask.headers["if-match"], ask.most_bytes) == ('"etag"', 4)
