@@ -15,7 +15,9 @@
     kept.py         those that somebody else may need within two seconds
     folders.py      no symbolic link on the way: which directories may be entered
     listing.py      a tree in byte order
-    reading.py      files and links
+    ranges.py       bytes of an open file, by requests under way together
+    reading.py      one file, read ahead
+    small_files.py  many, read in step
     batch.py        many small files, a request of each kind for all of them at a time
     upload.py       one big file through a partial beside it
     storage.py      `SftpStorage`

@@ -32,7 +32,8 @@ from storage_backends.sftp.connection import Connection
 from storage_backends.sftp.describing import describe, kind_of, wanted
 from storage_backends.sftp.folders import NEW_DIRECTORY, Folders
 from storage_backends.sftp.listing import list_folder, walk
-from storage_backends.sftp.reading import SftpFile, SmallFiles, look
+from storage_backends.sftp.reading import SftpFile, look
+from storage_backends.sftp.small_files import SmallFiles
 from storage_backends.url import StorageUrl
 
 CAPABILITIES = Capabilities(

@@ -25,7 +25,7 @@ from storage_backends.sftp.connection import FLAG_READ, Connection, attributes_o
 from storage_backends.sftp.describing import describe, kind_of, wanted
 from storage_backends.sftp.folders import Folders
 from storage_backends.sftp.inbox import Request
-from storage_backends.sftp.reading import ask_all, take_all
+from storage_backends.sftp.ranges import ask_all, take_all
 
 NEW_FILE = 0o644
 

@@ -14,7 +14,7 @@ from storage_backends.errors import StorageError
 from storage_backends.sftp import inbox, packets
 from storage_backends.sftp.channel_data import Pieces
 from storage_backends.sftp.packets import Session, raise_for_status
-from storage_backends.sftp.reading import Range, take_all
+from storage_backends.sftp.ranges import Range, take_all
 
 
 class Channel:
