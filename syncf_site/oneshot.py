@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from transfers.management.locking import try_lock
 from transfers.oneshot.catalogue import trouble
-from transfers.oneshot.errands import Place
+from transfers.oneshot.errands import Place, first_sync, later_sync
 from transfers.oneshot.headstart import HeadStart
 
 #: People come here by `make sync`.
@@ -59,9 +59,11 @@ def _head_start(arguments: Sequence[str], trees: Sequence[Path], catalogue: Path
         return None
     words = arguments[-2:]
     try:
-        source = next(_places(words[:1], trees[:1]), None)
-        prefetch = source if catalogue is None and not _reads_later(arguments) else None
-        return HeadStart(_places(words, trees), catalogue=catalogue, prefetch=prefetch)
+        places = _places(words, trees)
+        if catalogue is not None:
+            return HeadStart(later_sync(places, catalogue))
+        source = None if _reads_later(arguments) else next(_places(words[:1], trees[:1]), None)
+        return HeadStart(first_sync(places, prefetch=source))
     except OSError:  # no process or descriptor is left, or a directory may not be looked at: told where it matters
         return None
 

@@ -125,7 +125,7 @@ def _sync(order: dict[str, Any]) -> None:
     from django.conf import settings
 
     from transfers.management.commands.sync import Command
-    from transfers.oneshot.errands import Place
+    from transfers.oneshot.errands import Place, first_sync, later_sync
     from transfers.oneshot.headstart import HeadStart
 
     _scale(order["mutant"])
@@ -135,9 +135,9 @@ def _sync(order: dict[str, Any]) -> None:
     places = [Place.of(tree) for tree in trees]
     catalogue = Path(settings.DATABASES["default"]["NAME"])
     if _has_a_job(catalogue):
-        command.head_start = HeadStart(places, catalogue=catalogue)
+        command.head_start = HeadStart(later_sync(places, catalogue))
     else:  # as a first sync: its database was made for it beforehand
-        command.head_start = HeadStart(places, prefetch=next(iter(places), None))
+        command.head_start = HeadStart(first_sync(places, prefetch=next(iter(places), None)))
     command.run_from_argv(["manage.py", "sync", *order["arguments"]])
 
 

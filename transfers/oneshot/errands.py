@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -49,14 +49,32 @@ class Errand(NamedTuple):
     do: Callable[[], None]
 
 
-def plan(
-    places: Sequence[Place], catalogue: Path | None, prefetched: Prefetched | None = None
-) -> tuple[list[Errand], Ahead]:
-    """One for each place, and where to ask for what they find. Two local ones are compared with the `catalogue`, the
-    database of an earlier sync, if there is one. `prefetched`: where what the files of one of them hold is kept for the
-    workers."""
-    if catalogue and [place.url for place in places] == [URL, URL]:
-        return _compare(catalogue, *places)
+class Plan(NamedTuple):
+    """What is begun for the places of a sync, both or those that are there and known."""
+
+    errands: Sequence[Errand]
+    ahead: Ahead
+    """Where to ask for what they find."""
+    expects_work: bool
+    """Whether it is probable that something is to be copied."""
+    prefetched: Prefetched | None = None
+    """What one of them reads for the workers."""
+
+
+def first_sync(places: Iterable[Place], prefetch: Place | None = None) -> Plan:
+    """Each is listed. `prefetch`: the one of which all is to be copied, as far as anybody knows."""
+    prefetched = Prefetched(Memory.new(), *prefetch) if prefetch else None
+    return Plan(*_list_each(list(places), prefetched), expects_work=True, prefetched=prefetched)
+
+
+def later_sync(places: Iterable[Place], catalogue: Path) -> Plan:
+    """Two local ones are compared with the `catalogue`, the database of an earlier sync of theirs."""
+    places = list(places)
+    is_local = [place.url for place in places] == [URL, URL]
+    return Plan(*(_compare(catalogue, *places) if is_local else _list_each(places)), expects_work=False)
+
+
+def _list_each(places: Sequence[Place], prefetched: Prefetched | None = None) -> tuple[list[Errand], Ahead]:
     pairs = {place: socket.socketpair() for place in places}
     errands = [_list(place, places, theirs, prefetched) for place, (_, theirs) in pairs.items()]
     return errands, {place: ours for place, (ours, _) in pairs.items()}

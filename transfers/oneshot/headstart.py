@@ -20,15 +20,14 @@ import os
 import signal
 import socket
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from storage_backends import registry
-from transfers.engine.prefetch import Memory, Prefetched, boottime
-from transfers.oneshot.errands import URL, Errand, Place, plan
+from transfers.engine.prefetch import Memory, boottime
+from transfers.oneshot.errands import URL, Errand, Plan
 
 if TYPE_CHECKING:
     from transfers.engine.mother import Mother
@@ -40,21 +39,15 @@ FRESH_SECONDS = 10.0
 class HeadStart:
     """The handle on it. To be made while this process has one thread and is still small."""
 
-    def __init__(
-        self, places: Iterable[Place], *, catalogue: Path | None = None, prefetch: Place | None = None
-    ) -> None:
-        """`places`: both sides, as far as they are there and known. `catalogue`: the database of an earlier sync of
-        theirs. Without it work is probable: the mother loads the engine at once, and not for the first worker.
-        `prefetch`: the one of which all is to be copied, as far as anybody knows."""
-        self._begun = boottime()
+    def __init__(self, plan: Plan) -> None:
+        """Where it expects work the mother loads the engine at once, and not for the first worker."""
+        self._begun, self.ahead = boottime(), plan.ahead
         registry.load(URL)  # like all that is imported above, once for this process and its children
-        prefetched = Prefetched(Memory.new(), *prefetch) if prefetch else None
-        errands, self.ahead = plan(list(places), catalogue, prefetched)
         self._orders, orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent, self._pid = os.getpid(), os.fork()
         if self._pid == 0:
-            _be_mother(parent, orders, errands, expects_work=catalogue is None, prefetched=prefetched)
-        for theirs in {orders, *chain.from_iterable(errand.files for errand in errands)}:
+            _be_mother(parent, orders, plan)
+        for theirs in {orders, *_files(plan)}:
             theirs.close()
 
     def is_fresh(self) -> bool:
@@ -78,26 +71,23 @@ class HeadStart:
         self._orders.close()
 
 
-def _be_mother(
-    parent: int,
-    orders: socket.socket,
-    errands: Sequence[Errand],
-    *,
-    expects_work: bool,
-    prefetched: Prefetched | None,
-) -> NoReturn:
-    code, urls = 1, [errand.url for errand in errands if errand.url != URL]
+def _files(plan: Plan) -> Iterator[socket.socket | Memory]:
+    return chain.from_iterable(errand.files for errand in plan.errands)
+
+
+def _be_mother(parent: int, orders: socket.socket, plan: Plan) -> NoReturn:
+    code, urls = 1, [errand.url for errand in plan.errands if errand.url != URL]
     try:
-        _leave_family(parent, orders, *chain.from_iterable(errand.files for errand in errands))
-        children = [_fork(errand) for errand in errands if errand.url == URL]
+        _leave_family(parent, orders, *_files(plan))
+        children = [_fork(errand) for errand in plan.errands if errand.url == URL]
         for url in urls:
             registry.load(url)  # once for who lists there and all workers
-        children += [_fork(errand) for errand in errands if errand.url != URL]
+        children += [_fork(errand) for errand in plan.errands if errand.url != URL]
         from transfers.engine import mother
 
-        if expects_work:
+        if plan.expects_work:
             mother.load(urls)
-        mother.serve(orders, urls, prefetched)
+        mother.serve(orders, urls, plan.prefetched)
         for child in children:
             os.kill(child, signal.SIGKILL)  # it may wait to be asked; one that has ended waits for us
             os.waitpid(child, 0)

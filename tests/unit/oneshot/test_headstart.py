@@ -22,7 +22,7 @@ from transfers.engine.contracts import Assignment, Result, Verify, Work
 from transfers.engine.control import boottime
 from transfers.engine.messages import FenceAsked, Outcomes
 from transfers.engine.pool import WorkerProcess
-from transfers.oneshot.errands import Place
+from transfers.oneshot.errands import Place, first_sync, later_sync
 from transfers.oneshot.headstart import HeadStart
 from transfers.scan import comparer, lister
 from transfers.scan.lister import Request
@@ -31,12 +31,12 @@ from transfers.scan.listing import Lister
 PROGRAM = """
 import json, os, subprocess, sys
 from pathlib import Path
-from transfers.oneshot.errands import Place
+from transfers.oneshot.errands import Place, first_sync
 from transfers.oneshot.headstart import HeadStart
 other = os.open(sys.argv[1], os.O_RDONLY)
 os.set_inheritable(other, True)
 places = [Place.of(Path(name)) if name[0] == "/" else Place(name, b"folder") for name in sys.argv[2:]]
-start = HeadStart(places)
+start = HeadStart(first_sync(places))
 places = [[url, path.decode()] for url, path in start.ahead]
 print(json.dumps([start._pid, places, "django" in sys.modules]), flush=True)
 for order in map(str.strip, sys.stdin):
@@ -138,7 +138,7 @@ def test_another_storage_is_listed_as_well(trees):
 def test_what_another_storage_holds_is_told_as_it_was_before_it_was_asked_for(trees):
     [source, _] = trees
     place = Place(source.parent.as_uri(), b"source")
-    head_start = HeadStart([place])
+    head_start = HeadStart(first_sync([place]))
     try:
         with Lister(head_start.ahead.pop(place)) as listing, closing(open_storage(*place)) as storage:
             [mother] = [head_start._pid]
@@ -157,7 +157,7 @@ def test_the_other_side_is_not_entered_whatever_its_storage_is_called(trees):
     (source / "mounted").mkdir()
     (source / "mounted/file").touch()
     place, other = Place(source.parent.as_uri(), b"source"), Place.of(source / "mounted")
-    head_start = HeadStart([place, other])
+    head_start = HeadStart(first_sync([place, other]))
     try:
         with (
             Lister(head_start.ahead.pop(place)) as listing,
@@ -198,7 +198,7 @@ def requested(places, catalogue):
 
 def test_what_was_synced_before_is_compared(trees, synced):
     places = tuple(map(Place.of, trees))
-    head_start = HeadStart(places, catalogue=synced)
+    head_start = HeadStart(later_sync(places, synced))
     try:
         with Connection(head_start.ahead.pop(places).detach()) as comparison:
             assert not head_start.ahead, "nobody else is there to be asked"
@@ -216,7 +216,7 @@ def copied(trees, request):
     source, sink = map(Place.of, trees)
     (trees[0] / "file").write_text("text")
     os.utime(trees[0] / "file", (10**9, 10**9))
-    head_start = HeadStart([source], prefetch=source)
+    head_start = HeadStart(first_sync([source], prefetch=source))
     mother = head_start.mother()
     try:
         [lister] = eventually(lambda: children(head_start._pid))
@@ -259,7 +259,7 @@ def test_who_compares_knows_no_django():
 
 def test_why_a_storage_could_not_be_listed_is_told_to_who_asks():
     place = Place("nonsense://bucket/", b"folder")
-    head_start = HeadStart([place])
+    head_start = HeadStart(first_sync([place]))
     try:
         with Lister(head_start.ahead.pop(place)) as listing, pytest.raises(ConfigurationError, match="nonsense"):
             list(listing.list_chunks(Request(b"folder", "", ()), ()))

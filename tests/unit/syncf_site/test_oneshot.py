@@ -122,16 +122,14 @@ def test_a_second_sync_of_the_same_directories_is_refused(tmp_path, monkeypatch,
     assert "already running" in capsys.readouterr().err
 
 
-def _arguments(places, *, catalogue, prefetch):
-    return list(places), catalogue, prefetch
-
-
 @pytest.fixture
 def begun(monkeypatch, tmp_path):
     """`begun(*arguments)`: whether a head start is made of a sync with these."""
 
-    def begin(*arguments: str, processors=2, maker=_arguments, catalogue="catalogue"):
+    def begin(*arguments: str, processors=2, maker=lambda plan: plan, catalogue="catalogue"):
         monkeypatch.setattr(oneshot, "HeadStart", maker)
+        monkeypatch.setattr(oneshot, "later_sync", lambda places, catalogue: (list(places), catalogue))
+        monkeypatch.setattr(oneshot, "first_sync", lambda places, prefetch: (list(places), prefetch))
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
         trees = [tmp_path, tmp_path / "missing"]
         oneshot.know_storages(["a", "archive:/b/c/"])
@@ -142,7 +140,7 @@ def begun(monkeypatch, tmp_path):
 
 
 def test_a_head_start_is_made_where_it_can_help(begun, tmp_path):
-    assert begun() == begun("--json", "--bwlimit=1M") == ([Place.of(tmp_path)], tmp_path / "catalogue", None)
+    assert begun() == begun("--json", "--bwlimit=1M") == ([Place.of(tmp_path)], tmp_path / "catalogue")
     assert begun(processors=1) is begun("--exclude", "*.tmp") is begun("--inc=x") is None
 
 
@@ -153,15 +151,13 @@ def test_it_is_told_of_the_storages_that_the_environment_names_as_the_scan_will_
     settings.STORAGES_CONFIGURED = {"archive": "s3://bucket/"}
     alias, path = parse_place("archive:/b/c/", field="sink")
     root = root_of(alias, path, "sink")
-    assert begun() == ([Place.of(tmp_path), (root.url, root.path)], tmp_path / "catalogue", None)
+    assert begun() == ([Place.of(tmp_path), (root.url, root.path)], tmp_path / "catalogue")
 
 
 def test_files_are_read_early_where_all_of_them_are_to_be_copied(begun, tmp_path):
-    *_, prefetch = begun("--json", catalogue=None)
-    assert prefetch == Place.of(tmp_path)
+    assert begun("--json", catalogue=None) == ([Place.of(tmp_path)], Place.of(tmp_path))
     for option in ("--dry-run", "--bwlimit=1M"):
-        *_, prefetch = begun(option, catalogue=None)
-        assert prefetch is None
+        assert begun(option, catalogue=None) == ([Place.of(tmp_path)], None)
 
 
 def test_what_is_forked_knows_the_storages_and_credentials_that_stand_in_the_file(begun, tmp_path, monkeypatch):
@@ -171,14 +167,15 @@ def test_what_is_forked_knows_the_storages_and_credentials_that_stand_in_the_fil
         monkeypatch.setenv(name, "")  # so that they are gone when the test ends
         monkeypatch.delenv(name)
 
-    def fork(places, **others):
+    def fork(plan):
+        places, _ = plan
         return [place.url for place in places], os.environ.get("AWS_SECRET_ACCESS_KEY")
 
     assert begun(maker=fork) == (["file:///", "s3://bucket/"], "secret")
 
 
 def test_where_it_cannot_be_made_the_sync_begins_without(begun):
-    def refuse(places, **others):
+    def refuse(plan):
         raise PermissionError
 
     assert begun(maker=refuse) is None
