@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from jobs import parking, scans
 from jobs.errors import Refusal
@@ -52,30 +52,33 @@ def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool], ahead:
 def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool], ahead: Ahead) -> bool:
     """Scan to the end; returns whether another scan has to come soon."""
     job = scan.job
+    with _opened(job, "source") as (source, source_root), ExitStack() as begun:
+        with _opened(job, "sink") as (sink, sink_root):
+            processes = begin(job, {"source": source, "sink": sink}, ahead, begun)
+            _check_roots(job, source_root, sink_root)
+        # Nothing is made before that; far away, this one goes on with the connection of that one.
+        with _opened(job, "sink", create=not scan.is_preview) as (sink, sink_root):
+            if not scan.is_preview:
+                _check_device("sink", job.sink_path, sink_root, job.sink_device)
+                parking.roots_are_in_order(job)
+                _bind(job, machine, source, sink, source_root.device, sink_root.device)
+            with blaming("source"):
+                source.probe()
+            # A storage's root itself belongs to the operator; a directory below it to the job.
+            with_root = bool(job_root(job, "sink").path)
+            run = ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop, processes=processes)
+            run.run()
+            return run.must_look_again
+
+
+@contextmanager
+def _opened(job: Job, side: Side, *, create: bool = False) -> Iterator[tuple[Storage, RootIdentity]]:
+    """A side, and what its root is now. What opening it raises is told of that side."""
     with ExitStack() as stack:
-        source, source_root = _open(stack, job, "source")
-        sink, sink_root = _open(stack, job, "sink")
-        processes = begin(job, {"source": source, "sink": sink}, ahead, stack)
-        _check_roots(job, source_root, sink_root)
-        if not scan.is_preview:
-            sink.close()  # far away, the next one goes on with its connection
-            sink, sink_root = _open(stack, job, "sink", create=True)
-            _check_device("sink", job.sink_path, sink_root, job.sink_device)
-            parking.roots_are_in_order(job)
-            _bind(job, machine, source, sink, source_root.device, sink_root.device)
-        with blaming("source"):
-            source.probe()
-        # A storage's root itself belongs to the operator; a directory below it to the job.
-        with_root = bool(job_root(job, "sink").path)
-        run = ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop, processes=processes)
-        run.run()
-        return run.must_look_again
-
-
-def _open(stack: ExitStack, job: Job, side: Side, *, create: bool = False) -> tuple[Storage, RootIdentity]:
-    with blaming(side):
-        storage = stack.enter_context(opened(job_root(job, side), create=create))
-        return storage, storage.root_identity()
+        with blaming(side):
+            storage = stack.enter_context(opened(job_root(job, side), create=create))
+            root = storage.root_identity()
+        yield storage, root
 
 
 def _check_roots(job: Job, source: RootIdentity, sink: RootIdentity) -> None:
