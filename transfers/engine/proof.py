@@ -43,28 +43,37 @@ def prove_held_parts(context: Context, work: Work, upload: Upload, source: OpenF
     (the whole file is read back after the commit); the prefix is hashed from the source, and a checkpoint that
     contradicts it ends the proof.
     """
-    token = upload.session.token
-    reads_sink = context.sink.capabilities.reads_back_before_commit
+    token, reads_sink = upload.session.token, context.sink.capabilities.reads_back_before_commit
     held = _parts_worth_proving(upload, reads_sink)
     proven, digest = Proven(0, hashlib.sha256()), hashlib.sha256()
-    buffer = memoryview(bytearray(token.part_bytes if held else 0))
-    later = () if reads_sink else frozenset(number for number in upload.session.held_parts if number > held)
-    for number in range(held):
-        context.check_stop()
-        part = buffer[: token.part_length(number)]
-        if reads_sink:
-            with at_sink:
-                part = part[: upload.session.read_part(number, part)]
-        else:
-            read_source(source, number * token.part_bytes, part)
-        digest.update(part)
-        expected = upload.checkpoints.get(number * token.part_bytes + len(part))
-        if expected is not None and expected != digest.digest():
-            log.warning("%s: a checkpoint does not match what the sink holds", display_path(work.path))
-            return proven
-        if expected is not None or not reads_sink:
-            proven = Proven(number + 1, digest.copy())
-    return proven._replace(later=later)
+    with Hasher(digest, token.part_bytes) as hasher:
+        for number in range(held):
+            context.check_stop()
+            end = _feed_part(hasher, number, upload, None if reads_sink else source)
+            if expected := upload.checkpoints.get(end):
+                hasher.finish()
+                if expected != digest.digest():
+                    log.warning("%s: a checkpoint does not match what the sink holds", display_path(work.path))
+                    return proven
+                proven = Proven(number + 1, digest.copy())
+        hasher.finish()
+    if reads_sink:
+        return proven
+    return Proven(held, digest, frozenset(number for number in upload.session.held_parts if number > held))
+
+
+def _feed_part(hasher: Hasher, number: int, upload: Upload, source: OpenFile | None) -> int:
+    """Read a part, of the source where one is named, else of the sink; returns the offset behind it."""
+    token = upload.session.token
+    buffer, begin, count = hasher.take(), number * token.part_bytes, token.part_length(number)
+    part = memoryview(buffer)[:count]
+    if source:
+        read_source(source, begin, part)
+    else:
+        with at_sink:
+            count = upload.session.read_part(number, part)
+    hasher.feed(buffer, count)
+    return begin + count
 
 
 def _parts_worth_proving(upload: Upload, reads_sink: bool) -> int:
