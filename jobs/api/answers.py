@@ -20,6 +20,11 @@ class Done(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+def done(job: Job, message: str) -> dict[str, str]:
+    """What `Done` shows."""
+    return {"job_id": str(job.pk), "status": job.status, "message": message}
+
+
 class Created(Done):
     """A new job, and what its sink will not keep of what its source has."""
 

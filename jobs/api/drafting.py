@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from jobs import drafts, services
-from jobs.api.answers import Created
+from jobs.api.answers import Created, done
 from jobs.api.errors import shown_at
 from jobs.api.requests import JobCreate
 from jobs.models import Job
@@ -39,10 +39,8 @@ class DraftActions:
         with shown_at(serializer):
             serializer.is_valid(raise_exception=True)
             job = drafts.draft_job(actor=self.actor, owner=self.user, **serializer.validated_data)
-        body = {
-            **{"job_id": str(job.pk), "status": job.status, "message": "Draft submitted successfully"},
-            **{"warnings": services.losses(job), "scan_id": str(job.scans.get().pk)},
-        }
+        warnings, scan = services.losses(job), job.scans.get()
+        body = {**done(job, "Draft submitted successfully"), "warnings": warnings, "scan_id": str(scan.pk)}
         location = reverse("job-detail", args=[job.pk], request=request)
         return Response(body, status.HTTP_201_CREATED, headers={"Location": location})
 

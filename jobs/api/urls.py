@@ -6,8 +6,9 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from jobs.api.base import DocsView, NotFoundView, RootView, SchemaView
+from jobs.api.slaves import SlaveViewSet
 from jobs.api.storages import StorageViewSet
-from jobs.api.views import JobViewSet, SlaveViewSet
+from jobs.api.views import JobViewSet
 
 
 class OptionalSlashRouter(SimpleRouter):

@@ -1,4 +1,4 @@
-"""Jobs and slaves over HTTP."""
+"""Jobs over HTTP: create, read, change, kill. What else can be done to one is mixed in."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import QuerySet
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
-from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,47 +15,36 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from jobs import insight, selectors, services, slaves
-from jobs.api.answers import Created, Done, EventPage, JobOut, RetryDone, ScanDetail, ScanOut, ScanRequested, SlaveOut
+from jobs import selectors, services
+from jobs.api.answers import Created, Done, JobOut, done
 from jobs.api.base import Guarded
 from jobs.api.drafting import DraftActions
 from jobs.api.errors import shown_at
-from jobs.api.filters import EventFilters, JobFilters, SlaveFilters, StrictBackend, TaskFilters
-from jobs.api.pagination import Pages, slice_by_id, slice_of_tasks
+from jobs.api.filters import JobFilters, StrictBackend
+from jobs.api.looking import LookActions
+from jobs.api.pagination import Pages
 from jobs.api.reports import ReportActions
 from jobs.api.requests import JobCreate, JobOptions, Nothing, RetryRequest
-from jobs.api.tasks import TaskActions, by_number
-from jobs.api.tracking import TrackingOut
+from jobs.api.steering import SteerActions
+from jobs.api.tasks import TaskActions
 from jobs.idempotency import create_job_once
-from jobs.models import Job, Scan, Slave, Task
-from jobs.states import TaskStatus
+from jobs.models import Job
 
-_KEYSET = [
-    OpenApiParameter("cursor", str, description="As `next` gives it."),
-    OpenApiParameter("page_size", int, description="Rows a page: 100 by default, 500 at most."),
-]
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="Your own name for this request, such as a UUID."
 )
-_TASK_FILTERS = [
-    OpenApiParameter("status", str, enum=[value.value for value in TaskStatus]),
-    OpenApiParameter("kind", str, enum=["file", "symlink", "special"]),
-    OpenApiParameter("reason", str, description="Reason code."),
-    OpenApiParameter("slave", str, description="Name of the slave that works on it, or did last."),
-    OpenApiParameter("min_size", int, description="Bytes."),
-    OpenApiParameter("max_size", int, description="Bytes."),
-    OpenApiParameter("path", str, description="Part of the path, as it is shown; reads through the job's files."),
-]
-_EVENT_FILTERS = [
-    OpenApiParameter("action", str, description="Such as create, pause, failed or scan_done."),
-    OpenApiParameter("actor", str, description="user:NAME, slave:NAME or scheduler."),
-    OpenApiParameter("reason", str, description="Reason code."),
-    OpenApiParameter("after", OpenApiTypes.DATETIME, description="From this moment on."),
-    OpenApiParameter("before", OpenApiTypes.DATETIME, description="Before this moment."),
-]
 
 
-class JobViewSet(Guarded, DraftActions, ReportActions, TaskActions, mixins.ListModelMixin, GenericViewSet[Any]):
+class JobViewSet(
+    Guarded,
+    DraftActions,
+    LookActions,
+    ReportActions,
+    SteerActions,
+    TaskActions,
+    mixins.ListModelMixin,
+    GenericViewSet[Any],
+):
     """Keep a sink like a source."""
 
     permission_of: ClassVar = {
@@ -66,18 +53,11 @@ class JobViewSet(Guarded, DraftActions, ReportActions, TaskActions, mixins.ListM
         "retrieve": "view_job",
         "partial_update": "change_job",
         "destroy": "kill_job",
-        "tracking": "view_job",
-        "pause": "pause_job",
-        "resume": "pause_job",
-        "run": "run_job",
-        "preview": "run_job",
-        "retry": "run_job",
-        "scans": "view_job",
-        "scan": "view_job",
-        "events": "view_job",
-        **ReportActions.permission_of,
-        **TaskActions.permission_of,
         **DraftActions.permission_of,
+        **LookActions.permission_of,
+        **ReportActions.permission_of,
+        **SteerActions.permission_of,
+        **TaskActions.permission_of,
     }
     request_of: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {
         "create": JobCreate,
@@ -152,7 +132,7 @@ class JobViewSet(Guarded, DraftActions, ReportActions, TaskActions, mixins.ListM
         headers = {"Location": reverse("job-detail", args=[job.pk], request=request)}
         if not is_new:
             headers["Idempotency-Replayed"] = "true"
-        body = {**_done(job, "Job submitted successfully"), "warnings": services.losses(job)}
+        body = {**done(job, "Job submitted successfully"), "warnings": services.losses(job)}
         return Response(body, status.HTTP_201_CREATED, headers=headers)
 
     def _create(self, wanted: dict[str, Any]) -> tuple[Job, bool]:
@@ -182,121 +162,9 @@ class JobViewSet(Guarded, DraftActions, ReportActions, TaskActions, mixins.ListM
         """Kill the job. Its history stays, and so does everything at the sink."""
         job = self.get_object()
         won = services.kill_job(job, actor=self.actor)
-        return Response(_done(job, "Job killed successfully" if won else "Job was killed already"))
+        return Response(done(job, "Job killed successfully" if won else "Job was killed already"))
 
     def _shown(self, found: Any, *, many: bool = False) -> Any:
         jobs = found if many else [found]
         context = {**self.get_serializer_context(), "overviews": selectors.overviews([job.pk for job in jobs])}
         return JobOut(found, many=many, context=context).data
-
-    # ── steer ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    @extend_schema(request=None, responses=Done)
-    @action(detail=True, methods=["put", "post"])
-    def pause(self, request: Request, pk: str) -> Response:
-        """Copies stop within seconds, at a checkpoint."""
-        job = self.get_object()
-        won = services.pause_job(job, actor=self.actor)
-        return Response(_done(job, "Job paused successfully" if won else "Job was paused already"))
-
-    @extend_schema(request=None, responses=Done)
-    @action(detail=True, methods=["put", "post"])
-    def resume(self, request: Request, pk: str) -> Response:
-        """Go on where it stopped."""
-        job = self.get_object()
-        won = services.resume_job(job, actor=self.actor)
-        return Response(_done(job, "Job resumed successfully" if won else "Job was running already"))
-
-    @extend_schema(request=None, responses=ScanRequested)
-    @action(detail=True, methods=["post"])
-    def run(self, request: Request, pk: str) -> Response:
-        """Scan now; a completed run-once job runs again."""
-        job = self.get_object()
-        scan = services.run_now(job, actor=self.actor)
-        return Response({**_done(job, "Scan requested"), "scan_id": str(scan.pk)})
-
-    @extend_schema(request=None, responses=ScanRequested)
-    @action(detail=True, methods=["post"])
-    def preview(self, request: Request, pk: str) -> Response:
-        """A dry run: its findings say what would be done, nothing is touched."""
-        job = self.get_object()
-        scan = services.preview(job, actor=self.actor)
-        return Response({**_done(job, "Preview requested"), "scan_id": str(scan.pk)})
-
-    @extend_schema(request=RetryRequest, responses=RetryDone)
-    @action(detail=True, methods=["post"])
-    def retry(self, request: Request, pk: str) -> Response:
-        """Failed and skipped tasks become pending with fresh attempts."""
-        job = self.get_object()
-        serializer = self.get_serializer(data=request.data)
-        with shown_at(serializer):
-            serializer.is_valid(raise_exception=True)
-        count = self._retry(job, **serializer.validated_data)
-        return Response({**_done(job, f"Tasks to be tried again: {count}"), "count": count})
-
-    def _retry(self, job: Job, task_id: str = "", reason: str = "") -> int:
-        if not task_id:
-            return services.retry_failed(job, actor=self.actor, reason_code=reason)
-        task = by_number(Task.objects.filter(job=job).select_related("job"), task_id)
-        return services.retry_task(task, actor=self.actor)
-
-    # ── look ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    @extend_schema(parameters=[*_TASK_FILTERS, *_KEYSET], responses=TrackingOut, filters=False)
-    @action(detail=True, filterset_class=TaskFilters, pagination_class=None)
-    def tracking(self, request: Request, pk: str) -> Response:
-        """The job, its totals and a page of its files, in the order of their paths; asked for by a status other than
-        completed, in the order they were found."""
-        job = self.get_object()
-        tasks = slice_of_tasks(request, job, self.filter_queryset(selectors.tracked_tasks(job)))
-        seen = insight.look([job])
-        now = seen[str(job.pk)]
-        found = {"job": job, "summary": now.progress, "now": now, "tasks": tasks.rows, "next": tasks.next}
-        return Response(TrackingOut(found, context={"overviews": seen, "job": job}).data)
-
-    @extend_schema(responses=ScanOut(many=True), filters=False)
-    @action(detail=True, filterset_class=None)
-    def scans(self, request: Request, pk: str) -> Response:
-        """The job's scans and previews, newest first."""
-        scans = self.paginate_queryset(self.filter_queryset(Scan.objects.filter(job=self.get_object()))) or []
-        return self.get_paginated_response(ScanOut(scans, many=True).data)
-
-    @extend_schema(parameters=_KEYSET, responses=ScanDetail, filters=False)
-    @action(detail=True, url_path=r"scans/(?P<scan_id>\d+)", filterset_class=None, pagination_class=None)
-    def scan(self, request: Request, pk: str, scan_id: str) -> Response:
-        """One scan with a page of its findings: errors, skips and, in a preview, what would be done."""
-        scan = by_number(Scan.objects.filter(job=self.get_object()), scan_id)
-        findings = slice_by_id(request, self.filter_queryset(scan.findings.all()))
-        return Response(ScanDetail({"scan": scan, "findings": findings.rows, "next": findings.next}).data)
-
-    @extend_schema(parameters=[*_EVENT_FILTERS, *_KEYSET], responses=EventPage, filters=False)
-    @action(detail=True, filterset_class=EventFilters, pagination_class=None)
-    def events(self, request: Request, pk: str) -> Response:
-        """The job's history, newest first."""
-        page = slice_by_id(request, self.filter_queryset(self.get_object().events.all()), newest_first=True)
-        return Response(EventPage({"results": page.rows, "next": page.next}).data)
-
-
-class SlaveViewSet(Guarded, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Slave]):
-    """Who copies."""
-
-    permission_of: ClassVar = {"list": "view_slave", "retrieve": "view_slave", "drain": "drain_slave"}
-    queryset = Slave.objects.all()
-    serializer_class = SlaveOut
-    filter_backends = (StrictBackend,)
-    filterset_class = SlaveFilters
-    pagination_class = Pages
-    lookup_value_regex = "[^/]+"
-
-    @extend_schema(request=None, responses=SlaveOut)
-    @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
-    def drain(self, request: Request, pk: str) -> Response:
-        """It takes no more work, and ends when what it has in hand is done. Asking again changes nothing."""
-        slave = get_object_or_404(Slave, pk=pk)
-        slaves.ask_to_drain(slave)
-        slave.refresh_from_db()
-        return Response(SlaveOut(slave).data)
-
-
-def _done(job: Job, message: str) -> dict[str, str]:
-    return {"job_id": str(job.pk), "status": job.status, "message": message}
