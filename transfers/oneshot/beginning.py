@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs import parking, scans, services
+from jobs import parking, refusals, scans, services
 from jobs.machine import machine_id
 from jobs.models import Job, Scan
 from jobs.paths import parse_path
@@ -32,7 +32,7 @@ def find_job(request: Request) -> Job | None:
     jobs = alike.exclude(status=JobStatus.KILLED).order_by("-created_at")
     job = next((job for job in jobs if (job_root(job, "source").path, job_root(job, "sink").path) == places), None)
     if job is not None:
-        services.check_roots(job, ignore=job)
+        refusals.check_roots(job, ignore=job)
     return job
 
 
