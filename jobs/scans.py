@@ -18,7 +18,8 @@ from jobs.compiled import Compiled
 from jobs.counters import totals
 from jobs.machine import is_dead_here
 from jobs.models import Job, JobEvent, Scan
-from jobs.selectors import due_jobs, progress_from, went_through
+from jobs.progress import progress_from
+from jobs.selectors import due_jobs, went_through
 from jobs.states import JobStatus
 
 SCAN_LEASE_SECONDS = 45

@@ -22,6 +22,7 @@ from jobs.catalogue import begins_with
 from jobs.errors import Refusal
 from jobs.insight.why import why
 from jobs.models import Task
+from jobs.progress import task_percent
 from jobs.states import TaskStatus
 
 
@@ -114,7 +115,7 @@ class TaskAdmin(OfJobs):
     @admin.display(description="Progress")
     def progress(self, task: Task) -> SafeString:
         """Of this file."""
-        return bar(selectors.task_percent(task))
+        return bar(task_percent(task))
 
     @admin.display(description="Reason")
     def reason(self, task: Task) -> SafeString | str:

@@ -77,7 +77,9 @@ class ScanDetail(serializers.Serializer[Any]):
 
 
 class JobOut(serializers.ModelSerializer[Job]):
-    """A job, and how far it is. Needs the context `overviews` (`selectors.overviews`)."""
+    """A job, and how far it is."""
+
+    # Of the context `overviews`, as `jobs.progress.overviews` gives them.
 
     id = serializers.CharField()
     interval = IntervalField(help_text="Go duration; empty: run once.")

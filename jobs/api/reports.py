@@ -15,10 +15,11 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from jobs import reports, selectors
+from jobs import reports
 from jobs.api.answers import JobOut
 from jobs.api.tracking import ReportOut, SummaryOut
 from jobs.models import Job
+from jobs.progress import overviews
 from jobs.words import iso_moment
 
 
@@ -60,11 +61,11 @@ class ReportActions:
     def report_json(self: Any, request: Request, pk: str) -> HttpResponseBase:
         """The job, its totals, and every file with size, SHA-256, state, reason, slave and times, as JSON."""
         job = self.get_object()
-        overviews = selectors.overviews([job.pk])
+        seen = overviews([job.pk])
         head = {
             "generated_at": iso_moment(timezone.now()),
-            "job": JobOut(job, context={"overviews": overviews}).data,
-            "summary": SummaryOut(overviews[str(job.pk)].progress).data,
+            "job": JobOut(job, context={"overviews": seen}).data,
+            "summary": SummaryOut(seen[str(job.pk)].progress).data,
         }
         return _streamed(request, job, reports.json_chunks(job.pk, head), "report.json", "application/json")
 

@@ -9,11 +9,11 @@ from rest_framework import serializers
 
 from jobs.api.answers import JobOut
 from jobs.models import Task
-from jobs.selectors import task_percent
+from jobs.progress import task_percent
 
 
 class SummaryOut(serializers.Serializer[Any]):
-    """Totals of a job's files (`selectors.Progress`)."""
+    """Totals of a job's files."""
 
     files = serializers.IntegerField(help_text="Without skipped and cancelled ones.")
     pending = serializers.IntegerField(source="by_status.pending")

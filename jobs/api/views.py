@@ -29,6 +29,7 @@ from jobs.api.steering import SteerActions
 from jobs.api.tasks import TaskActions
 from jobs.idempotency import create_job_once
 from jobs.models import Job
+from jobs.progress import overviews
 
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="Your own name for this request, such as a UUID."
@@ -166,5 +167,5 @@ class JobViewSet(
 
     def _shown(self, found: Any, *, many: bool = False) -> Any:
         jobs = found if many else [found]
-        context = {**self.get_serializer_context(), "overviews": selectors.overviews([job.pk for job in jobs])}
+        context = {**self.get_serializer_context(), "overviews": overviews([job.pk for job in jobs])}
         return JobOut(found, many=many, context=context).data

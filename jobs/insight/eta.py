@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jobs.insight.phase import Phase
 from jobs.insight.speed import Speed
-from jobs.selectors import Progress
+from jobs.progress import Progress
 
 #: By fewer of them, in half a minute, files are not judged.
 ENOUGH_FILES = 20

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from jobs.models import Job
-from jobs.selectors import Overview, went_through
+from jobs.progress import Overview
+from jobs.selectors import went_through
 from jobs.states import UNFINISHED_JOB
 
 

@@ -10,7 +10,8 @@ from jobs.insight.freshness import Freshness, freshness_of
 from jobs.insight.phase import Hands, Phase, hands, phase_of
 from jobs.insight.speed import Speed, speeds
 from jobs.models import Job, Scan
-from jobs.selectors import Progress, live_slaves, overviews
+from jobs.progress import Progress, overviews
+from jobs.selectors import live_slaves
 
 
 class JobInsight(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db.models import Count, F, Q
 
 from jobs.models import Job, JobId, TaskKind
-from jobs.selectors import Overview
+from jobs.progress import Overview
 from jobs.states import JobStatus
 from jobs.waiting import tasks_in_hand
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from jobs.counters import totals
 from jobs.models import Job, Notification
 from jobs.notifications.addresses import addresses_of
-from jobs.selectors import progress_from
+from jobs.progress import progress_from
 from jobs.words import iso_moment
 
 

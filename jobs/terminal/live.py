@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jobs.insight import Eta, InFlight
-from jobs.selectors import Progress
+from jobs.progress import Progress
 from jobs.states import TaskStatus
 from jobs.terminal.columns import cut, cut_front, fitting, pad
 from jobs.terminal.screen import Size

@@ -8,7 +8,7 @@ from typing import Any
 from jobs.durations import format_interval
 from jobs.insight import JobInsight, failures_by_reason, job_insight, look
 from jobs.models import Job, Scan
-from jobs.selectors import overviews
+from jobs.progress import overviews
 from jobs.states import TaskStatus
 from jobs.terminal.look import hindrance, title
 from jobs.terminal.table import table

@@ -4,16 +4,21 @@ import pytest
 
 from jobs import selectors, transitions
 from jobs.models import Task
+from jobs.progress import overviews, task_percent
 from tests.unit.jobs import builders
 
 pytestmark = pytest.mark.django_db
+
+
+def progress_of(job):
+    return overviews([job.pk])[str(job.pk)].progress
 
 
 def test_progress_counts_files_only(job, slave):
     done, _ = builders.claim_one(slave, job, b"a", size=30), builders.discover(job, b"b", size=70)
     transitions.settle(slave, [builders.ending(done, copied=30)])
     builders.discover(job, b"d/", size=0)
-    progress = selectors.job_progress(job)
+    progress = progress_of(job)
     assert (progress.files, progress.bytes_total, progress.bytes_done, progress.copied) == (2, 100, 30, 1)
     assert (progress.fraction, progress.percent) == (0.3, 30.0)
 
@@ -21,31 +26,31 @@ def test_progress_counts_files_only(job, slave):
 def test_what_is_under_way_counts_with_what_it_has_copied(job, slave):
     builders.claim_one(slave, job, b"a", size=100)
     Task.objects.update(copied_bytes=25)
-    assert selectors.job_progress(job).percent == 25.0
+    assert progress_of(job).percent == 25.0
 
 
 def test_a_hundred_percent_means_done(job, slave):
     builders.claim_one(slave, job, b"a", size=1 << 40)
     Task.objects.update(copied_bytes=(1 << 40) - 1)
-    assert selectors.job_progress(job).percent == 99.9
-    assert selectors.task_percent(Task.objects.get()) == 99.9
+    assert progress_of(job).percent == 99.9
+    assert task_percent(Task.objects.get()) == 99.9
 
 
 def test_empty_files_count_by_number(job, slave):
     builders.discover(job, b"a", b"b", size=0)
     [task] = builders.claim(slave, job, limit=1)
     transitions.settle(slave, [builders.ending(task)])
-    assert selectors.job_progress(job).percent == 50.0
+    assert progress_of(job).percent == 50.0
 
 
 def test_a_job_without_files_has_no_progress(job):
-    assert selectors.job_progress(job).percent == 0.0
+    assert progress_of(job).percent == 0.0
 
 
 def test_a_page_of_jobs_takes_three_queries(job, django_assert_num_queries):
     jobs = [job.pk, *(builders.new_job().pk for _ in range(5))]
     with django_assert_num_queries(3):
-        assert set(selectors.overviews(jobs)) == set(map(str, jobs))
+        assert set(overviews(jobs)) == set(map(str, jobs))
 
 
 def test_a_rate_is_shared_among_the_slaves_that_copy_for_the_job(job, slave):

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.insight import Eta, InFlight
-from jobs.selectors import progress_from
+from jobs.progress import progress_from
 from jobs.terminal.columns import width
 from jobs.terminal.live import MOST_NAMED, Picture, block, one_line
 from jobs.terminal.screen import Size
