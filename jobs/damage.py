@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 
+from django.db import OperationalError
+
 
 def is_damaged(error: BaseException) -> bool:
     """Of Django's errors as of SQLite's own."""
     return sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether no later try goes better, or nobody is to wait for one (see `jobs.sqlite3`)."""
+    is_full = sqlite_code(error) == sqlite3.SQLITE_FULL and not isinstance(error, OperationalError)
+    return is_full or is_damaged(error)
 
 
 def sqlite_code(error: BaseException | None) -> int:

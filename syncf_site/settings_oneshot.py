@@ -6,7 +6,7 @@ Every module that is not imported is time before the first byte: the whole site 
 import logging.config
 
 from syncf_site.settings import *  # noqa: F403
-from syncf_site.settings import LOGGING
+from syncf_site.settings import DATABASES, LOGGING
 
 INSTALLED_APPS = [
     "jobs.apps.JobsConfig",
@@ -14,6 +14,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
 ]
+DATABASES["default"]["GIVES_UP_WHEN_FULL"] = True
 MIDDLEWARE = []
 # Django's own begins with handlers for a web's errors, and imports its pages for them.
 LOGGING_CONFIG = None

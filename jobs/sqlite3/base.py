@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from types import TracebackType
 
 from django.db.backends.sqlite3 import base
+from django.db.utils import DatabaseError, DatabaseErrorWrapper
+from django.utils.functional import cached_property
 
 from jobs.sqlite3 import library
 
@@ -23,7 +26,13 @@ _PRIMARY = 0xFF
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's for SQLite, but for how a transaction begins."""
+    """Django's for SQLite, but for how a transaction begins. Where its settings say GIVES_UP_WHEN_FULL, a full disk is
+    an error as a damaged file is, and not one that passes: whoever sits at the shell is to make room."""
+
+    @cached_property
+    def wrap_database_errors(self) -> DatabaseErrorWrapper:
+        """What turns SQLite's errors into Django's."""
+        return _Errors(self)
 
     def _start_transaction_under_autocommit(self) -> None:
         """Waits at most as long as any statement of the connection, and then says what SQLite says."""
@@ -34,6 +43,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 _begin(self.connection, most_ms / 1000)
             finally:
                 self.connection.execute(f"PRAGMA busy_timeout={most_ms}")
+
+
+class _Errors(DatabaseErrorWrapper):
+    def __init__(self, connection: DatabaseWrapper) -> None:
+        super().__init__(connection)
+        self._connection = connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        is_full = getattr(error, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_FULL
+        if error and is_full and self._connection.settings_dict.get("GIVES_UP_WHEN_FULL"):
+            raise DatabaseError(*error.args) from error
+        super().__exit__(kind, error, traceback)
 
 
 def _begin(connection: sqlite3.Connection, most_seconds: float) -> None:

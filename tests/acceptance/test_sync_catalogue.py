@@ -141,18 +141,43 @@ rm -f "$XDG_STATE_HOME/balloon"; mount -o remount,size=100m "$XDG_STATE_HOME" ||
 """
 
 
+@pytest.fixture
+def full_disk(processes, tmp_path):
+    """Sync on a disk that is full before it is done, then with room: `full_disk(kib, begin)` → (the process, its state
+    directory, the trees)."""
+    trees, state = (tmp_path / "source", tmp_path / "sink"), tmp_path / "state"
+    state.mkdir()
+
+    def full_disk(kib, begin):
+        oneshot = OneShot(processes, state)
+        script = ["sh", "-c", ON_A_FULL_DISK.format(kib=kib, begin=begin), "sh", *oneshot.command(*trees)]
+        process = processes.start(["unshare", "--mount", *script], oneshot.environment)
+        assert process.wait(60) == 0, process.err
+        return process, state, trees
+
+    return full_disk
+
+
 @pytest.mark.skipif(not may_mount(), reason="mounting needs root with CAP_SYS_ADMIN")
 @pytest.mark.parametrize(
     ("kib", "begin"), [(4, "at once"), (400, "meanwhile"), (1200, "meanwhile"), (1500, "meanwhile"), (4000, "later")]
 )
-def test_a_full_disk_is_named_and_with_room_it_goes_on(processes, tmp_path, assert_same, kib, begin):
-    source, sink, state = tmp_path / "source", tmp_path / "sink", tmp_path / "state"
-    state.mkdir()
-    plant(source, b"a")
-    command = OneShot(processes, state).command(source, sink)
-    script = ["sh", "-c", ON_A_FULL_DISK.format(kib=kib, begin=begin), "sh", *command]
-    process = processes.start(["unshare", "--mount", *script], OneShot(processes, state).environment)
-    assert process.wait(60) == 0, process.err
+def test_a_full_disk_is_named_and_with_room_it_goes_on(full_disk, tmp_path, assert_same, kib, begin):
+    plant(tmp_path / "source", b"a")
+    assert_told_and_mended(*full_disk(kib, begin), assert_same)
+
+
+@pytest.mark.skipif(not may_mount(), reason="mounting needs root with CAP_SYS_ADMIN")
+@pytest.mark.parametrize("kib", [2500, 4000])
+def test_a_disk_that_fills_while_files_are_found_and_copied_is_named_at_once(full_disk, tmp_path, assert_same, kib):
+    """Nobody waits out a lease for room that only who reads this can make."""
+    for number in range(8000):
+        plant(tmp_path / "source", b"d%d/file-%06d" % (number // 500, number), b"x")
+    assert_told_and_mended(*full_disk(kib, "meanwhile"), assert_same)
+
+
+def assert_told_and_mended(process, state, trees, assert_same):
     assert "code 2" in process.err and "Traceback" not in process.err, process.err
     assert process.err.count(f"{state}/syncf, where a sync keeps what it knows, is full.") == 1
-    assert_same(source, sink)
+    assert "trying again" not in process.err, process.err
+    assert_same(*trees)

@@ -8,7 +8,7 @@ import threading
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from jobs import scans
-from jobs.damage import is_damaged
+from jobs.damage import is_final
 from jobs.hanging_up import hang_up
 from jobs.models import Scan
 from transfers.scan.listing import Ahead
@@ -28,7 +28,7 @@ class ScanThread(threading.Thread):
         self.was_interrupted = False
         """The database went away; the scan is still this scheduler's, and unfinished."""
         self.damage: Exception | None = None
-        """What the scan met of a database that is damaged."""
+        """What the scan met of a database that is damaged, or full for good."""
 
     def stop(self) -> None:
         """Give the scan back soon."""
@@ -42,7 +42,7 @@ class ScanThread(threading.Thread):
             self.was_interrupted = True
             log.warning("scan %s was interrupted and will be repeated: %s", self.scan.pk, str(error).strip())
         except Exception as error:
-            if is_damaged(error):
+            if is_final(error):
                 self.damage = error
             else:
                 log.exception("scan %s of job %s failed", self.scan.pk, self.scan.job_id)

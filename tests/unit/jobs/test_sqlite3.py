@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError, connections, transaction
 from django.db.utils import DatabaseError
 
+from jobs import damage
 from jobs.sqlite3 import base
 from syncf_site.databases import configure
 
@@ -50,6 +51,25 @@ def slept(monkeypatch):
     made = Slept()
     monkeypatch.setattr(base.time, "sleep", made)
     return made
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+def test_a_full_disk_passes_unless_somebody_sits_at_the_shell(database, gives_up):
+    database.settings_dict["GIVES_UP_WHEN_FULL"] = gives_up
+    database.cursor().execute("PRAGMA max_page_count=3")
+    with pytest.raises(DatabaseError, match="full") as told:
+        database.cursor().execute("INSERT INTO t VALUES (zeroblob(100000))")
+    assert isinstance(told.value, OperationalError) is not gives_up
+    assert (damage.is_final(told.value), damage.is_damaged(told.value)) == (gives_up, False)
+    assert damage.sqlite_code(told.value) == sqlite3.SQLITE_FULL
+
+
+def test_other_troubles_stay_what_they_are(database, writer):
+    database.settings_dict["GIVES_UP_WHEN_FULL"] = True
+    database.cursor().execute("PRAGMA busy_timeout=0")
+    with pytest.raises(OperationalError, match="locked") as told, transaction.atomic(using="other"):
+        pass
+    assert not damage.is_final(told.value)
 
 
 def busy_timeout(database):
