@@ -57,7 +57,7 @@ build: setup $(STATIC) ## Check the configuration, collect the admin's static fi
 	@$(MANAGE) check
 
 migrate: setup ## Bring the database to this version's schema
-	@$(MANAGE) migrate --verbosity=0
+	@$(MANAGE) migrate --check >/dev/null 2>&1 || { echo "Preparing the database"; $(MANAGE) migrate --verbosity=0; }
 
 $(CREATED):
 	@python="$(PYTHON)"; \
@@ -81,7 +81,7 @@ $(CREATED):
 	@touch $@
 
 $(BASE): requirements/base.txt $(CREATED)
-	@echo "Installing what SyncF needs to run"
+	@echo "Installing what SyncF needs to run (once, about half a minute)"
 	@$(INSTALL) -r requirements/base.txt
 	@$(COMPILE_INSTALLED)
 	@touch $@
@@ -116,6 +116,7 @@ $(TESTS_COMPILED): $(DEV) $(COMPILED) $(shell find tests docs -name '*.py')
 	  && sed "s|^SECRET_KEY=.*|SECRET_KEY=$$key|" .env.example > .env.new && mv .env.new .env
 
 $(STATIC): $(BASE) $(shell find jobs syncf_site transfers -path '*/static/*' -type f) | .env
+	@echo "Collecting the admin's static files"
 	@mkdir -p var
 	@$(MANAGE) collectstatic --noinput --verbosity=0
 	@touch $@

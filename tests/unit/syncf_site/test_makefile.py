@@ -9,6 +9,8 @@ from syncf_site import env
 
 RECORDER = """#!/bin/sh
 if [ "$1" = -c ]; then echo a-fresh-key; exit; fi
+if [ "$3" = --check ]; then exec test -e migrated; fi
+if [ "$2" = migrate ]; then touch migrated; fi
 for argument in "$BASE_PATH" "$@"; do printf '%s\\0' "$argument"; done > told
 """
 
@@ -85,6 +87,16 @@ def test_setup_draws_a_key_once_and_keeps_it_to_its_owner(project):
     file.write_text("SECRET_KEY=mine\n")
     make(project, "setup")
     assert file.read_text() == "SECRET_KEY=mine\n"
+
+
+def test_what_takes_a_while_is_told_when_it_is_done_and_only_then(project):
+    (project / ".venv/base.stamp").unlink()
+    (project / ".venv/lib").mkdir()
+    doing = ("Installing what SyncF needs", "Collecting the admin's static files", "Preparing the database")
+    first, second = make(project, "build", "migrate"), make(project, "build", "migrate")
+    for words in doing:
+        assert (first.count(words), second.count(words)) == (1, 0), (first, second)
+    assert told(project)[1:] == ["manage.py", "check"], "nothing is migrated that is"
 
 
 def test_without_a_target_make_lists_what_there_is(project):

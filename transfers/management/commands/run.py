@@ -47,7 +47,10 @@ class Command(CheckedCommand):
         folder = _private_folder()
         login = first_login(folder)
         flag = StopFlag()
-        supervisor = Supervisor(_children(port, with_slave=not options["no_slave"]), self.stderr.write)
+        children = _children(port, with_slave=not options["no_slave"])
+        supervisor = Supervisor(children, self.stderr.write)
+        self.stdout.write(f"Starting {', '.join(child.name for child in children)}")
+        self.stdout.flush()
         supervisor.start()
         try:
             if self._is_up(port, flag):
