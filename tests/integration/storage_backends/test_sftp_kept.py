@@ -1,5 +1,6 @@
 """Connections that outlive a storage for a moment: who comes next uses them, and nobody holds them for long."""
 
+import os
 import time
 from contextlib import closing
 
@@ -44,6 +45,20 @@ def test_who_comes_next_needs_no_login_and_gets_a_session_of_his_own(url, used):
         with closing(open_storage(url)) as other:
             other.probe()
             assert other._connection._ssh is not first, "while it is used nobody else gets it"
+
+
+def test_a_forked_child_has_none_and_leaves_its_parents_alone(url, used, monkeypatch):
+    """Two who write into one socket would spoil each other's packets."""
+    monkeypatch.setattr(kept, "KEPT_SECONDS", 60.0)
+    first = used()
+    [address] = kept._kept
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if kept.take(address) is None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    with closing(open_storage(url)) as storage:
+        storage.probe()
+        assert storage._connection._ssh is first
 
 
 def test_nobody_else_gets_it(url, used):
