@@ -3,7 +3,10 @@ loop device."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +15,8 @@ from pathlib import Path
 from tests.reliability.lab import World, plant_sink
 
 IMAGE_BYTES = 24 << 20
+SHUT_DOWN, WITHOUT_ITS_LOG = 0x8004587D, 2
+"""EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH of Linux."""
 
 
 class Disk:
@@ -44,7 +49,12 @@ class Disk:
             yield
 
     def cut(self) -> None:
-        """The power fails now. Call it before anything is unmounted, which would write."""
+        """The power fails now: the file system writes nothing more, else the copy would be of more than one moment."""
+        root = os.open(self.mount, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(root, SHUT_DOWN, struct.pack("I", WITHOUT_ITS_LOG))
+        finally:
+            os.close(root)
         shutil.copyfile(self._image, self._cut)
 
     @contextmanager
