@@ -10,7 +10,6 @@ dies is simply repeated: rows it wrote are found again as waiting.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections import Counter as Multiset
@@ -21,14 +20,12 @@ from django.db import transaction
 
 from jobs import scans, transitions
 from jobs.catalogue import tasks_at
-from jobs.models import Finding, Scan, TaskKind
+from jobs.models import Scan, TaskKind
 from jobs.pages import Row
-from jobs.sql.rows import NewTask, SeenTask
 from jobs.states import TaskStatus
 from jobs.storages import Side
-from jobs.transitions import Seen
 from storage_backends.base import FileInfo, Kind, ListError, Storage
-from storage_backends.names import display_path
+from transfers.scan.changes import Changes
 from transfers.scan.decide import COPYING, Decision, Verdict, decide, is_same_source
 from transfers.scan.directories import Trail
 from transfers.scan.joining import NONE, Joining, Processes
@@ -47,15 +44,8 @@ IN_HAND_SECONDS = 60.0
 #: A directory that only gets its mode and times again changes nothing in the one above it.
 _MAKING = frozenset({Verdict.NEW, Verdict.MISSING})
 
-#: The counter of a scan that each verdict adds to, and the words of the rows, as plain strings: enums are slow.
+#: The counter of a scan that each verdict adds to, as plain strings: enums are slow.
 _COUNTERS = {**{each: each.value for each in Verdict}, Verdict.MISSING: "drifted", Verdict.COMPARE: "compared"}
-_KINDS = {kind: kind.value for kind in Kind}
-_PENDING, _SKIPPED = TaskStatus.PENDING.value, TaskStatus.SKIPPED.value
-
-_TEXTS = {
-    "SPECIAL_FILE": "It is a FIFO, socket or device; those are not copied.",
-    "RESERVED_NAME": "Its name looks like a partial of SyncF; rename it to have it copied.",
-}
 
 
 class ScanLost(Exception):
@@ -88,27 +78,19 @@ class ScanRun:
         self._trail = Trail(keep_empty=not self._rules.has_include)
         self._unknown: dict[Side, deque[bytes]] = {"source": deque(), "sink": deque()}
         self._counts: Multiset[str] = Multiset(files_seen=0)
-        self._new: list[NewTask] = []
-        self._seen: list[Seen] = []
-        self._gone: list[int] = []
-        self._back: list[int] = []
-        self._changes = 0
-        """Paths in these four lists, about."""
-        self._in_hand: list[bytes] = []
-        """Directories in a slave's hand while something directly inside them is about to change."""
+        self._changes = Changes(scan)
         self._batch_paths = min(FIRST_BATCH_PATHS, BATCH_PATHS)
         self._flush_at = time.monotonic() + FLUSH_SECONDS
-        self._findings: list[Finding] = []
-        self._findings_left = Finding.LIMIT
 
     def run(self) -> None:
         """Scan to the end. Raises ScanLost, Refusal or OutOfOrder; what was written until then stands."""
+        changes = self._changes
         for source, row, sink in self._joining.paths(self._note_error):
             if found := source or row:
                 for left in self._trail.leave(found.path):
                     self._take(*left)
                 self._visit(source, row, sink)
-            if self._changes >= self._batch_paths or time.monotonic() >= self._flush_at:
+            if changes.count >= self._batch_paths or time.monotonic() >= self._flush_at:
                 self._flush()
         for left in self._trail.leave(b""):
             self._take(*left)
@@ -118,7 +100,7 @@ class ScanRun:
     def _note_error(self, side: Side, entry: ListError) -> None:
         self._unknown[side].append(entry.path)
         self._counts["errors"] += 1
-        self._find("error", entry.path, 0, f"{side.upper()}_{entry.error.code}", str(entry.error))
+        self._changes.find("error", entry.path, 0, f"{side.upper()}_{entry.error.code}", str(entry.error))
 
     def _is_unknown(self, side: Side, path: bytes) -> bool:
         """Errors and paths both come in byte order, so those that are passed can be dropped."""
@@ -156,9 +138,7 @@ class ScanRun:
             return
         if not row.is_gone:
             self._counts["gone"] += 1
-            self._find(Verdict.GONE, row.path, row.size, "SOURCE_GONE", "It is gone from the source; the sink's stays.")
-            self._gone.append(row.id)
-            self._changes += 1
+            self._changes.add_gone(row)
 
     def _take(self, source: FileInfo, row: Row | None, decision: Decision) -> None:
         verdict = decision.verdict
@@ -171,19 +151,14 @@ class ScanRun:
             self._take_changed(source, row, decision)
             return
         if row is not None and row.is_gone:
-            self._back.append(row.id)
-            self._changes += 1
+            self._changes.add_back(row)
 
     def _take_changed(self, source: FileInfo, row: Row | None, decision: Decision) -> None:
-        verdict, code = decision.verdict, decision.reason_code
-        self._changes += 1
+        verdict = decision.verdict
         self._count_verdict(source, verdict)
-        reason_text = _TEXTS[code] if code else ""
-        if code or self._scan.is_preview:
-            self._find(verdict, source.path, source.size, code, reason_text)
         if verdict in (_MAKING if source.kind is Kind.DIRECTORY else COPYING):
             self._trail.touch()
-        self._write(source, row, decision, reason_text)
+        self._changes.add(source, row, decision)
 
     def _count_verdict(self, source: FileInfo, verdict: Verdict) -> None:
         if source.kind is Kind.DIRECTORY:
@@ -192,27 +167,6 @@ class ScanRun:
         if verdict in COPYING and verdict is not Verdict.COMPARE:
             self._counts["bytes_to_copy"] += source.size
 
-    def _write(self, source: FileInfo, row: Row | None, decision: Decision, reason_text: str) -> None:
-        status = _SKIPPED if decision.verdict is Verdict.SKIPPED else _PENDING
-        seen = (source.size, source.mtime_ns, source.version)
-        looks = (*seen, decision.compare_first, decision.reason_code, reason_text)
-        if row is None:
-            digest = hashlib.sha256(source.path).digest()
-            shown = display_path(source.path) or "."
-            self._new.append(NewTask(_KINDS[source.kind], source.path, digest, shown, status, *looks))
-        elif row.status == TaskStatus.IN_PROGRESS:
-            self._in_hand.append(source.path)
-        else:
-            change = SeenTask(row.id, row.status, _KINDS[source.kind], status, *looks, False)
-            self._seen.append(Seen(change, row.kind, row.size))
-
-    def _find(self, verdict: str, path: bytes, size: int, code: str, text: str) -> None:
-        if self._findings_left:
-            self._findings_left -= 1
-            finding = Finding(scan=self._scan, verdict=verdict, size=size, reason_code=code, reason_text=text)
-            finding.path_display = display_path(path) or "."
-            self._findings.append(finding)
-
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _flush(self) -> None:
@@ -220,29 +174,26 @@ class ScanRun:
             raise ScanLost("the scheduler is stopping")
         with transaction.atomic():
             self._hold()
-            if not self._scan.is_preview:
-                self._write_tasks()
-            Finding.objects.bulk_create(self._findings)
-        for batch in (self._new, self._seen, self._gone, self._back, self._findings):
-            batch.clear()
-        self._changes = 0
+            self.must_look_again |= not self._changes.write()
+        self._changes.clear()
         self._batch_paths = min(2 * self._batch_paths, BATCH_PATHS)
         self._flush_at = time.monotonic() + FLUSH_SECONDS
 
     def _revisit(self) -> None:
-        """Directories that got their times while we were looking get them again, once their slave is done with them."""
-        end = time.monotonic() + IN_HAND_SECONDS
-        while self._in_hand and not self._scan.is_preview:
-            is_last = time.monotonic() >= end or not self._are_in_hand()
+        """Directories that got their times while something directly inside them was about to change get them again,
+        once their slave is done with them."""
+        end, in_hand = time.monotonic() + IN_HAND_SECONDS, self._changes.in_hand
+        while in_hand and not self._scan.is_preview:
+            is_last = time.monotonic() >= end or not self._are_in_hand(in_hand)
             with transaction.atomic():
                 self._hold()
-                transitions.revisit_directories(self._job.pk, self._in_hand)
+                transitions.revisit_directories(self._job.pk, in_hand)
             if is_last or self._should_stop():
                 return
             time.sleep(0.1)
 
-    def _are_in_hand(self) -> bool:
-        directories = tasks_at(self._job.pk, self._in_hand[:BATCH_PATHS]).filter(kind=TaskKind.DIRECTORY)
+    def _are_in_hand(self, paths: list[bytes]) -> bool:
+        directories = tasks_at(self._job.pk, paths[:BATCH_PATHS]).filter(kind=TaskKind.DIRECTORY)
         return directories.filter(owner__isnull=False).exists()
 
     def _hold(self) -> None:
@@ -255,15 +206,6 @@ class ScanRun:
         counts, files = self._counts.copy(), self._joining.passed_files
         counts.update(files_seen=files, unchanged=files, bytes_seen=self._joining.passed_bytes)
         return counts
-
-    def _write_tasks(self) -> None:
-        transitions.discover(self._job.pk, self._new)
-        if transitions.rediscover(self._job.pk, self._seen) < len(self._seen):
-            self.must_look_again = True
-        if self._gone:
-            transitions.mark_gone(self._job.pk, self._gone)
-        if self._back:
-            transitions.mark_back(self._back)
 
 
 def _is_outdated_in_hand(source: FileInfo, row: Row | None) -> bool:

@@ -7,7 +7,8 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs import counters, scans, services
 from jobs.models import Finding, Job, Scan, Task
-from tests.integration.scan.tree import counts
+from tests.integration.scan.tree import MACHINE, counts
+from tests.unit.jobs import builders
 
 
 @pytest.fixture
@@ -60,6 +61,21 @@ def test_a_paused_jobs_scan_goes_on(wide):
     pause = at_the_second_batch(lambda: services.pause_job(Job.objects.get(), actor="user:ann"))
     assert wide.scan(should_stop=pause).phase == "finished"
     assert Task.objects.count() == 11
+
+
+def test_what_a_slave_claims_before_its_change_is_written_is_looked_at_again_soon(tree):
+    tree.write("a")
+    tree.scan()
+    assert Job.objects.get().next_scan_at is None
+    tree.write("a", "changed")
+
+    def should_stop() -> bool:
+        if not Task.objects.filter(owner__isnull=False).exists():
+            assert builders.claim(builders.new_slave(machine_id=MACHINE), tree.job)
+        return False
+
+    assert tree.scan(should_stop=should_stop).phase == "finished"
+    assert Job.objects.get().next_scan_at is not None
 
 
 def test_a_preview_says_what_would_be_done_and_writes_no_task(tree):
