@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from storage_backends.base import PartialId
 from storage_backends.errors import KindConflict, NotFound, StorageError
 from storage_backends.local import system
 from storage_backends.local.beneath import READ_DIRECTORY, open_beneath
+from storage_backends.local.contents import Contents
 from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import Folders
 from storage_backends.local.remains import hold, lock, remove_tree
@@ -44,12 +45,6 @@ class _Tree(NamedTuple):
     above: bytes
     name: bytes
     hidden: bytes
-
-
-class _Content(NamedTuple):
-    names: set[bytes]
-    folders: set[bytes]
-    """Those of the names that are directories."""
 
 
 class Trees:
@@ -86,25 +81,21 @@ class Trees:
         self._places = {folder: place for folder, place in self._places.items() if place.folder not in published}
         return published
 
-    def _publish(
-        self, hidden: bytes, real: bytes, contents: Mapping[bytes, _Content], published: dict[bytes, bytes]
-    ) -> None:
+    def _publish(self, hidden: bytes, real: bytes, contents: Contents, published: dict[bytes, bytes]) -> None:
         held = hold(self._folders.get(hidden, None))
         try:
-            if hidden in self._whole(contents, hidden):
+            if contents.is_whole(hidden, self._folders):
                 self._give_names(hidden, real, contents, published)
         finally:
             os.close(held)
 
-    def _give_names(
-        self, hidden: bytes, real: bytes, contents: Mapping[bytes, _Content], published: dict[bytes, bytes]
-    ) -> None:
+    def _give_names(self, hidden: bytes, real: bytes, contents: Contents, published: dict[bytes, bytes]) -> None:
         waiting = [(hidden, real)]
         while waiting:
             hidden, real = waiting.pop()
             try:
                 self._give_name(hidden, real)
-                published |= dict.fromkeys(_below(contents, hidden), real.rpartition(b"/")[0])
+                published |= dict.fromkeys(contents.below(hidden), real.rpartition(b"/")[0])
             except FileExistsError:
                 waiting += [(hidden + b"/" + name, real + b"/" + name) for name in contents[hidden].folders]
             except (OSError, StorageError):
@@ -120,42 +111,16 @@ class Trees:
             os.close(tree)
         self._folders.changed(to_folder)
 
-    def _contents(self, staged: Iterable[tuple[Place, bytes]]) -> dict[bytes, _Content]:
+    def _contents(self, staged: Iterable[tuple[Place, bytes]]) -> Contents:
         """What each directory that was made here has to hold."""
-        contents: dict[bytes, _Content] = {}
+        contents = Contents()
         for folder, top, _ in self._places.values():
             if top is not None:
-                root = self._hidden(top)
-                contents.setdefault(folder, _Content(set(), set()))
-                while folder != root:
-                    folder, _, name = folder.rpartition(b"/")
-                    content = contents.setdefault(folder, _Content(set(), set()))
-                    if name in content.folders:  # as are those above
-                        break
-                    content.names.add(name)
-                    content.folders.add(name)
+                contents.add(folder, self._hidden(top))
         for place, name in staged:
             if place.top is not None:
                 contents[place.folder].names.add(name)
         return contents
-
-    def _whole(self, contents: Mapping[bytes, _Content], top: bytes) -> set[bytes]:
-        """Those of a tree that hold what they have to and nothing else, as does everything below them. Each is listed
-        once."""
-        whole: set[bytes] = set()
-        for folder in reversed(_below(contents, top)):  # what lies in it comes before it
-            content = contents[folder]
-            if all(folder + b"/" + name in whole for name in content.folders) and self._holds(folder, content.names):
-                whole.add(folder)
-        return whole
-
-    def _holds(self, folder: bytes, names: set[bytes]) -> bool:
-        """False if it can't be listed: its files are moved one by one, and each says what is wrong."""
-        with suppress(OSError, StorageError):
-            directory_fd = self._folders.get(folder, None)
-            listed = os.fsencode("/".join(os.listdir(directory_fd)))  # all of them at once
-            return (set(listed.split(b"/")) if listed else set()) == names
-        return False
 
     def _hidden(self, top: bytes) -> bytes:
         tree = self._building[top]
@@ -262,11 +227,3 @@ class Trees:
         if above not in self._folding:
             self._folding[above] = folds_case(directory, hidden)
         return self._folding[above]
-
-
-def _below(contents: Mapping[bytes, _Content], folder: bytes) -> list[bytes]:
-    """The directory and all in it."""
-    found = [folder]
-    for each in found:
-        found += [each + b"/" + name for name in contents[each].folders]
-    return found
