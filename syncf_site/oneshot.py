@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import resource
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,12 +26,17 @@ USAGE = """make sync SOURCE=dir SINK=dir [ARGS="options"], such as ARGS="--exclu
        make sync SOURCE=dir SINK=dir ARGS=--help lists the options"""
 
 
+LEAST_MIB = 110
+"""Of address space: with less, processes of it get no thread or no library, at any moment."""
+
+
 class NoPlace(Exception):
     """There is no directory for the database. Django has its own kind, which would have to be loaded first."""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the sync; exits as `manage.py sync` does. A second sync of the same two directories is refused."""
+    refuse_too_little_memory()
     words = arguments[-2:]
     trees, said = [Path(os.path.realpath(word)) for word in words], dict(os.environ)
     know_storages(words)
@@ -50,6 +56,15 @@ def main(arguments: Sequence[str]) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "syncf_site.settings_oneshot"
     with lock:
         _run(arguments, _head_start(arguments, trees, database if database.exists() else None))
+
+
+def refuse_too_little_memory() -> None:
+    """Exits with 2 where this process may not have what every sync needs."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if allowed != resource.RLIM_INFINITY and allowed < LEAST_MIB << 20:
+        said = f"A sync needs {LEAST_MIB} MiB of address space, and {allowed >> 20} MiB are allowed here"
+        print(f"{said} (ulimit -v). Allow it more, then run it again.", file=sys.stderr)
+        sys.exit(2)
 
 
 def _head_start(arguments: Sequence[str], trees: Sequence[Path], catalogue: Path | None) -> HeadStart | None:

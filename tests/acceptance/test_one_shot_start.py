@@ -250,3 +250,13 @@ def test_what_a_sync_leaves_behind_each_time_is_forgotten_in_the_end(oneshot, so
         sync()
         counts.append(count())
     assert counts[0] == counts[1] == counts[2]
+
+
+@pytest.mark.parametrize("kib", [60_000, 100_000])
+def test_one_that_may_have_too_little_memory_says_so_and_begins_nothing(oneshot, processes, source, tmp_path, kib):
+    command = ["sh", "-c", f'ulimit -v {kib}; exec "$@"', "sh", *oneshot.command(source, tmp_path / "sink")]
+    process = processes.start(command, oneshot.environment)
+    assert process.wait(60) == 2, process.err
+    assert process.out == "" and process.err.count("\n") == 1, process.err
+    assert "of address space" in process.err and "(ulimit -v)" in process.err
+    assert not (tmp_path / "sink").exists()
