@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 
-from django.db import OperationalError
-
 
 def is_damaged(error: BaseException) -> bool:
     """Of Django's errors as of SQLite's own."""
@@ -14,6 +12,8 @@ def is_damaged(error: BaseException) -> bool:
 
 def is_final(error: BaseException) -> bool:
     """Whether no later try goes better, or nobody is to wait for one (see `jobs.sqlite3`)."""
+    from django.db import OperationalError  # a one-shot sync loads this module long before
+
     is_full = sqlite_code(error) == sqlite3.SQLITE_FULL and not isinstance(error, OperationalError)
     return is_full or is_damaged(error)
 

@@ -1,6 +1,8 @@
 """`make sync`: its database lies outside both trees, whatever they are."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -179,3 +181,9 @@ def test_where_it_cannot_be_made_the_sync_begins_without(begun):
         raise PermissionError
 
     assert begun(maker=refuse) is None
+
+
+def test_what_is_begun_ahead_does_not_wait_for_django():
+    """It is forked while the process is small, and Django is loaded meanwhile."""
+    code = "import sys; from syncf_site import oneshot; print('django' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
