@@ -63,10 +63,10 @@ class Hasher:
 
     def __init__(self, digest: HASH, buffer_bytes: int, *, buffers: int | None = None) -> None:
         """`digest` is updated in place."""
-        self._digest = digest
+        self._digest, self._buffer_bytes = digest, buffer_bytes
         self._free: SimpleQueue[bytearray] = SimpleQueue()
-        for _ in range(buffers or max(MIN_BUFFERS, min(MAX_BUFFERS, RING_BYTES // buffer_bytes))):
-            self._free.put(bytearray(buffer_bytes))
+        self._unmade = buffers or max(MIN_BUFFERS, min(MAX_BUFFERS, RING_BYTES // buffer_bytes))
+        """Buffers that were not needed yet: to make one takes as long as to fill it."""
         self._shared: set[int] = set()
         """Buffers (by id) that two threads still use."""
         self._sharing = threading.Lock()
@@ -86,9 +86,13 @@ class Hasher:
 
     def take(self) -> bytearray:
         """A free buffer; waits for the hasher. Raises what another thread raised."""
-        buffer = self._free.get()
+        buffer = self._make() if self._unmade and self._free.empty() else self._free.get()
         self.check()
         return buffer
+
+    def _make(self) -> bytearray:
+        self._unmade -= 1
+        return bytearray(self._buffer_bytes)
 
     def check(self) -> None:
         """Raise what another thread raised."""

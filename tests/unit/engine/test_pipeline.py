@@ -48,10 +48,17 @@ def test_a_checkpoint_is_under_way_until_the_journal_has_it():
         assert not pipeline.is_saving
 
 
-def test_buffers_are_few():
+def test_buffers_are_few_and_made_when_they_are_needed():
     for part, buffers in ((512 << 10, MAX_BUFFERS), (64 << 20, MIN_BUFFERS)):
         with Pipeline(hashlib.sha256(), part, lambda *args: None) as pipeline:
-            assert pipeline._free.qsize() == buffers
+            first = pipeline.take()
+            pipeline.release(first)
+            assert pipeline.take() is first
+            taken = {id(first), *(id(pipeline.take()) for _ in range(buffers - 1))}
+            late = threading.Timer(0.05, pipeline.release, [first])
+            late.start()
+            assert pipeline.take() is first and len(taken) == buffers
+            late.join()
 
 
 def test_what_the_saver_raises_is_raised_in_the_caller():
