@@ -53,3 +53,21 @@ class StorageUrl(NamedTuple):
         if value not in ("0", "1"):
             raise ConfigurationError(f"{self.scheme}: the option {name!r} is 0 or 1, not {value!r}")
         return value == "1"
+
+
+def endpoint_told(kind: str, text: str) -> str:
+    """The address of a service or an emulator, without a slash at its end. Raises ConfigurationError, which does not
+    quote it: a password may be in it."""
+    if not _is_endpoint(text):
+        raise ConfigurationError(f"{kind}: an endpoint is written https://host or http://host:port, perhaps with a path, without a user")
+    return text.rstrip("/")
+
+
+def _is_endpoint(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_host = bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:  # of brackets, ports and labels
+        return False
+    is_bare = parts.username is None and not parts.query and not parts.fragment
+    return has_host and is_bare and parts.scheme in ("http", "https")

@@ -21,7 +21,7 @@ from storage_backends.azure.storage import AzureStorage
 from storage_backends.errors import BadCredentials, BadPath, ConfigurationError
 from storage_backends.names import display_path
 from storage_backends.registry import importing
-from storage_backends.url import StorageUrl
+from storage_backends.url import StorageUrl, endpoint_told
 
 VARIABLES = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -42,7 +42,7 @@ def open_azure(url: StorageUrl, path: bytes, create: bool) -> AzureStorage:
         raise ConfigurationError("azure: write azure://account/container/prefix; credentials stand in the environment")
     access = _access(url.host, url.options.get("credential", ""))
     public = f"https://{url.host}.blob.core.windows.net"
-    endpoint = _checked(url.options.get("endpoint_url") or access.endpoint or public)
+    endpoint = endpoint_told("azure", url.options.get("endpoint_url") or access.endpoint or public)
     if endpoint.startswith("http://") and hasattr(access.credential, "get_token"):
         raise ConfigurationError("azure: what azure-identity finds is sent over https only, and the endpoint is http")
     client = AzureClient(endpoint, container.decode(), access.credential)
@@ -52,13 +52,6 @@ def open_azure(url: StorageUrl, path: bytes, create: bool) -> AzureStorage:
     if why := storage.refusal(storage.prefix):
         raise BadPath(f"'{display_path(storage.prefix.encode())}' {why}, which azure can't hold; choose another place")
     return storage
-
-
-def _checked(endpoint: str) -> str:
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query:
-        raise ConfigurationError("azure: an endpoint is written https://host or http://host:port/account, no more")
-    return endpoint.rstrip("/")
 
 
 def _access(account: str, variable: str) -> _Access:

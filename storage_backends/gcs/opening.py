@@ -17,7 +17,7 @@ from storage_backends.errors import BadCredentials, ConfigurationError
 from storage_backends.gcs.client import GcsClient
 from storage_backends.gcs.storage import GcsStorage
 from storage_backends.registry import importing
-from storage_backends.url import StorageUrl
+from storage_backends.url import StorageUrl, endpoint_told
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -41,10 +41,7 @@ def open_gcs(url: StorageUrl, path: bytes, create: bool) -> GcsStorage:
 def _endpoint(url: StorageUrl) -> str:
     """Empty for the public service."""
     endpoint = url.options.get("endpoint_url") or os.environ.get("STORAGE_EMULATOR_HOST", "")
-    parts = urlsplit(endpoint)
-    if endpoint and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None):
-        raise ConfigurationError("gs: an endpoint is written https://host or http://host:port, without a user")
-    return endpoint.rstrip("/")
+    return endpoint_told("gs", endpoint) if endpoint else ""
 
 
 def _credentials(endpoint: str) -> Credentials | None:
