@@ -59,7 +59,7 @@ def endpoint_told(kind: str, text: str) -> str:
     """The address of a service or an emulator, without a slash at its end. Raises ConfigurationError, which does not
     quote it: a password may be in it."""
     if not _is_endpoint(text):
-        raise ConfigurationError(f"{kind}: an endpoint is written https://host or http://host:port, perhaps with a path, without a user")
+        raise ConfigurationError(f"{kind}: an endpoint is written https://host or http://host:port, with no user")
     return text.rstrip("/")
 
 

@@ -67,7 +67,7 @@ def api(status, *args, **kwargs):
         ("gs://bucket?endpoint=http://x", "unknown option 'endpoint' in the URL; known: endpoint_url"),
         ("gs://bucket?endpoint_url=localhost:4443", "http://host:port"),
         ("gs://bucket?endpoint_url=ftp://localhost", "http://host:port"),
-        ("gs://bucket?endpoint_url=http://user:password@localhost", "without a user"),
+        ("gs://bucket?endpoint_url=http://user:password@localhost", "no user"),
     ],
 )
 def test_a_bad_url_is_refused_with_its_reason(url, reason):
