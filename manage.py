@@ -1,12 +1,18 @@
 #!/usr/bin/env python
 """The command line: `manage.py help` lists what there is."""
 
+import gc
 import os
 import sys
+
+MADE_BETWEEN = 100_000
+"""Objects, between two looks of the garbage collector. What is imported stays; with Python's 700 an eighth of a
+command's start went into looking through it."""
 
 
 def main() -> None:
     """Run the command that was asked for."""
+    gc.set_threshold(MADE_BETWEEN)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "syncf_site.settings")
     try:
         from django.core.management import execute_from_command_line
