@@ -63,8 +63,6 @@ ONE_STACK_DIRECTORIES = (
 SECOND_PASS = (
     "tests/conformance/storage/",
     "tests/integration/storage_backends/",
-    "tests/unit/engine/",
-    "tests/unit/scan/",
     "tests/unit/storage_backends/",
     "tests/acceptance/test_exit_codes.py",
     "tests/acceptance/test_sync_clouds.py",
