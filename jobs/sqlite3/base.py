@@ -46,17 +46,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 class _Errors(DatabaseErrorWrapper):
-    def __init__(self, connection: DatabaseWrapper) -> None:
-        super().__init__(connection)
-        self._connection = connection
+    wrapper: DatabaseWrapper
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        is_full = getattr(error, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_FULL
-        if error and is_full and self._connection.settings_dict.get("GIVES_UP_WHEN_FULL"):
+        if error and _is_full(error) and self.wrapper.settings_dict.get("GIVES_UP_WHEN_FULL"):
             raise DatabaseError(*error.args) from error
         super().__exit__(kind, error, traceback)
+
+
+def _is_full(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_FULL
 
 
 def _begin(connection: sqlite3.Connection, most_seconds: float) -> None:

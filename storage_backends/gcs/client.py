@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from storage_backends.gcs.sessions import Sessions
 
 
-
 class GcsClient(ObjectClient):
     """One bucket. `endpoint` is empty for the public service; no credentials: nothing is signed."""
 
