@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile
+from math import ceil
 from typing import NamedTuple, Protocol
 
 BATCH_FILES, BATCH_BYTES = 1000, 256 << 20
@@ -64,9 +65,9 @@ class Share(NamedTuple):
         return max(self.fair, self.light)
 
 
-def share(waiting: int, *, workers: int) -> Share:
-    """Of so many files for so many workers."""
-    whole = -(-waiting // workers)
+def share(waiting: int, *, workers: int, lead: float = 0.0) -> Share:
+    """Of so many files for so many workers, for one that can do `lead` of them until the others are free."""
+    whole = ceil(waiting / workers + lead)
     fair = max(1, min(MOST_BATCH_FILES, -(-whole // 2)))
     return Share(fair, max(LIGHT_FILES, min(MOST_LIGHT_FILES, whole)))
 

@@ -41,7 +41,7 @@ class HeadStart:
 
     def __init__(self, plan: Plan) -> None:
         """Where it expects work the mother loads the engine at once, and not for the first worker."""
-        self._begun, self.ahead = boottime(), plan.ahead
+        self._begun, self.ahead, self.expects_work = boottime(), plan.ahead, plan.expects_work
         registry.load(URL)  # like all that is imported above, once for this process and its children
         self._orders, orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent, self._pid = os.getpid(), os.fork()

@@ -24,6 +24,7 @@ from transfers.oneshot.ending import Ending
 from transfers.oneshot.headstart import HeadStart
 from transfers.oneshot.scheduling import SchedulerProcess
 from transfers.slave.process import draw_name, run_slave
+from transfers.slave.slave import Manner
 
 LOOK_SECONDS = 0.01
 CHECK_SECONDS = 0.05
@@ -82,6 +83,7 @@ class Session:
     def _work(self, start_worker: Start) -> None:
         is_work_left = self._is_work_left()
         is_fresh = self.head_start is None or self.head_start.is_fresh()
+        expects_work = self.head_start is not None and self.head_start.expects_work
         self._scheduler.begin(takes_over=is_fresh and not is_work_left)
         _ = self.ending  # compiled now that the scan needs its time
         if self.request.is_dry_run:
@@ -91,8 +93,7 @@ class Session:
                 draw_name(),
                 concurrency=self.request.concurrency,
                 should_stop=self._should_stop,
-                look_seconds=LOOK_SECONDS,
-                start_worker=start_worker,
+                manner=Manner(look_seconds=LOOK_SECONDS, start_worker=start_worker, expects_work=expects_work),
                 is_patient=False,
             )
 

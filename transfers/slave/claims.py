@@ -68,16 +68,17 @@ class Claims:
         """Of all live slaves."""
         self._changes = Changes(DUE_SECONDS)
 
-    def next(self) -> Batch | None:
+    def next(self, lead: float = 0.0) -> Batch | None:
         """Claim the next batch of any job (in random order, for fairness), or directories where only those are left.
+        `lead`: files that its worker can do until the others are free.
 
         Cheap where it finds nothing and nothing was written since it last found nothing."""
         if not self._changes.are_possible():
             return None
-        if time.monotonic() < self._forget_at and (batch := self._claim_files()):
+        if time.monotonic() < self._forget_at and (batch := self._claim_files(lead)):
             return batch
         self._look()
-        return self._claim_files() or _claim_directories(self._slave)
+        return self._claim_files(lead) or _claim_directories(self._slave)
 
     def named(self, ids: Sequence[int]) -> list[Batch]:
         """Claim what a hint names, as far as it is waiting and ours to serve, cut as if it were cut now.
@@ -97,18 +98,18 @@ class Claims:
         self._jobs, self._forget_at = jobs_with_work(self._slave), time.monotonic() + REMEMBER_SECONDS
         self._workers = max(self._slave.concurrency, live_workers())
 
-    def _claim_files(self) -> Batch | None:
+    def _claim_files(self, lead: float) -> Batch | None:
         for job in random.sample(self._jobs, len(self._jobs)):
-            if batch := _claim_of(self._slave, job, self._workers):
+            if batch := _claim_of(self._slave, job, self._workers, lead):
                 return batch
         return None
 
 
-def _claim_of(slave: Slave, job: Job, workers: int) -> Batch | None:
+def _claim_of(slave: Slave, job: Job, workers: int, lead: float) -> Batch | None:
     """A batch as large as leaves as much again for every worker: few and large while there is much, and at the end
     none waits long for another one's last batch."""
     waiting = sql.count_waiting(str(job.pk), 2 * workers * batches.MOST_BATCH_FILES)
-    share = batches.share(waiting, workers=workers)
+    share = batches.share(waiting, workers=workers, lead=lead)
     most_bytes = batches.most_bytes(job.bytes_per_second)
     tasks = transitions.claim_files(
         slave,

@@ -19,16 +19,14 @@ from jobs.models import Slave
 from jobs.storages import Root, configured, opened
 from storage_backends.errors import StorageError
 from transfers.engine.control import boottime
-from transfers.engine.pool import Start, execute
 from transfers.queue import open_queue
 from transfers.slave.heartbeat import Heartbeat
 from transfers.slave.patience import IncarnationOver
-from transfers.slave.slave import SlaveLoop
+from transfers.slave.slave import USUAL, Manner, SlaveLoop
 from transfers.slave.throughput import Throughput
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
 SIGN_ON_RETRY_SECONDS = 2.0
 
 
@@ -42,8 +40,7 @@ def run_slave(
     *,
     concurrency: int,
     should_stop: Callable[[], bool],
-    look_seconds: float = LOOK_SECONDS,
-    start_worker: Start = execute,
+    manner: Manner = USUAL,
     is_patient: bool = True,
 ) -> None:
     """Work as `name` until `should_stop`, or until it was drained. `is_patient`: one that was signed on and lost its
@@ -56,7 +53,7 @@ def run_slave(
         try:
             slave, signed_on_at = _sign_on(name, concurrency)
             is_first = False
-            if _work(slave, signed_on_at, should_stop, look_seconds, start_worker):
+            if _work(slave, signed_on_at, should_stop, manner):
                 return
         except IncarnationOver as over:
             log.warning("this incarnation of %s is over: %s; a new one signs on", name, over)
@@ -103,17 +100,13 @@ def probe_aliases() -> tuple[list[str], dict[str, str]]:
     return reachable, unreachable
 
 
-def _work(
-    slave: Slave, signed_on_at: float, should_stop: Callable[[], bool], look_seconds: float, start_worker: Start
-) -> bool:
+def _work(slave: Slave, signed_on_at: float, should_stop: Callable[[], bool], manner: Manner) -> bool:
     """One incarnation; true if somebody asked it to drain."""
     throughput = Throughput()
     heartbeat = Heartbeat(slave, signed_on_at=signed_on_at, throughput=throughput)
     with open_queue() as broker:
         broker.start_consuming()
-        loop = SlaveLoop(
-            slave, broker, heartbeat, throughput=throughput, look_seconds=look_seconds, start_worker=start_worker
-        )
+        loop = SlaveLoop(slave, broker, heartbeat, throughput=throughput, manner=manner)
         loop.run(should_stop)
     slaves.sign_off(slave)
     slaves.reap_dead()

@@ -19,6 +19,7 @@ import select
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from django.db import close_old_connections
 
@@ -39,6 +40,7 @@ from transfers.engine.messages import (
 from transfers.engine.pool import Start, WorkerDied, execute
 from transfers.slave import answers, claims, questions, settling
 from transfers.slave.claims import Batch
+from transfers.slave.crew import Crew
 from transfers.slave.heartbeat import Heartbeat
 from transfers.slave.housekeeping import UPLOADS_AT_ONCE, remove_abandoned
 from transfers.slave.ledger import Ledger
@@ -55,9 +57,19 @@ HOUSEKEEPING_SECONDS = 10.0
 SAMPLE_SECONDS = 2.0
 #: How long running copies may take to reach a checkpoint at shutdown.
 GRACE_SECONDS = 30.0
-#: How long workers may take to clear away what they have just made once the lease is lost.
-LET_GO_SECONDS = 2.0
 
+
+class Manner(NamedTuple):
+    """How a slave works."""
+
+    look_seconds: float = 1.0
+    """So often it asks the database while it has nothing to do."""
+    start_worker: Start = execute
+    expects_work: bool = False
+    """Workers start before there is any."""
+
+
+USUAL = Manner()
 
 class SlaveLoop:
     """One incarnation at work."""
@@ -69,18 +81,15 @@ class SlaveLoop:
         heartbeat: Heartbeat,
         *,
         throughput: Throughput,
-        look_seconds: float,
-        start_worker: Start = execute,
+        manner: Manner,
     ) -> None:
-        """`look_seconds`: how often an idle slave asks the database."""
-        self._slave, self._broker, self._heartbeat = slave, broker, heartbeat
+        self._slave, self._broker, self._heartbeat, self._manner = slave, broker, heartbeat, manner
         self._patience = Patience(heartbeat)
         self._persist = self._patience.persist
         self._ledger = Ledger(slave, self._patience, throughput)
-        self._supply = Supply(slave, broker, self._patience, wanted=self._wanted, look_seconds=look_seconds)
+        self._crew = Crew(slave.concurrency, deadline=lambda: heartbeat.deadline, start=manner.start_worker)
+        self._supply = Supply(slave, broker, self._patience, crew=self._crew, look_seconds=manner.look_seconds)
         self._installation = services.installation().identifier
-        self._start_worker = start_worker
-        self._workers = [self._new_worker() for _ in range(slave.concurrency)]
         self._numbers = 0
         self._next_control = self._next_housekeeping = self._next_sample = 0.0
         self._is_feeding = True
@@ -92,28 +101,19 @@ class SlaveLoop:
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Work until `should_stop`, then release what is under way. Raises IncarnationOver."""
-        self._heartbeat.start(self._renewed)
+        self._heartbeat.start(self._crew.set_lease_deadline)
         try:
-            while not should_stop() and not (self.is_retired and self._is_idle()):
+            if self._manner.expects_work:
+                self._crew.start()
+            while not should_stop() and not (self.is_retired and self._crew.is_idle):
                 self._turn()
             self._drain()
         except IncarnationOver:
-            self._let_go()
+            self._crew.let_go()
             raise
         finally:
             self._heartbeat.stop()
-            for worker in self._workers:
-                worker.kill()
-
-    def _new_worker(self) -> Worker:
-        return Worker(self._heartbeat.deadline, self._start_worker)
-
-    def _renewed(self, deadline: float) -> None:
-        for worker in tuple(self._workers):
-            worker.set_lease_deadline(deadline)
-
-    def _is_idle(self) -> bool:
-        return not any(worker.is_busy for worker in self._workers)
+            self._crew.kill()
 
     def _take_no_more(self) -> None:
         self._is_feeding = False
@@ -123,28 +123,12 @@ class SlaveLoop:
 
     def _drain(self) -> None:
         self._take_no_more()
-        for worker in self._workers:
-            worker.ask_to_stop(Stop.RELEASE)
+        self._crew.ask_to_stop(Stop.RELEASE)
         self._persist(lambda: remove_abandoned(self._slave))
         end = time.monotonic() + GRACE_SECONDS
-        while not self._is_idle() and time.monotonic() < end:
+        while not self._crew.is_idle and time.monotonic() < end:
             self._turn()
         self._persist(self._ledger.sample)
-
-    def _let_go(self) -> None:
-        """The lease is lost, which the workers find for themselves or are told: nothing is theirs any more. One that is
-        ended at once may leave a partial that it has just made, and that nobody will ever look for."""
-        end = time.monotonic() + LET_GO_SECONDS
-        while (busy := [worker for worker in self._workers if worker.is_busy]) and (left := end - time.monotonic()) > 0:
-            for worker in select.select(busy, [], [], left)[0]:
-                try:
-                    message = worker.process.receive()
-                    if isinstance(message, Finished):
-                        worker.finished()
-                    elif not isinstance(message, Outcomes | ProgressMade):
-                        worker.process.reply(())
-                except WorkerDied:
-                    worker.finished()
 
     # ── one turn ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -170,7 +154,7 @@ class SlaveLoop:
             self._persist(self._keep_house)
 
     def _wait(self) -> Sequence[Worker | Broker]:
-        sources: list[Worker | Broker] = [worker for worker in self._workers if worker.is_started]
+        sources: list[Worker | Broker] = [worker for worker in self._crew if worker.is_started]
         now = time.monotonic()
         wake = self._next_control
         if self._is_feeding and self._supply.room():
@@ -180,17 +164,8 @@ class SlaveLoop:
 
     # ── feeding ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _wanted(self) -> int:
-        """Batches that could be used now: one for each idle worker; and one ahead, if a worker will be free before
-        another slave could take what we hold in reserve."""
-        is_one_ahead = any(worker.batch is not None and worker.batch.is_brief for worker in self._workers)
-        return len(self._idle()) + is_one_ahead
-
-    def _idle(self) -> list[Worker]:
-        return [worker for worker in self._workers if not worker.is_busy]
-
     def _feed(self) -> None:
-        for worker in self._idle():
+        for worker in self._crew.idle():
             if not self._feed_one(worker):
                 break
         self._supply.restock()
@@ -241,7 +216,7 @@ class SlaveLoop:
             if self._supply.reserve and self._is_feeding and worker.is_alive:  # it works on while we write
                 self._feed_one(worker)
         self._ledger.settle(answer)
-        is_idle = self._is_idle()
+        is_idle = self._crew.is_idle
         self._supply.worked(is_idle=is_idle)
         if is_idle:  # too few hints come, or it was the last of a job
             self._persist(bell.ring)
@@ -257,9 +232,7 @@ class SlaveLoop:
     def _bury(self, worker: Worker, death: WorkerDied) -> None:
         log.error("%s; what it had in hand is tried again", death)
         self._give_up(worker, settling.died(worker.open.values(), death.exit_code))
-        # First out of the list, which the heartbeat's thread goes through to set deadlines.
-        self._workers[self._workers.index(worker)] = self._new_worker()
-        worker.kill()
+        self._crew.bury(worker)
 
     # ── once in a while ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -275,13 +248,13 @@ class SlaveLoop:
 
     def _let_go_of_strays(self) -> None:
         """Give back what is ours by the database and in nobody's hand."""
-        held = {task_id for worker in self._workers for task_id in worker.open}
+        held = {task_id for worker in self._crew for task_id in worker.open}
         held |= {task.id for batch in self._supply.reserve for task in batch.tasks}
         if count := transitions.let_go(self._slave, held):
             log.warning("%d tasks were claimed without our hearing of it; they wait again", count)
 
     def _control(self) -> None:
-        busy = [worker for worker in self._workers if worker.batch is not None]
+        busy = self._crew.busy()
         if not busy:
             return
         self._ledger.save_progress()
@@ -302,7 +275,7 @@ class SlaveLoop:
             self._supply.reserve.remove(batch)
 
     def _batches_in_hand(self) -> Iterator[Batch]:
-        yield from (worker.batch for worker in self._workers if worker.batch is not None)
+        yield from (worker.batch for worker in self._crew if worker.batch is not None)
         yield from self._supply.reserve
 
 

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 
 from jobs.models import Slave
 from transfers.broker.base import Broker, Delivery, LookInDatabase
 from transfers.slave.claims import Batch, Claims
+from transfers.slave.crew import Crew
 from transfers.slave.patience import Patience
 
 
 class Supply:
     """Claimed batches of one incarnation that no worker has yet."""
 
-    def __init__(
-        self, slave: Slave, broker: Broker, patience: Patience, *, wanted: Callable[[], int], look_seconds: float
-    ) -> None:
-        """`wanted`: how many batches the workers could use now. `look_seconds`: how often an idle slave asks the
-        database."""
+    def __init__(self, slave: Slave, broker: Broker, patience: Patience, *, crew: Crew, look_seconds: float) -> None:
+        """`look_seconds`: how often an idle slave asks the database."""
         self.reserve: deque[Batch] = deque()
         self._broker, self._patience, self._claims = broker, patience, Claims(slave)
-        self._wanted, self._look_seconds = wanted, look_seconds
+        self._crew, self._look_seconds = crew, look_seconds
         self.next_look = 0.0
         """`time.monotonic()` of the next look in the database."""
         self._is_consuming = False
@@ -35,7 +32,7 @@ class Supply:
 
     def room(self) -> int:
         """Batches that are wanted beyond those in reserve."""
-        return max(0, self._wanted() - len(self.reserve))
+        return max(0, self._crew.wanted() - len(self.reserve))
 
     def take(self) -> Batch | None:
         """A batch for a worker; None if there is nothing now."""
@@ -69,7 +66,8 @@ class Supply:
                 return self.reserve.popleft()
         if time.monotonic() < self.next_look:
             return None
-        batch = self._patience.persist(self._claims.next)
+        lead = self._crew.lead(len(batch.tasks) for batch in self.reserve)
+        batch = self._patience.persist(lambda: self._claims.next(lead))
         if batch is None:
             self.next_look = time.monotonic() + self._look_seconds
         return batch

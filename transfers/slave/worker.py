@@ -20,20 +20,25 @@ class Worker:
         """Of its latest assignment."""
         self.open: dict[int, Claimed] = {}
         self.begun_at = 0.0
+        self._begun, self._files_per_second = 0.0, 0.0
         self.uploads: set[int] = set()
         """Ids of tasks that have an unfinished upload in the database."""
         self.stop_asked = Stop.NONE
         self._deadline, self._start = deadline, start
         self._process: WorkerProcess | None = None
 
-    @property
-    def process(self) -> WorkerProcess:
-        """The process; started if it was not."""
+    def start(self) -> WorkerProcess:
+        """Its process, if it has none."""
         if self._process is None:
             process = WorkerProcess(self._start)
             self._process = process
             process.set_lease_deadline(self._deadline)  # the latest: the heartbeat's thread may have come in between
         return self._process
+
+    @property
+    def process(self) -> WorkerProcess:
+        """The process; started if it was not."""
+        return self.start()
 
     def fileno(self) -> int:
         """For select, once it is started."""
@@ -65,7 +70,7 @@ class Worker:
         self.batch = batch
         self.open = {task.id: task for task in batch.tasks}
         self.uploads = {work.task_id for work in assignment.works if work.token}
-        self.begun_at = time.time()
+        self.begun_at, self._begun = time.time(), time.monotonic()
         self.number = assignment.number
         self.stop_asked = Stop.NONE
         self.process.assign(assignment)
@@ -76,8 +81,14 @@ class Worker:
             self.stop_asked = kind
             self.process.stop(kind)
 
+    def left(self) -> float:
+        """Files that it still has, if it does as many in a second as of its last batch."""
+        return max(0.0, len(self.open) - self._files_per_second * (time.monotonic() - self._begun))
+
     def finished(self) -> None:
         """Free again."""
+        if self.batch is not None:
+            self._files_per_second = len(self.batch.tasks) / max(1e-6, time.monotonic() - self._begun)
         self.batch = None
         self.open = {}
 

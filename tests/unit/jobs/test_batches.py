@@ -122,3 +122,9 @@ def test_a_share_leaves_as_much_again_for_every_worker_unless_it_is_light(waitin
 def test_few_bytes_are_taken_at_once_and_many_by_halves(size, count):
     files = [row._replace(size=size) for row in rows(*[b"a"] * 4001)]
     assert len(next_batch(files, share(8000, workers=2))) == count
+
+
+def test_who_is_free_before_the_others_takes_so_much_more_that_all_end_together():
+    assert share(2000, workers=2).light == 1000
+    assert share(2000, workers=2, lead=600).light == 1600
+    assert share(2000, workers=2, lead=600).fair == 800
