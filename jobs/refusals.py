@@ -41,8 +41,9 @@ def _identify(job: Job, side: Side) -> RootIdentity:
     root = job_root(job, side)
     with blaming(side):
         found = identify(root)
-        with opened(root if found.exists else root._replace(path=b"")) as storage:
-            storage.probe()  # a directory yet to be made needs at least the operator's root
+        if not found.exists:
+            with opened(root._replace(path=b"")) as storage:
+                storage.probe()  # a directory yet to be made needs at least the operator's root
     return found
 
 

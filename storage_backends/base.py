@@ -65,7 +65,8 @@ class Storage(ABC):
 
     @abstractmethod
     def root_identity(self) -> RootIdentity:
-        """Where this root lies. Works for a root that does not exist yet (its nearest existing parent counts)."""
+        """Where this root lies. Works for a root that does not exist yet (its nearest existing parent counts). One that
+        exists is looked into: this raises what `probe` would."""
 
     def free_bytes(self) -> int | None:
         """How many bytes this process could still write; None where nobody can tell."""

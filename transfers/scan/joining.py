@@ -18,6 +18,13 @@ from transfers.scan.merge import Entry, Joined, Listed, Merge, listed
 from transfers.scan.rules import Rules
 
 
+class Opened(NamedTuple):
+    """A side of a job, and what its root was when it was opened."""
+
+    storage: Storage
+    root: RootIdentity
+
+
 class Processes(NamedTuple):
     """That work for one scan."""
 
@@ -38,11 +45,10 @@ class Joining:
     """What the sides and the catalogue of a job say of each path."""
 
     def __init__(
-        self, job: Job, source: Storage, sink: Storage, rules: Rules, *, with_root: bool, processes: Processes
+        self, job: Job, sides: Mapping[Side, Opened], rules: Rules, *, with_root: bool, processes: Processes
     ) -> None:
         """`with_root`: the job's own directories are among what is joined."""
-        self._job, self._rules = job, rules
-        self._storages: dict[Side, Storage] = {"source": source, "sink": sink}
+        self._job, self._sides, self._rules = job, sides, rules
         self._with_root, self._processes = with_root, processes
         self._by: Merge | Comparison
 
@@ -59,8 +65,8 @@ class Joining:
     def paths(self, on_error: Callable[[Side, ListError], None]) -> Iterable[Joined]:
         """All of them in byte order, once; see `Merge`. `on_error` is told of what can't be listed before anything
         behind it comes. Raises Refusal, StorageError or OutOfOrder."""
-        source_root, sink_root = (storage.root_identity() for storage in self._storages.values())
-        others: dict[Side, RootIdentity] = {"source": sink_root, "sink": source_root}
+        sink_root = self._sides["sink"].root
+        others: dict[Side, RootIdentity] = {"source": sink_root, "sink": self._sides["source"].root}
         requests = {side: self._request(side, other) for side, other in others.items()}
         comparison = self._processes.comparison
         if comparison and sink_root.exists and self._is_compared(comparison, requests):
@@ -74,7 +80,7 @@ class Joining:
 
     def _is_compared(self, comparison: Comparison, requests: Mapping[Side, Request]) -> bool:
         """Rules could not be guessed, and the job's own directories were compared as well."""
-        locations = {side: storage.location() for side, storage in self._storages.items()}
+        locations = {side: opened.storage.location() for side, opened in self._sides.items()}
         return self._with_root and not self._rules and comparison.is_of(requests, locations)
 
     def _request(self, side: Side, other: RootIdentity) -> Request:
@@ -86,12 +92,12 @@ class Joining:
         self, side: Side, request: Request, on_error: Callable[[Side, ListError], None]
     ) -> Iterator[list[Listed]]:
         with blaming(side):
-            root: list[Sequence[Entry]] = [[self._storages[side].get_file_info(b"")]] if self._with_root else []
+            root: list[Sequence[Entry]] = [[self._sides[side].storage.get_file_info(b"")]] if self._with_root else []
             chunks = self._chunks(side, request)
             yield from listed(chain(root, chunks), lambda error: on_error(side, error))
 
     def _chunks(self, side: Side, request: Request) -> Iterable[Sequence[Entry]]:
-        storage, listers = self._storages[side], self._processes.listers
+        storage, listers = self._sides[side].storage, self._processes.listers
         if side in listers:
             return listers[side].list_chunks(request, storage.location())
         prune = self._rules.prune if request.exclude else None

@@ -11,9 +11,9 @@ from jobs.errors import Refusal
 from jobs.models import Job, Scan
 from jobs.overlaps import refuse_clash, refuse_overlap
 from jobs.storages import Side, blaming, job_root, opened
-from storage_backends.base import RootIdentity, Storage
+from storage_backends.base import RootIdentity
 from storage_backends.errors import StorageError
-from transfers.scan.joining import begin
+from transfers.scan.joining import Opened, begin
 from transfers.scan.listing import Ahead
 from transfers.scan.merge import OutOfOrder
 from transfers.scan.run import ScanLost, ScanRun
@@ -52,33 +52,32 @@ def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool], ahead:
 def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool], ahead: Ahead) -> bool:
     """Scan to the end; returns whether another scan has to come soon."""
     job = scan.job
-    with _opened(job, "source") as (source, source_root), ExitStack() as begun:
-        with _opened(job, "sink") as (sink, sink_root):
-            processes = begin(job, {"source": source, "sink": sink}, ahead, begun)
-            _check_roots(job, source_root, sink_root)
+    with _opened(job, "source") as source, ExitStack() as begun:
+        with _opened(job, "sink") as sink:
+            processes = begin(job, {"source": source.storage, "sink": sink.storage}, ahead, begun)
+            _check_roots(job, source.root, sink.root)
         # Nothing is made before that; far away, this one goes on with the connection of that one.
-        with _opened(job, "sink", create=not scan.is_preview) as (sink, sink_root):
+        with _opened(job, "sink", create=not scan.is_preview) as sink:
             if not scan.is_preview:
-                _check_device("sink", job.sink_path, sink_root, job.sink_device)
+                _check_device("sink", job.sink_path, sink.root, job.sink_device)
                 parking.roots_are_in_order(job)
-                _bind(job, machine, source, sink, source_root.device, sink_root.device)
-            with blaming("source"):
-                source.probe()
+                _bind(job, machine, source, sink)
             # A storage's root itself belongs to the operator; a directory below it to the job.
             with_root = bool(job_root(job, "sink").path)
-            run = ScanRun(scan, source, sink, with_root=with_root, should_stop=should_stop, processes=processes)
+            sides: dict[Side, Opened] = {"source": source, "sink": sink}
+            run = ScanRun(scan, sides, with_root=with_root, should_stop=should_stop, processes=processes)
             run.run()
             return run.must_look_again
 
 
 @contextmanager
-def _opened(job: Job, side: Side, *, create: bool = False) -> Iterator[tuple[Storage, RootIdentity]]:
+def _opened(job: Job, side: Side, *, create: bool = False) -> Iterator[Opened]:
     """A side, and what its root is now. What opening it raises is told of that side."""
     with ExitStack() as stack:
         with blaming(side):
             storage = stack.enter_context(opened(job_root(job, side), create=create))
             root = storage.root_identity()
-        yield storage, root
+        yield Opened(storage, root)
 
 
 def _check_roots(job: Job, source: RootIdentity, sink: RootIdentity) -> None:
@@ -101,7 +100,8 @@ def _check_device(side: str, path: str, found: RootIdentity, recorded: str) -> N
         )
 
 
-def _bind(job: Job, machine: str, source: Storage, sink: Storage, source_device: str, sink_device: str) -> None:
+def _bind(job: Job, machine: str, source: Opened, sink: Opened) -> None:
     """To the devices that were looked at, whatever is mounted there by now."""
-    is_bound = source.capabilities.is_per_machine or sink.capabilities.is_per_machine
-    scans.bind(job, machine=machine if is_bound else "", source_device=source_device, sink_device=sink_device)
+    is_bound = source.storage.capabilities.is_per_machine or sink.storage.capabilities.is_per_machine
+    devices = {"source_device": source.root.device, "sink_device": sink.root.device}
+    scans.bind(job, machine=machine if is_bound else "", **devices)

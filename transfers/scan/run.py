@@ -14,7 +14,7 @@ import logging
 import time
 from collections import Counter as Multiset
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.db import transaction
 
@@ -24,11 +24,11 @@ from jobs.models import Scan, TaskKind
 from jobs.pages import Row
 from jobs.states import TaskStatus
 from jobs.storages import Side
-from storage_backends.base import FileInfo, Kind, ListError, Storage
+from storage_backends.base import FileInfo, Kind, ListError
 from transfers.scan.changes import Changes
 from transfers.scan.decide import COPYING, Decision, Verdict, decide, is_same_source
 from transfers.scan.directories import Trail
-from transfers.scan.joining import NONE, Joining, Processes
+from transfers.scan.joining import NONE, Joining, Opened, Processes
 from transfers.scan.rules import Rules
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,7 @@ class ScanRun:
     def __init__(
         self,
         scan: Scan,
-        source: Storage,
-        sink: Storage,
+        sides: Mapping[Side, Opened],
         *,
         with_root: bool,
         should_stop: Callable[[], bool],
@@ -71,10 +70,10 @@ class ScanRun:
         """A slave had a file in hand that looks newer than when it was claimed, or settled it under our eyes: what it
         copied may be the older version, and only another scan can tell."""
         self._should_stop = should_stop
-        self._has_directories = sink.capabilities.has_directories
-        with_root = with_root and self._has_directories and source.capabilities.has_directories
+        self._has_directories = sides["sink"].storage.capabilities.has_directories
+        with_root = with_root and self._has_directories and sides["source"].storage.capabilities.has_directories
         self._rules = Rules(self._job.exclude, self._job.include)
-        self._joining = Joining(self._job, source, sink, self._rules, with_root=with_root, processes=processes)
+        self._joining = Joining(self._job, sides, self._rules, with_root=with_root, processes=processes)
         self._trail = Trail(keep_empty=not self._rules.has_include)
         self._unknown: dict[Side, deque[bytes]] = {"source": deque(), "sink": deque()}
         self._counts: Multiset[str] = Multiset(files_seen=0)
