@@ -60,6 +60,8 @@ class AzureStorage(ObjectStorage):
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         """The blob is asked first: whether this upload made it, or another write has taken the blocks away."""
+        if self.has_just_begun(token):
+            return AzureUpload(self, token)
         found = self.client.find(self.key(token.path))
         if found and metadata.is_of(found, token.nonce):
             raise AlreadyCommitted(self.describe(token.path, found))

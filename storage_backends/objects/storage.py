@@ -60,6 +60,8 @@ class ObjectStorage(Storage):
         self._folders = [_text(folder) for folder in folders]
         self.prefix = "".join(f"{folder}/" for folder in self._folders)
         self._threads: ThreadPoolExecutor | None = None
+        self._begun = ""
+        """The nonce of the upload that was begun last and not opened."""
         self._ahead = ReadAhead(self._get, self._fetch)
         self._fetched: Talks[tuple[FileInfo, bytes] | None] | None = self._talks()
 
@@ -188,7 +190,13 @@ class ObjectStorage(Storage):
         part_bytes = self.part_bytes(path, size)
         state, kind = {"expected": self.client.version_at(key)}, self.get_storage_type()
         token = UploadToken(kind, path, size, part_bytes, source_version, nonce, attributes, state)
+        self._begun = nonce
         return self.create_upload(token)
+
+    def has_just_begun(self, token: UploadToken) -> bool:
+        """Whether that was the last one to be begun here and was not opened yet: the service holds nothing of it."""
+        is_new, self._begun = token.nonce == self._begun, ""
+        return is_new
 
     def discard_partials(self, path: bytes, partial: PartialId) -> int:
         return 0

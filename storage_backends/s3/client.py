@@ -19,6 +19,7 @@ from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse
 from storage_backends.objects.http import Talk, nothing
 from storage_backends.objects.pages import Way, size_told, version_told
 from storage_backends.s3.failures import NotImplementedThere, asking
+from storage_backends.s3.multipart import multipart_by
 from storage_backends.s3.place import Place
 from storage_backends.s3.sdk import client_of
 from storage_backends.s3.shorter import shorter_way
@@ -38,6 +39,7 @@ class S3Client(ObjectClient):
         self._api: Any = None
         self._making_api = threading.Lock()
         self.shorter = shorter_way(place, environment)
+        self.multipart = multipart_by(self.shorter)
 
     @property
     def api(self) -> Any:

@@ -11,7 +11,7 @@ from storage_backends.s3.client import S3Client
 from storage_backends.s3.failures import asking
 from storage_backends.s3.place import Place
 from storage_backends.s3.sdk import PARTS_IN_FLIGHT
-from storage_backends.s3.upload import S3Upload, parts_of
+from storage_backends.s3.upload import S3Upload, begin, parts_of
 
 CAPABILITIES = Capabilities(
     min_part_bytes=5 << 20,
@@ -50,20 +50,16 @@ class S3Storage(ObjectStorage):
     def create_upload(self, token: UploadToken) -> UploadToken:
         if not token.size:  # an upload has at least one part, and no part is empty
             return token
-        bucket, key = self.client.bucket, self.key(token.path)
-        kept = metadata.encode(token.attributes, upload=token.nonce)
-        with asking(bucket, key):
-            begun = self.client.api.create_multipart_upload(
-                Bucket=bucket, Key=key, Metadata=kept, ChecksumAlgorithm="SHA256"
-            )
-        digests = "1" if begun.get("ChecksumAlgorithm") == "SHA256" else ""
-        return token._replace(state={**token.state, "upload_id": begun["UploadId"], "digests": digests})
+        begun = begin(self.client, self.key(token.path), metadata.encode(token.attributes, upload=token.nonce))
+        digests = "1" if begun.keeps_digests else ""
+        return token._replace(state={**token.state, "upload_id": begun.upload_id, "digests": digests})
 
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         """The object is asked first: some servers list the parts even of what was committed."""
-        if committed := self.committed(token):
+        is_new = self.has_just_begun(token)
+        if not is_new and (committed := self.committed(token)):
             raise AlreadyCommitted(self.describe(token.path, committed))
-        return S3Upload(self, token)
+        return S3Upload(self, token, is_new=is_new)
 
     def list_uploads(self) -> Iterator[FileInfo]:
         """Their version is the upload's id; the parts of each are added up."""

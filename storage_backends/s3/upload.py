@@ -14,7 +14,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from storage_backends.base import UploadToken
 from storage_backends.errors import ChecksumMismatch, PreconditionFailed, StorageError, Unreachable, UploadGone
@@ -24,22 +24,28 @@ from storage_backends.objects.client import Stored
 from storage_backends.objects.upload import ObjectUpload
 from storage_backends.s3.client import S3Client
 from storage_backends.s3.failures import asking
+from storage_backends.s3.multipart import Begun, Part, Parts
 
 if TYPE_CHECKING:
     from storage_backends.s3.storage import S3Storage
 
 
-class Part(NamedTuple):
-    """One part that the server holds."""
-
-    size: int
-    etag: str
-    sha256: str = ""
-    """In base64; empty where the server keeps none."""
+def begin(client: S3Client, key: str, metadata: Mapping[str, str]) -> Begun:
+    """An upload whose object will have these."""
+    if begun := client.multipart.begin(key, metadata):
+        return begun
+    with asking(client.bucket, key):
+        made = client.api.create_multipart_upload(
+            Bucket=client.bucket, Key=key, Metadata=dict(metadata), ChecksumAlgorithm="SHA256"
+        )
+    return Begun(made["UploadId"], made.get("ChecksumAlgorithm") == "SHA256")
 
 
 def parts_of(client: S3Client, key: str, upload_id: str) -> dict[int, Part]:
     """Number (from 0) → part. Raises UploadGone."""
+    found = client.multipart.parts(key, upload_id)
+    if found is not None:
+        return found
     pages = client.api.get_paginator("list_parts").paginate(Bucket=client.bucket, Key=key, UploadId=upload_id)
     with asking(client.bucket, key):
         parts = [part for page in pages for part in page.get("Parts", ())]
@@ -49,12 +55,13 @@ def parts_of(client: S3Client, key: str, upload_id: str) -> dict[int, Part]:
 class S3Upload(ObjectUpload):
     """One multipart upload, or one PUT where the file is empty."""
 
-    def __init__(self, storage: S3Storage, token: UploadToken) -> None:
+    def __init__(self, storage: S3Storage, token: UploadToken, *, is_new: bool) -> None:
+        """`is_new`: nothing was sent yet."""
         super().__init__(storage, token)
         self._client, self._key = storage.client, storage.key(token.path)
         self._id = token.state.get("upload_id", "")
         self._target = {"Bucket": self._client.bucket, "Key": self._key, "UploadId": self._id}
-        found = parts_of(self._client, self._key, self._id) if self._id else {}
+        found = parts_of(self._client, self._key, self._id) if self._id and not is_new else {}
         self._keeps_digests = bool(token.state.get("digests"))
         self._parts = {
             number: part
@@ -64,11 +71,18 @@ class S3Upload(ObjectUpload):
         self.held_parts = self._parts.keys()
 
     def send_part(self, number: int, data: memoryview) -> None:
-        sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode() if self._keeps_digests else ""
+        digest, keeps = hashlib.sha256(data).digest(), self._keeps_digests
+        etag = self._client.multipart.send(self._key, self._id, number, data, digest, keeps=keeps)
+        sha256 = base64.b64encode(digest).decode() if keeps else ""
+        self._parts[number] = Part(len(data), etag or self._send_by_sdk(number, data, sha256), sha256)
+
+    def _send_by_sdk(self, number: int, data: memoryview, sha256: str) -> str:
+        """The etag."""
         digest = {"ChecksumSHA256": sha256} if sha256 else {}
         with asking(self._client.bucket, self._key):
             answer = self._client.api.upload_part(**self._target, PartNumber=number + 1, Body=Body(data), **digest)
-        self._parts[number] = Part(len(data), answer["ETag"], sha256)
+        etag: str = answer["ETag"]
+        return etag
 
     def keep(self, parts: int) -> None:
         for number in [number for number in self._parts if number >= parts]:
@@ -93,17 +107,25 @@ class S3Upload(ObjectUpload):
 
     def _complete(self, condition: Mapping[str, str]) -> None:
         has_digests = all(part.sha256 for part in self._parts.values())
-        parts = [
-            {"PartNumber": number + 1, "ETag": part.etag, **({"ChecksumSHA256": part.sha256} if has_digests else {})}
-            for number, part in sorted(self._parts.items())
+        parts = {number: part if has_digests else part._replace(sha256="") for number, part in self._parts.items()}
+        made = self._client.multipart.complete(self._key, self._id, parts, condition)
+        if made is None:
+            made = self._complete_by_sdk(parts, condition)
+        if has_digests and made and made != self._digest_of_digests():
+            raise ChecksumMismatch(f"{self._name}: the storage made other bytes of the parts")
+
+    def _complete_by_sdk(self, parts: Parts, condition: Mapping[str, str]) -> str:
+        """What the server says of the parts' digests."""
+        told = [
+            {"PartNumber": number + 1, "ETag": part.etag, **({"ChecksumSHA256": part.sha256} if part.sha256 else {})}
+            for number, part in sorted(parts.items())
         ]
         with asking(self._client.bucket, self._key):
             answer = self._client.api.complete_multipart_upload(
-                **self._target, MultipartUpload={"Parts": parts}, **condition
+                **self._target, MultipartUpload={"Parts": told}, **condition
             )
-        made = answer.get("ChecksumSHA256", "")
-        if has_digests and made and made != self._digest_of_digests():
-            raise ChecksumMismatch(f"{self._name}: the storage made other bytes of the parts")
+        made: str = answer.get("ChecksumSHA256", "")
+        return made
 
     def _digest_of_digests(self) -> str:
         """As the server names it: of how many parts stands behind it."""

@@ -43,12 +43,12 @@ class Wire(ShorterWay):
         wanted = {"continuation-token": token, "list-type": "2", "max-keys": str(most or ""), "prefix": prefix}
         query = {name: value for name, value in wanted.items() if value}
         bucket = "" if urlsplit(self._base).path else "/"
-        ask = self._ask("GET", f"{bucket}?{urlencode(query, quote_via=quote, safe='')}", {})
+        ask = self.ask("GET", f"{bucket}?{urlencode(query, quote_via=quote, safe='')}", {})
         answer = self.http.answer(ask) if ask else None
         return _page(answer.data) if answer is not None and answer.status == 200 else None
 
     def look(self, key: str) -> Stored | None:
-        ask = self._ask("HEAD", f"/{key}", {}) if PLAIN_KEY.fullmatch(key) else None
+        ask = self.ask("HEAD", f"/{key}", {}) if PLAIN_KEY.fullmatch(key) else None
         answer = self.http.answer(ask) if ask else None
         if answer is not None and answer.status == 404:
             raise NotFound(f"there is no {quoted(key)}")
@@ -61,7 +61,7 @@ class Wire(ShorterWay):
 
     def getting(self, key: str, max_bytes: int, etag: str = "") -> Talk[tuple[Stored, bytes] | None]:
         """A small object, of that version if one is named."""
-        ask = self._ask("GET", f"/{key}", {"if-match": etag} if etag else {}) if PLAIN_KEY.fullmatch(key) else None
+        ask = self.ask("GET", f"/{key}", {"if-match": etag} if etag else {}) if PLAIN_KEY.fullmatch(key) else None
         if ask is None:
             return None
         answer = yield ask._replace(most_bytes=max_bytes)
@@ -72,9 +72,8 @@ class Wire(ShorterWay):
     def putting(
         self, key: str, data: Body, metadata: Mapping[str, str], expected: str | None
     ) -> Talk[Stored | None]:
-        kept = {f"{_KEPT}{name}": value for name, value in metadata.items()}
-        headers = {"content-length": str(len(data)), **kept, **_only_if(expected)}
-        ask = self._ask("PUT", f"/{key}", headers, data) if PLAIN_KEY.fullmatch(key) else None
+        headers = {"content-length": str(len(data)), **kept_as(metadata), **_only_if(expected)}
+        ask = self.ask("PUT", f"/{key}", headers, data) if PLAIN_KEY.fullmatch(key) else None
         if ask is None:
             return None
         answer = yield ask
@@ -84,15 +83,18 @@ class Wire(ShorterWay):
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> bool:
         wanted = {"range": f"bytes={offset}-{offset + len(buffer) - 1}", "if-match": version}
-        ask = self._ask("GET", f"/{key}", wanted) if PLAIN_KEY.fullmatch(key) else None
+        ask = self.ask("GET", f"/{key}", wanted) if PLAIN_KEY.fullmatch(key) else None
         return ask is not None and self.http.fetch_into(ask.url, ask.headers, buffer)
 
-    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: Body = b"") -> Ask | None:
-        """Signed; None without keys."""
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: Body = b"", sha256: bytes = b""
+    ) -> Ask | None:
+        """Signed; None without keys. `sha256`: of the body, where it is known."""
         keys, url = self._keys(), f"{self._base}{path}"
         if keys is None:
             return None
-        return Ask(method, url, signed(method, url, headers, keys, self._region, datetime.now(UTC), body), body)
+        digest = (sha256 or hashlib.sha256(body).digest()).hex() if body else _NOTHING
+        return Ask(method, url, signed(method, url, headers, keys, self._region, datetime.now(UTC), digest), body)
 
 
 def address_of(place: Place) -> str:
@@ -105,14 +107,14 @@ def address_of(place: Place) -> str:
 
 
 def signed(
-    method: str, url: str, headers: Mapping[str, str], keys: Keys, region: str, now: datetime, body: Body = b""
+    method: str, url: str, headers: Mapping[str, str], keys: Keys, region: str, now: datetime, digest: str = _NOTHING
 ) -> dict[str, str]:
     """`headers`, whose names are in lower case, and what shows who asks. `url` needs no quoting, and its query is in
-    order."""
+    order; `digest` is the body's, SHA-256 in hexadecimal."""
     _, _, place = url.partition("://")
     host, _, path = place.partition("/")
     path, _, query = path.partition("?")
-    digest, moment = hashlib.sha256(body).hexdigest() if body else _NOTHING, f"{now:%Y%m%dT%H%M%SZ}"
+    query, moment = query if "=" in query or not query else f"{query}=", f"{now:%Y%m%dT%H%M%SZ}"
     all_headers = {**headers, "host": host, "x-amz-content-sha256": digest, "x-amz-date": moment}
     all_headers |= {"x-amz-security-token": keys.token} if keys.token else {}
     in_order = sorted(all_headers)
@@ -132,6 +134,11 @@ def _key_for(secret: str, scope: str) -> bytes:
     for step in scope.split("/"):
         key = hmac.digest(key, step.encode(), "sha256")
     return key
+
+
+def kept_as(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Headers that an object keeps."""
+    return {f"{_KEPT}{name}": value for name, value in metadata.items()}
 
 
 def _only_if(expected: str | None) -> dict[str, str]:

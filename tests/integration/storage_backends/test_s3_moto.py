@@ -74,6 +74,51 @@ def test_the_lost_answer_to_a_commit_is_no_conflict(storage, s3_proxy, status):
     assert content(storage, b"big") == DATA
 
 
+def by_boto3(asked):
+    return "boto" in asked.headers["user-agent"].lower()
+
+
+def of_upload(asked):
+    """What of a multipart upload was asked for, if anything."""
+    query = asked.target.partition("?")[2]
+    names = {each.partition("=")[0] for each in query.split("&")} & {"uploads", "uploadId", "partNumber"}
+    return (asked.method, *sorted(names)) if names else None
+
+
+CREATE, LIST = ("POST", "uploads"), ("GET", "uploadId")
+PART, COMPLETE = ("PUT", "partNumber", "uploadId"), ("POST", "uploadId")
+
+
+@pytest.mark.parametrize(("name", "is_ours"), [(b"plain", True), (b"not plain", False)])
+def test_an_upload_is_four_kinds_of_requests(storage, s3_proxy, name, is_ours):
+    """Of a new one nobody asks what the server holds."""
+    uploaded(storage, name).commit()
+    assert [of_upload(asked) or asked.method for asked in s3_proxy.asked] == [
+        *("HEAD", CREATE, PART, PART, PART, COMPLETE, "HEAD")
+    ]
+    assert {by_boto3(asked) for asked in s3_proxy.asked} == {not is_ours}
+    assert content(storage, name) == DATA
+
+
+@pytest.mark.parametrize("kind", [CREATE, LIST, PART, COMPLETE], ids="-".join)
+@pytest.mark.parametrize("refusal", [Answer(500, {}, b""), Answer(200, {}, b"<Error><Code>Odd</Code></Error>")])
+def test_what_is_refused_to_us_is_asked_for_by_boto3(storage, s3_proxy, kind, refusal):
+    is_first = once(lambda asked: of_upload(asked) == kind)
+    s3_proxy.answers = lambda asked: refusal if is_first(asked) else None
+    session = storage.resume_upload(begin(storage, b"big", DATA, who := partial()), who)
+    session.write_part(0, memoryview(DATA)[: session.token.part_bytes])
+    again = storage.resume_upload(session.token, who)
+    assert list(again.held_parts) == [0]
+    for number in (1, 2):
+        begun = number * again.token.part_bytes
+        again.write_part(number, memoryview(DATA)[begun : begun + again.token.part_length(number)])
+    again.prepare(b"s" * 32)
+    again.commit()
+    assert content(storage, b"big") == DATA
+    asked = [each for each in s3_proxy.asked if of_upload(each) == kind]
+    assert [by_boto3(each) for each in asked][:2] == [False, True]
+
+
 def test_every_part_carries_its_digest_where_the_server_keeps_them(storage, s3_proxy):
     uploaded(storage).commit()
     parts = [asked for asked in s3_proxy.asked if "partNumber=" in asked.target]
@@ -192,13 +237,22 @@ storage.write_file(b"f", b"data", Attributes(), PartialId("0123abcd", "0" * 20, 
 assert storage.read_whole(b"f", 10)[1] == b"data" and storage.get_file_info(b"f").size == 4
 assert b"".join(storage.read_file(b"f")) == b"data"
 assert [(info.path, info.size) for info in storage.list_files()] == [(b"f", 4)]
+data = bytes(range(256)) * (24 << 10)
+who = PartialId("0123abcd", "1" * 20, 1)
+token = storage.begin_upload(b"big", size=len(data), attributes=Attributes(), source_version="v", partial=who)
+session = storage.resume_upload(token, who)
+for number in range(token.part_count):
+    begun = number * token.part_bytes
+    session.write_part(number, memoryview(data)[begun : begun + token.part_length(number)])
+session.prepare(b"s" * 32)
+assert session.commit().size == len(data) and b"".join(storage.read_file(b"big")) == data
 storage.close()
 print(json.dumps([name for name in ("boto3", "botocore") if name in sys.modules]))
 """
 
 
 @pytest.mark.parametrize(("region", "loaded"), [("&region=us-east-1", []), ("", ["boto3", "botocore"])])
-def test_small_objects_need_no_boto3_where_the_environment_says_everything(s3_url, region, loaded):
+def test_nothing_that_goes_well_needs_boto3_where_the_environment_says_everything(s3_url, region, loaded):
     environment = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "key", "PATH": ""}
     url = s3_url.partition("&profile=")[0] + region
     done = subprocess.run([sys.executable, "-c", SCRIPT, url], env=environment, capture_output=True, text=True)
