@@ -72,14 +72,14 @@ class Multipart(NoMultipart):
 
     def begin(self, key: str, metadata: Mapping[str, str]) -> Begun | None:
         answer = self._ask("POST", key, "uploads", {"x-amz-checksum-algorithm": "SHA256", **kept_as(metadata)})
-        told = _told(answer, "InitiateMultipartUploadResult")
+        told = _told(answer, "InitiateMultipartUpload")
         if answer is None or told is None or not told.get("UploadId"):
             return None
         return Begun(told["UploadId"], answer.headers.get("x-amz-checksum-algorithm") == "SHA256")
 
     def parts(self, key: str, upload_id: str) -> dict[int, Part] | None:
         answer = self._ask("GET", key, _of(upload_id), {})
-        if (told := _told(answer, "ListPartsResult")) is None or told.get("IsTruncated") != "false":
+        if (told := _told(answer, "ListParts")) is None or told.get("IsTruncated") != "false":
             return None
         return _parts(answer.data) if answer else None
 
@@ -92,7 +92,7 @@ class Multipart(NoMultipart):
 
     def complete(self, key: str, upload_id: str, parts: Parts, condition: Mapping[str, str]) -> str | None:
         headers = {_CONDITIONS[name]: value for name, value in condition.items()}
-        told = _told(self._ask("POST", key, _of(upload_id), headers, _list(parts)), "CompleteMultipartUploadResult")
+        told = _told(self._ask("POST", key, _of(upload_id), headers, _list(parts)), "CompleteMultipartUpload")
         return None if told is None else told.get("ChecksumSHA256", "")
 
     def _ask(
@@ -115,14 +115,15 @@ def _of(upload_id: str) -> str:
 
 
 def _told(answer: Answer | None, what: str) -> dict[str, str] | None:
-    """The texts of a document of that kind, by their names. An error may come with status 200, too."""
+    """The texts of a document of that kind ("Result" stands behind it, mostly), by their names. An error may come with
+    status 200, too."""
     if answer is None or answer.status != 200:
         return None
     try:
         root = ElementTree.fromstring(answer.data.strip())  # spaces come first while the server is at work
     except ElementTree.ParseError:
         return None
-    if _name(root) != what:
+    if _name(root).removesuffix("Result") != what:
         return None
     return {_name(each): (each.text or "").strip() for each in root}
 
