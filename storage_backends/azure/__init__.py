@@ -5,7 +5,8 @@
     storage.py    AzureStorage   which names can be held, and what became of an upload
     upload.py     AzureUpload    how it goes on and ends
     client.py     AzureClient    whole blobs, by the shortest way that is open
-    wire.py       Wire           lists and writes without the SDK, while all goes well
+    shorter.py    AzureWay       the way past the SDK, closed
+    wire.py       Wire           and open: lists, reads and writes without the SDK, while all goes well
     describing.py                a blob of the service's in our words, and ours in the service's
     listing.py                   from the service's order of names to ours
     transport.py  Transport      connections, time-outs, no secret in an error

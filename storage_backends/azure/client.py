@@ -18,12 +18,12 @@ from storage_backends.azure.credentials import Credential, Key, Sas
 from storage_backends.azure.describing import is_folder, names_out, of_sdk, only_if, version_of
 from storage_backends.azure.failures import RETRIES, RETRY_SECONDS, asking
 from storage_backends.azure.listing import ascending
+from storage_backends.azure.shorter import AzureWay
 from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
 from storage_backends.objects.http import pool
 from storage_backends.objects.pages import Way
-from storage_backends.objects.shorter import ShorterWay
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing
 
@@ -45,9 +45,7 @@ class AzureClient(ObjectClient):
         self._folders_come_early: bool | None = None
         self._made: Any = None
         self._making = threading.Lock()
-        self.wire = _wire(endpoint, container, credential)
-        """What the blocks of an upload go over."""
-        self.shorter = self.wire or ShorterWay()
+        self.shorter: AzureWay = _wire(endpoint, container, credential) or AzureWay()
 
     @property
     def _api(self) -> Any:
@@ -168,7 +166,7 @@ class AzureClient(ObjectClient):
 
     def _may_be_hierarchical(self) -> bool:
         """True also for those who may not ask: then big folders are listed twice."""
-        if self.wire and (told := self.wire.is_hierarchical()) is not None:
+        if (told := self.shorter.is_hierarchical()) is not None:
             return told
         try:
             with asking(self.container):

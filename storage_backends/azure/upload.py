@@ -47,8 +47,7 @@ class AzureUpload(ObjectUpload):
 
     def send_part(self, number: int, data: memoryview) -> None:
         """The service compares the MD5 of what arrives."""
-        wire = self._client.wire
-        if not (wire and wire.put_block(self._key, self._id(number), data)):
+        if not self._client.shorter.put_block(self._key, self._id(number), data):
             with asking(self._client.container, self._key):
                 self._blob.stage_block(self._id(number), bytes(data), length=len(data), validate_content=True)
         self.held_parts.add(number)
@@ -79,7 +78,7 @@ class AzureUpload(ObjectUpload):
 
     def _uncommitted(self) -> tuple[dict[str, int], int]:
         """Id → size of the blocks that are there, those of others too, and the length that all their ids have."""
-        told = self._client.wire.blocks(self._key) if self._client.wire else None
+        told = self._client.shorter.blocks(self._key)
         if told is not None:
             sizes = {block_id.decode(errors="replace"): size for block_id, size in told.items()}
             return sizes, len(next(iter(told), b" " * _BLOCK_BYTES))
@@ -109,8 +108,8 @@ class AzureUpload(ObjectUpload):
     def _commit_blocks(self, kept: dict[str, str]) -> str:
         """The etag."""
         ids = [self._id(number) for number in range(self.token.part_count)]
-        expected, wire = self.token.state["expected"], self._client.wire
-        if wire and (etag := wire.put_blocks(self._key, ids, kept, expected)):
+        expected = self.token.state["expected"]
+        if etag := self._client.shorter.put_blocks(self._key, ids, kept, expected):
             return etag
         with importing("azure"):
             from azure.storage.blob import BlobBlock, BlockState

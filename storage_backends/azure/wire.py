@@ -18,11 +18,11 @@ from xml.etree import ElementTree
 
 from storage_backends.azure.credentials import Key, Sas
 from storage_backends.azure.describing import names_in, names_out, version_of
+from storage_backends.azure.shorter import AzureWay, Data
 from storage_backends.errors import NotFound
 from storage_backends.objects.client import Page, Stored, modified_ns, quoted
 from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Http, Talk
 from storage_backends.objects.pages import size_told, version_told
-from storage_backends.objects.shorter import ShorterWay
 
 API_VERSION = "2021-12-02"
 MOST_TOLD_BYTES = 64 << 10
@@ -34,10 +34,8 @@ _SIGNED = (
     *("if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range"),
 )
 _BLOCKS = b'<?xml version="1.0" encoding="utf-8"?><BlockList>%s</BlockList>'
-Data = bytes | memoryview
 
-
-class Wire(ShorterWay):
+class Wire(AzureWay):
     """One container, used by many threads at once."""
 
     http: Http
@@ -83,7 +81,6 @@ class Wire(ShorterWay):
         return _stored(key, answer, int(size)) if answer is not None and size.isdecimal() else None
 
     def blocks(self, key: str) -> dict[bytes, int] | None:
-        """Id → size of the blocks that were sent and are no blob yet."""
         if not PLAIN_KEY.fullmatch(key):
             return None
         answer = self._send("GET", f"/{key}", {"comp": "blocklist", "blocklisttype": "uncommitted"}, {})
@@ -92,12 +89,10 @@ class Wire(ShorterWay):
         return _blocks(answer.data) if answer is not None and answer.status == 200 else None
 
     def put_block(self, key: str, block_id: str, data: Data) -> bool:
-        """Send one block of an upload."""
         query = {"comp": "block", "blockid": base64.b64encode(block_id.encode()).decode()}
         return self._write(key, query, data, {}) is not None
 
     def put_blocks(self, key: str, ids: Sequence[str], metadata: Mapping[str, str], expected: str) -> str | None:
-        """Make the blob of the blocks that were sent; its etag."""
         encoded = [base64.b64encode(block_id.encode()) for block_id in ids]
         data = _BLOCKS % b"".join(b"<Uncommitted>%s</Uncommitted>" % block_id for block_id in encoded)
         headers = {"x-ms-blob-content-type": "application/octet-stream", **_kept(metadata), **_only_if(expected)}
@@ -110,7 +105,6 @@ class Wire(ShorterWay):
         return _page(answer.data) if answer is not None and answer.status == 200 else None
 
     def is_hierarchical(self) -> bool | None:
-        """Whether the account has a hierarchical namespace."""
         answer = self._send("GET", "", {"restype": "account", "comp": "properties"}, {})
         if answer is None or answer.status != 200:
             return None
