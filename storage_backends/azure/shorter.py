@@ -1,4 +1,4 @@
-"""The way past Azure's SDK, with the requests that only Azure has. This one is closed: everything goes the SDK's way."""
+"""The way past Azure's SDK, with the requests that only Azure has. This one is closed: all goes the SDK's way."""
 
 from __future__ import annotations
 
