@@ -46,25 +46,22 @@ class Connection:
         return self._socket.fileno()
 
     def was_dropped(self) -> bool:
-        """Nobody asked, so all that can come is the end."""
+        """Nobody asked, so all that can come is the end; or more than was asked for, which would be taken for the next
+        answer. It may have been read together with the last one."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0)) and not self._has_only_tickets()
-
-    def _has_only_tickets(self) -> bool:
-        """TLS hands out some for later sessions when a connection was opened."""
-        if not isinstance(self._socket, ssl.SSLSocket):
-            return False
+        has_come = bool(poll.poll(0))
+        if has_come and not isinstance(self._socket, ssl.SSLSocket):
+            return True
         self._socket.settimeout(0)
         try:
-            self._socket.recv(1)
-        except ssl.SSLWantReadError:
-            return True
-        except OSError:
+            return bool(self._reader.peek(1)) or has_come
+        except ssl.SSLWantReadError:  # TLS hands out tickets for later sessions when a connection was opened
             return False
+        except OSError:
+            return True
         finally:
             self._socket.settimeout(READ_SECONDS)
-        return False
 
     def send(self, head: bytes, body: Body) -> None:
         """In pieces: a time-out holds for each."""

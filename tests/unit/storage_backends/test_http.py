@@ -223,3 +223,21 @@ def test_proxies_and_authorities_of_the_operators_own_are_left_to_the_sdk(monkey
     assert pool("https://example.org", 1) is not None
     monkeypatch.setenv(name, value)
     assert pool("https://example.org", 1) is None
+
+
+@pytest.mark.parametrize("told", ["once more", "the start of one", "for good"])
+def test_an_answer_that_comes_twice_is_not_taken_for_that_to_the_next_request(answering, told):
+    """It is here with the first one already, where nobody who asks the socket finds it."""
+    more = {"once more": FINE, "the start of one": FINE[:9], "for good": FINE * 3}[told]
+    http, server, url = answering(FINE + more, FINE.replace(b"data", b"true"))
+    assert http.request("GET", url, {}).data == b"data"
+    assert http.request("GET", url, {}).data == b"true"
+    assert server.connections == 2
+
+
+def test_a_range_that_comes_twice_is_not_taken_for_the_next_one(answering):
+    http, _, url = answering(FINE + FINE, FINE.replace(b"data", b"true"))
+    found = bytearray(8)
+    for begun in (0, 4):
+        assert http.fetch_into(url, {}, memoryview(found)[begun : begun + 4])
+    assert bytes(found) == b"datatrue"
