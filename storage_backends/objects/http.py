@@ -152,8 +152,7 @@ class Http:
             try:
                 connection.send(self._head("GET", url, headers), b"")
                 status, told = connection.read_head()
-                # a range that is the whole object is answered by some as if none had been asked for
-                if status not in (200, 206) or told.get("content-length") != str(len(buffer)):
+                if not _is_of_range(status, told, headers) or told.get("content-length") != str(len(buffer)):
                     raise Odd
                 connection.read_into(buffer)
             except BaseException:
@@ -199,6 +198,14 @@ class Http:
                 self._idle.append(connection)
         if not stays:
             connection.close()
+
+
+def _is_of_range(status: int, told: Mapping[str, str], headers: Mapping[str, str]) -> bool:
+    """Whether that is the range that was asked for with `headers`, and no other."""
+    if status != 206:  # one that is the whole object is answered by some as if none had been asked for
+        return status == 200
+    wanted = [value for name, value in headers.items() if name.lower() in ("range", "x-ms-range")]
+    return [told.get("content-range", "").partition("/")[0]] == [value.replace("=", " ") for value in wanted]
 
 
 def pool(endpoint: str, connections: int) -> Http | None:

@@ -110,16 +110,26 @@ class S3Client(ObjectClient):
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
         if self.shorter.read_range(key, version, offset, buffer):
             return len(buffer)
-        span = f"bytes={offset}-{offset + len(buffer) - 1}"
+        span = f"{offset}-{offset + len(buffer) - 1}"
         try:
             with asking(self.bucket, key):
-                answer = self.api.get_object(Bucket=self.bucket, Key=key, IfMatch=version, Range=span)
+                answer = self.api.get_object(Bucket=self.bucket, Key=key, IfMatch=version, Range=f"bytes={span}")
                 with answer["Body"] as body:
+                    self._refuse_other_range(key, span, len(buffer), answer)
                     data = body.read(len(buffer))
         except (PreconditionFailed, NotFound) as error:
             raise VersionChanged(f"{quoted(key)} was replaced or removed while it was read") from error
         buffer[: len(data)] = data
         return len(data)
+
+    def _refuse_other_range(self, key: str, span: str, length: int, answer: Mapping[str, Any]) -> None:
+        """One that is the whole object may be answered as if none had been asked for."""
+        told, is_whole = answer.get("ContentRange"), span == f"0-{answer.get('ContentLength', 0) - 1}"
+        if told.partition("/")[0] != f"bytes {span}" if told else not is_whole:
+            raise StorageError(
+                f"{quoted(key)} in bucket {self.bucket}: asked for the {length:,} bytes {span}, and other ones come; "
+                "the server, or what stands before it, has to understand the header Range"
+            )
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
         data = self.lead(self.reading_back(key, version, size))

@@ -217,6 +217,27 @@ def test_a_range_that_does_not_come_is_asked_for_through_boto3(storage, s3_proxy
     assert b"".join(storage.read_file(b"plain")) == DATA
 
 
+def whole_for_a_range(proxy, asked):
+    """As of a server that does not know ranges."""
+    return proxy.forward(asked._replace(headers={k: v for k, v in asked.headers.items() if k != "range"}))
+
+
+def first_range(proxy, asked):
+    """As of a cache that knows only one."""
+    return proxy.forward(asked._replace(headers={**asked.headers, "range": "bytes=0-99"}))
+
+
+@NAMES
+@pytest.mark.parametrize("other", [whole_for_a_range, first_range])
+def test_another_range_than_was_asked_for_is_refused(storage, s3_proxy, name, other):
+    put(storage, name, DATA)
+    with storage.open_file(name) as file:
+        s3_proxy.answers = lambda asked: other(s3_proxy, asked) if "range" in asked.headers else None
+        found = bytearray(100)
+        with pytest.raises(errors.StorageError, match=name.decode()):
+            file.read_into(1 << 20, memoryview(found))
+
+
 @pytest.mark.parametrize("asks", [lambda storage: list(storage.list_files()), lambda storage: storage.root_identity()])
 def test_an_answer_that_is_no_listing_is_no_empty_bucket(storage, s3_proxy, asks):
     """A page to sign in, of whoever stands in between."""
