@@ -194,7 +194,7 @@ def _blocks(document: bytes) -> dict[bytes, int] | None:
     try:
         blocks = ElementTree.fromstring(document).findall("UncommittedBlocks/Block")
         return {base64.b64decode(each.findtext("Name") or ""): int(each.findtext("Size") or "") for each in blocks}
-    except (ElementTree.ParseError, ValueError):
+    except (ElementTree.ParseError, LookupError, ValueError):
         return None
 
 
@@ -206,7 +206,7 @@ def _page(document: bytes) -> Page | None:
         if any(blob.find("Name").attrib for blob in blobs):  # type: ignore[union-attr]  # every blob has one
             return None
         return Page([_blob(blob) for blob in blobs], root.findtext("NextMarker") or "")
-    except (ElementTree.ParseError, AttributeError, KeyError, TypeError, ValueError):
+    except (ElementTree.ParseError, AttributeError, LookupError, TypeError, ValueError):
         return None
 
 

@@ -93,8 +93,9 @@ def failure(error: Exception, bucket: str, key: str = "") -> StorageError | None
         return BadCredentials(f"there are no credentials for bucket {bucket}: {error}")
     if isinstance(error, configuration):
         return ConfigurationError(f"bucket {bucket}: {error}")
-    if isinstance(error, ValueError):
-        return StorageError(f"bucket {bucket}: what answers is not understood ({error}); is it an S3 server?")
+    if isinstance(error, ValueError | LookupError):
+        why = f"it says no {error}" if isinstance(error, KeyError) else error
+        return StorageError(f"bucket {bucket}: what answers is not understood ({why}); is it an S3 server?")
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.IncompleteReadError | HTTPError | OSError):
         return Unreachable(f"bucket {bucket} does not answer: {type(error).__name__}")
     return StorageError(f"bucket {bucket}: {error}") if isinstance(error, boto.BotoCoreError) else None

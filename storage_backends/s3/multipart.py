@@ -121,7 +121,7 @@ def _told(answer: Answer | None, what: str) -> dict[str, str] | None:
         return None
     try:
         root = ElementTree.fromstring(answer.data.strip())  # spaces come first while the server is at work
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, LookupError, ValueError):  # of an encoding that it says it has, too
         return None
     if _name(root).removesuffix("Result") != what:
         return None
@@ -136,7 +136,7 @@ def _parts(document: bytes) -> dict[int, Part] | None:
                 told = {_name(each): each.text or "" for each in element}
                 number = int(told["PartNumber"]) - 1
                 found[number] = Part(int(told["Size"]), told["ETag"], told.get("ChecksumSHA256", ""))
-    except (ElementTree.ParseError, KeyError, ValueError):
+    except (ElementTree.ParseError, LookupError, ValueError):
         return None
     return found
 

@@ -38,7 +38,7 @@ def begin(client: S3Client, key: str, metadata: Mapping[str, str]) -> Begun:
         made = client.api.create_multipart_upload(
             Bucket=client.bucket, Key=key, Metadata=dict(metadata), ChecksumAlgorithm="SHA256"
         )
-    return Begun(made["UploadId"], made.get("ChecksumAlgorithm") == "SHA256")
+        return Begun(made["UploadId"], made.get("ChecksumAlgorithm") == "SHA256")
 
 
 def parts_of(client: S3Client, key: str, upload_id: str) -> dict[int, Part]:
@@ -49,7 +49,8 @@ def parts_of(client: S3Client, key: str, upload_id: str) -> dict[int, Part]:
     pages = client.api.get_paginator("list_parts").paginate(Bucket=client.bucket, Key=key, UploadId=upload_id)
     with asking(client.bucket, key):
         parts = [part for page in pages for part in page.get("Parts", ())]
-    return {part["PartNumber"] - 1: Part(part["Size"], part["ETag"], part.get("ChecksumSHA256", "")) for part in parts}
+        told = [Part(part["Size"], part["ETag"], part.get("ChecksumSHA256", "")) for part in parts]
+        return {part["PartNumber"] - 1: each for part, each in zip(parts, told, strict=True)}
 
 
 class S3Upload(ObjectUpload):
@@ -66,7 +67,7 @@ class S3Upload(ObjectUpload):
         self._parts = {
             number: part
             for number, part in found.items()
-            if number < token.part_count and part.size == token.part_length(number)
+            if 0 <= number < token.part_count and part.size == token.part_length(number)
         }
         self.held_parts = self._parts.keys()
 
@@ -81,8 +82,8 @@ class S3Upload(ObjectUpload):
         digest = {"ChecksumSHA256": sha256} if sha256 else {}
         with asking(self._client.bucket, self._key):
             answer = self._client.api.upload_part(**self._target, PartNumber=number + 1, Body=Body(data), **digest)
-        etag: str = answer["ETag"]
-        return etag
+            etag: str = answer["ETag"]
+            return etag
 
     def keep(self, parts: int) -> None:
         for number in [number for number in self._parts if number >= parts]:

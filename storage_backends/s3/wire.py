@@ -162,7 +162,7 @@ def _page(document: bytes) -> Page | None:
         objects = [_listed(told) for entry, told in zip(root, found, strict=True) if entry.tag == f"{space}Contents"]
         is_cut = root.findtext(f"{space}IsTruncated") == "true"
         token = root.findtext(f"{space}NextContinuationToken") or ""
-    except (ElementTree.ParseError, KeyError, ValueError):
+    except (ElementTree.ParseError, LookupError, ValueError):
         return None
     is_odd = any(not each.key or not each.version or "\n" in each.key for each in objects)
     is_listing = root.tag.endswith("ListBucketResult") and is_cut == bool(token)

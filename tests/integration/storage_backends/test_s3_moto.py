@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -117,6 +118,32 @@ def test_what_is_refused_to_us_is_asked_for_by_boto3(storage, s3_proxy, kind, re
     assert content(storage, b"big") == DATA
     asked = [each for each in s3_proxy.asked if of_upload(each) == kind]
     assert [by_boto3(each) for each in asked][:2] == [False, True]
+
+
+NO_PART = b"<ListPartsResult><IsTruncated>false</IsTruncated><Part><PartNumber>%b</PartNumber></Part></ListPartsResult>"
+NOT_OF_S3 = {
+    "nothing": b"",
+    "a page": b"<html><body>sign in</body></html>",
+    "in another encoding": b'<?xml version="1.0" encoding="Shift_JIS"?><html/>',
+    "in no encoding": b'<?xml version="1.0" encoding="none"?><html/>',
+    "a part without a size": NO_PART % b"1",
+    "a part without a number": NO_PART % b"one",
+}
+
+
+@NAMES
+@pytest.mark.parametrize("kind", [CREATE, LIST, PART, COMPLETE, "HEAD"], ids="".join)
+@pytest.mark.parametrize("what", NOT_OF_S3)
+def test_an_answer_that_is_not_of_s3_is_an_error_in_words(storage, s3_proxy, name, kind, what):
+    odd = Answer(200, {}, NOT_OF_S3[what])
+    s3_proxy.answers = lambda asked: odd if (of_upload(asked) or asked.method) == kind else None
+    with suppress(errors.StorageError):
+        session = uploaded(storage, name)
+        again = storage.resume_upload(session.token, partial())
+        send(again, DATA)
+        again.commit()
+        s3_proxy.answers = lambda asked: None
+        assert content(storage, name) == DATA
 
 
 def test_every_part_carries_its_digest_where_the_server_keeps_them(storage, s3_proxy):
