@@ -13,6 +13,8 @@ CONNECT_SECONDS, READ_SECONDS = 10, 60
 PIECE_BYTES = 256 << 10
 MOST_LINES, LONGEST_LINE = 200, 64 << 10
 """Of the head of an answer."""
+MOST_BODY_BYTES, MOST_DIGITS = 1 << 30, 18
+"""Of an answer that is taken whole; what is larger comes in ranges."""
 Body = bytes | memoryview
 
 
@@ -77,7 +79,7 @@ class Connection:
         """Status and headers of the answer."""
         first, *lines = self._head_lines()
         version, status, *_ = [*first.split(None, 2), "", ""]
-        if version not in ("HTTP/1.1", "HTTP/1.0") or not status.isdecimal() or int(status) < 200:
+        if version not in ("HTTP/1.1", "HTTP/1.0") or not status.isdecimal() or len(status) != 3 or status < "200":
             raise Odd
         headers = {"connection": "close"} if version == "HTTP/1.0" else {}
         for line in lines:
@@ -105,7 +107,9 @@ class Connection:
                 raise Odd
             return self._chunks()
         length = headers.get("content-length", "")
-        if not length.isdecimal() or (most_bytes is not None and int(length) > most_bytes):
+        if not length.isdecimal() or len(length) > MOST_DIGITS:
+            raise Odd
+        if most_bytes is not None and int(length) > most_bytes:
             raise Odd
         return self._exactly(int(length))
 
@@ -135,6 +139,8 @@ class Connection:
         return digits
 
     def _exactly(self, length: int) -> bytes:
+        if length > MOST_BODY_BYTES:
+            raise Odd
         data = self._reader.read(length)
         if len(data) != length:
             raise Odd
