@@ -14,7 +14,8 @@ from jobs.states import ACTIVE, UNSYNCED, TaskStatus
 
 
 class Progress(NamedTuple):
-    """Where a job stands. Files only, but for the last two."""
+    """Where a job stands. Files only, but for the last two, and for the skipped: those are of every kind, for most are
+    links and special files."""
 
     files: int
     bytes_total: int
@@ -60,6 +61,7 @@ class Progress(NamedTuple):
 def progress_from(names: dict[str, int], under_way: int) -> Progress:
     """Of a job's totals, and the bytes that its tasks under way have copied."""
     by_status = {status.value: names.get(f"file.{status}", 0) for status in TaskStatus}
+    by_status[TaskStatus.SKIPPED] = _of_every_kind(names, (TaskStatus.SKIPPED,))
     counted = [TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.RETRYING, TaskStatus.COMPLETED, TaskStatus.FAILED]
     return Progress(
         files=sum(by_status[status] for status in counted),

@@ -22,7 +22,7 @@ class SummaryOut(serializers.Serializer[Any]):
     failed = serializers.IntegerField(source="by_status.failed")
     retrying = serializers.IntegerField(source="by_status.retrying")
     cancelled = serializers.IntegerField(source="by_status.cancelled")
-    skipped = serializers.IntegerField(source="by_status.skipped")
+    skipped = serializers.IntegerField(source="by_status.skipped", help_text="Links and special files too.")
     bytes_total = serializers.IntegerField()
     bytes_done = serializers.IntegerField()
     bytes_copied = serializers.IntegerField(help_text="Sent to the sink, over the job's whole life.")

@@ -25,8 +25,7 @@ def parse_place(text: str, *, field: str) -> tuple[str, str]:
     if colon and alias in configured():
         return alias, rest or "/"
     if colon and _ALIAS.fullmatch(alias) and not os.path.lexists(text):
-        hint = f"Configured are: {', '.join(sorted(configured()))}. A path with a colon in it begins with ./"
-        raise Refusal("UNKNOWN_STORAGE", f"There is no storage called {alias!r}.", field=field, hint=hint)
+        raise _unknown_storage(alias, rest, field)
     real = Path(os.path.realpath(text))
     base = Path(os.path.realpath(settings.BASE_PATH))
     if not real.is_relative_to(base):
@@ -37,10 +36,24 @@ def parse_place(text: str, *, field: str) -> tuple[str, str]:
     return "local", "/" + "/".join(real.relative_to(base).parts)
 
 
+def _unknown_storage(alias: str, rest: str, field: str) -> Refusal:
+    """Who typed a URL is told where that belongs."""
+    if rest.startswith("//"):
+        hint = "Set STORAGE_<ALIAS>=url in the environment or in .env, and name it here as alias:path."
+        message = f"{field.upper()}: a storage is not named by its URL."
+        return Refusal("UNKNOWN_STORAGE", message, field=field, hint=hint)
+    known = ", ".join(sorted(configured()))
+    hint = f"Configured are: {known}. Another one is added as STORAGE_{alias.upper()[:20]}=url, in the environment"
+    hint += " or in .env. A path with a colon in it begins with ./"
+    return Refusal("UNKNOWN_STORAGE", f"There is no storage called {alias!r}.", field=field, hint=hint)
+
+
 def _no_directory(path: Path, field: str) -> Refusal:
     shown = display_path(os.fsencode(path))
     if os.path.lexists(path):
         hint = "Name the directory it is in, and leave the others out by --exclude."
+        if field == "sink":
+            hint = "Choose a directory, or a name that is not taken yet: SyncF makes it."
         return Refusal("NOT_A_DIRECTORY", f"{field.upper()}: {shown} is not a directory.", field=field, hint=hint)
     hint = "It is the directory to copy from: look for a typing error, or mount the disk it is on."
     return Refusal("SOURCE_NOT_FOUND", f"SOURCE: there is no directory {shown}.", field=field, hint=hint)

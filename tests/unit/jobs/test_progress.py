@@ -43,6 +43,16 @@ def test_empty_files_count_by_number(job, slave):
     assert progress_of(job).percent == 50.0
 
 
+def test_whatever_was_left_out_is_counted_links_and_special_files_too(job, slave):
+    for kind in ("file", "symlink", "special"):
+        builders.discover(job, kind.encode(), kind=kind, status="skipped", reason_code="SPECIAL_FILE")
+    done = builders.claim_one(slave, job, b"b", size=1)
+    transitions.settle(slave, [builders.ending(done, copied=1)])
+    progress = progress_of(job)
+    assert progress.by_status["skipped"] == 3
+    assert (progress.files, progress.percent) == (1, 100.0)
+
+
 def test_a_job_without_files_has_no_progress(job):
     assert progress_of(job).percent == 0.0
 

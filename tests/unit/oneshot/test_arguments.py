@@ -118,7 +118,17 @@ def test_what_looks_like_a_storage_nobody_configured_is_refused(base):
     with pytest.raises(Refusal) as refused:
         parse_place("nowhere:in", field="sink")
     assert refused.value.code == "UNKNOWN_STORAGE"
-    assert "local" in refused.value.hint
+    assert "local" in refused.value.hint and "STORAGE_NOWHERE=url" in refused.value.hint
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/prefix", "sftp://user@host/files", "file:///srv/files"])
+def test_who_types_a_url_is_told_where_that_belongs(base, url):
+    with pytest.raises(Refusal) as refused:
+        parse_place(url, field="source")
+    assert refused.value.in_full == (
+        "SOURCE: a storage is not named by its URL. "
+        "Set STORAGE_<ALIAS>=url in the environment or in .env, and name it here as alias:path."
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,3 +144,4 @@ def test_what_is_no_directory_is_named_as_it_was_typed_on_this_machine(base, fie
     with pytest.raises(Refusal) as refused:
         parse_place(name, field=field)
     assert refused.value.message == said.format(base=base) and refused.value.field == field
+    assert ("--exclude" in refused.value.hint) == (field == "source" and name == "file")
