@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -125,8 +126,9 @@ class WorkerProcess:
         self._send(Reply(frozenset(owned)))
 
     def set_lease_deadline(self, boottime_seconds: float) -> None:
-        """Past that moment (CLOCK_BOOTTIME) the worker writes nothing more."""
-        self._page.lease_deadline = boottime_seconds
+        """Past that moment (CLOCK_BOOTTIME) the worker writes nothing more. From any thread."""
+        with suppress(ValueError):  # another thread has ended it
+            self._page.lease_deadline = boottime_seconds
 
     def stop(self, kind: Stop) -> None:
         """Ask the present assignment to end early; it still answers for every work."""

@@ -119,6 +119,12 @@ def test_a_worker_does_one_assignment_after_the_other(parent, worker):
     assert (parent.root / "sink/f2").read_bytes() == pattern(10)
 
 
+def test_a_deadline_that_comes_when_the_worker_was_ended_harms_nobody(worker):
+    """The thread that renews the lease goes through the workers while another one ends them, and is to live on."""
+    worker.kill()
+    worker.set_lease_deadline(boottime() + 60)
+
+
 def test_the_outcomes_of_a_batch_come_in_one_message(parent, worker):
     for number in range(20):
         (parent.root / f"source/f{number}").write_bytes(b"x")
