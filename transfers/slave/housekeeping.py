@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
-from jobs import uploads
+from jobs import transitions, uploads
 from jobs.errors import Refusal
 from jobs.models import Slave, Upload
 from jobs.sealing import unsealed
@@ -33,6 +34,12 @@ def remove_abandoned(slave: Slave) -> int:
         uploads.forget(upload)
         done += 1
     return done
+
+
+def let_go_of_strays(slave: Slave, held: Collection[int]) -> None:
+    """Give back what is the slave's by the database and in nobody's hand; `held` are the ids of what is."""
+    if count := transitions.let_go(slave, held):
+        log.warning("%d tasks were claimed without our hearing of it; they wait again", count)
 
 
 def _abort(upload: Upload) -> None:

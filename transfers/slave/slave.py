@@ -17,15 +17,13 @@ from __future__ import annotations
 import logging
 import select
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from django.db import close_old_connections
 
-from jobs import bell, selectors, services, slaves, transitions
-from jobs.models import Job, Slave
-from jobs.states import JobStatus
+from jobs import bell, services, slaves
+from jobs.models import Slave
 from transfers.broker.base import Broker
 from transfers.engine.contracts import Outcome, Stop
 from transfers.engine.messages import (
@@ -40,9 +38,10 @@ from transfers.engine.messages import (
 from transfers.engine.pool import Start, WorkerDied, execute
 from transfers.slave import answers, claims, questions, settling
 from transfers.slave.claims import Batch
+from transfers.slave.control import Control
 from transfers.slave.crew import Crew
 from transfers.slave.heartbeat import Heartbeat
-from transfers.slave.housekeeping import UPLOADS_AT_ONCE, remove_abandoned
+from transfers.slave.housekeeping import UPLOADS_AT_ONCE, let_go_of_strays, remove_abandoned
 from transfers.slave.ledger import Ledger
 from transfers.slave.patience import IncarnationOver, Patience
 from transfers.slave.supply import Supply
@@ -71,6 +70,7 @@ class Manner(NamedTuple):
 
 USUAL = Manner()
 
+
 class SlaveLoop:
     """One incarnation at work."""
 
@@ -89,6 +89,7 @@ class SlaveLoop:
         self._ledger = Ledger(slave, self._patience, throughput)
         self._crew = Crew(slave.concurrency, deadline=lambda: heartbeat.deadline, start=manner.start_worker)
         self._supply = Supply(slave, broker, self._patience, crew=self._crew, look_seconds=manner.look_seconds)
+        self._control = Control(self._crew, self._supply, self._ledger)
         self._installation = services.installation().identifier
         self._numbers = 0
         self._next_control = self._next_housekeeping = self._next_sample = 0.0
@@ -145,7 +146,7 @@ class SlaveLoop:
     def _do_what_is_due(self, now: float) -> None:
         if now >= self._next_control:
             self._next_control = now + CONTROL_SECONDS
-            self._persist(self._control)
+            self._persist(self._control.look)
         if now >= self._next_sample:
             self._next_sample = now + SAMPLE_SECONDS
             self._persist(self._ledger.sample)
@@ -242,50 +243,6 @@ class SlaveLoop:
             self.is_retired = True
             self._take_no_more()
             return
-        self._let_go_of_strays()
+        let_go_of_strays(self._slave, self._control.ids_in_hand())
         if remove_abandoned(self._slave) == UPLOADS_AT_ONCE:
             self._next_housekeeping = 0.0  # there is more; a turn comes in between
-
-    def _let_go_of_strays(self) -> None:
-        """Give back what is ours by the database and in nobody's hand."""
-        held = {task_id for worker in self._crew for task_id in worker.open}
-        held |= {task.id for batch in self._supply.reserve for task in batch.tasks}
-        if count := transitions.let_go(self._slave, held):
-            log.warning("%d tasks were claimed without our hearing of it; they wait again", count)
-
-    def _control(self) -> None:
-        busy = self._crew.busy()
-        if not busy:
-            return
-        self._ledger.save_progress()
-        ids = {batch.job.pk for batch in self._batches_in_hand()}
-        jobs = {job.pk: job for job in Job.objects.filter(pk__in=ids)}
-        sharing = selectors.workers_of_jobs([job for job in ids if jobs[job].bytes_per_second])
-        self._give_back_stopped(jobs)
-        for worker in busy:
-            if worker.batch:
-                job = jobs[worker.batch.job.pk]
-                worker.ask_to_stop(_stop_of(job))
-                mine = sum(other.batch is not None and other.batch.job.pk == job.pk for other in busy)
-                worker.process.set_rate(_share(job, sharing.get(str(job.pk), 1) * mine))
-
-    def _give_back_stopped(self, jobs: dict[uuid.UUID, Job]) -> None:
-        for batch in [batch for batch in self._supply.reserve if _stop_of(jobs[batch.job.pk]) is not Stop.NONE]:
-            self._ledger.give_back(batch)
-            self._supply.reserve.remove(batch)
-
-    def _batches_in_hand(self) -> Iterator[Batch]:
-        yield from (worker.batch for worker in self._crew if worker.batch is not None)
-        yield from self._supply.reserve
-
-
-def _stop_of(job: Job) -> Stop:
-    """What a job's state means for work of it that is under way."""
-    if job.status == JobStatus.KILLED:
-        return Stop.CANCEL
-    return Stop.RELEASE if job.status != JobStatus.RUNNING or job.parked_code else Stop.NONE
-
-
-def _share(job: Job, workers: int) -> int:
-    """This worker's part of the job's rate; 0 is unlimited."""
-    return max(1, job.bytes_per_second // max(1, workers)) if job.bytes_per_second else 0
