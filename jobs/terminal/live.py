@@ -31,12 +31,12 @@ class Picture(NamedTuple):
     in_hand: int
     """Tasks that slaves have taken, those in flight among them."""
     note: str = ""
-    """What holds the job up."""
+    """What holds the job up, or what those files met that wait for another try while none is under way."""
 
 
 def one_line(picture: Picture) -> str:
-    """For a log: the same facts, the first ones first."""
-    return "  ".join(_facts(picture))
+    """For a log: the same facts, the first ones first, and what holds the job up."""
+    return "  ".join([*_facts(picture), *([picture.note] if picture.note else [])])
 
 
 def block(picture: Picture, size: Size) -> list[str]:

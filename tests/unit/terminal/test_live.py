@@ -42,6 +42,10 @@ def test_an_unknown_end_is_a_dash_and_failures_come_early():
     assert shown.startswith("4/6 files  1 failed") and shown.endswith("ETA –")
 
 
+def test_what_holds_it_up_ends_the_line():
+    assert one_line(picture(note="parked: full")).endswith("ETA 1 min 1 s  parked: full")
+
+
 @pytest.mark.parametrize("columns", [1, 2, 8, 12, 20, 33, 50, 79, 80, 200])
 @pytest.mark.parametrize("rows", [1, 5, 24])
 def test_every_line_fits(columns, rows):
