@@ -11,7 +11,8 @@
     packets.py      requests of SFTP, many under way at once
     inbox.py        their answers
     connecting.py   to whom to connect, and how
-    connection.py   one SSH connection, and errors told in our words
+    sessions.py     one SSH connection, made when it is needed
+    connection.py   what is asked over it, and errors told in our words
     kept.py         those that somebody else may need within two seconds
     folders.py      no symbolic link on the way: which directories may be entered
     listing.py      a tree in byte order

@@ -1,38 +1,33 @@
-"""One SSH connection, and what may go wrong with it and with what is asked over it.
+"""What is asked of one server, and what may go wrong with that.
 
 Names are bytes, and a request is sent without waiting (`ask`) for an answer that is fetched later (`answer`). Several
-threads may use a connection.
+threads may use a connection; `sessions` says how it is made.
 """
 
 from __future__ import annotations
 
 import errno
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-import paramiko
 from paramiko import sftp as protocol
 from paramiko.message import Message
 from paramiko.sftp_attr import SFTPAttributes
 
-from storage_backends.errors import StorageError, Unreachable
-from storage_backends.sftp import kept
-from storage_backends.sftp.connecting import CONNECT_SECONDS, Address, connect, refused
+from storage_backends.errors import StorageError
+from storage_backends.sftp.connecting import Address
 from storage_backends.sftp.failures import failure
 from storage_backends.sftp.inbox import Request
 from storage_backends.sftp.packets import Session, raise_for_status
-from storage_backends.sftp.sending import send_all
+from storage_backends.sftp.sessions import Sessions
 
 REQUEST_BYTES = 128 << 10
 """Of one read or write: OpenSSH drops the connection over 261,120."""
 FLAG_READ, FLAG_WRITE, FLAG_CREATE, FLAG_EXCLUSIVE = 0x1, 0x2, 0x8, 0x20
 _FSYNC, _RENAME, _LSETSTAT = b"fsync@openssh.com", b"posix-rename@openssh.com", b"lsetstat@openssh.com"
 _FREE = b"statvfs@openssh.com"
-
-T = TypeVar("T")
 
 
 class Handle(bytes):
@@ -45,28 +40,14 @@ class Connection:
     """Connects at its first request, and again after it was lost."""
 
     def __init__(self, address: Address) -> None:
-        self.address = address
+        self.sessions = Sessions(address)
         self.read_bytes = REQUEST_BYTES
         """What is asked for at a time; less where the server sends less."""
-        self._ssh: paramiko.SSHClient | None = None
-        self._session: Session | None = None
-        self._beside: dict[str, Session] = {}
-        self._connecting = threading.Lock()
         self._lacks: set[bytes] = set()
 
     def close(self) -> None:
         """Idempotent."""
-        ssh, sessions = self._forget()
-        if ssh is not None:
-            with suppress(OSError, EOFError):  # it is lost, and so not kept
-                for session in sessions:
-                    session.close()
-            kept.keep(self.address, ssh)
-
-    def _forget(self) -> tuple[paramiko.SSHClient | None, list[Session]]:
-        ssh, sessions = self._ssh, [*filter(None, [self._session]), *self._beside.values()]
-        self._ssh, self._session, self._beside = None, None, {}
-        return ssh, sessions
+        self.sessions.close()
 
     # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -76,25 +57,25 @@ class Connection:
         """Send a request, soon; `answer` takes what comes. Bytes that are read go into the `room`, if there is one.
         Raises StorageError."""
         session = session or self._session_of(arguments)
-        return self._do(session, partial(session.ask, kind, *arguments, room=room))
+        return self.sessions.do(session, partial(session.ask, kind, *arguments, room=room))
 
     def ask_writes(self, handle: bytes, offset: int, data: memoryview) -> Sequence[Request]:
         """Send all of `data`, which is not looked at after this returned. Raises StorageError."""
         session = self._session_of([handle])
-        return self._do(session, partial(session.ask_writes, handle, offset, data, REQUEST_BYTES))
+        return self.sessions.do(session, partial(session.ask_writes, handle, offset, data, REQUEST_BYTES))
 
     def flush(self) -> None:
         """Send what was asked by now though no answer is waited for yet. Raises StorageError."""
-        session = self._open()
-        self._do(session, session.flush)
+        session = self.sessions.open()
+        self.sessions.do(session, session.flush)
 
     def tell(self, kind: int, *each: bytes) -> None:
         """Ask for the same of each, all of one session. The answers are of no interest, nor is one that can't be
         sent."""
-        if self._session is not None:
+        if self.sessions.first is not None:
             with suppress(StorageError):
                 session = self._session_of(each)
-                self._do(session, partial(session.tell, kind, each))
+                self.sessions.do(session, partial(session.tell, kind, each))
 
     def answer(self, request: Request, path: bytes) -> Message:
         """To an earlier request about `path`; waits. Raises StorageError, and EOFError at the end of what is read."""
@@ -111,22 +92,16 @@ class Connection:
         """Wait until all of one session are answered. Raises Unreachable."""
         if requests:
             session = requests[0].session
-            self._do(session, partial(session.settle, requests))
+            self.sessions.do(session, partial(session.settle, requests))
 
     def _take(self, request: Request, path: bytes) -> memoryview:
-        body = self._do(request.session, partial(request.session.take, request))
+        body = self.sessions.do(request.session, partial(request.session.take, request))
         if request.kind == protocol.CMD_STATUS:
             try:
                 raise_for_status(body)
             except OSError as error:
                 raise failure(error, path) from error
         return body
-
-    def _do(self, session: Session, step: Callable[[], T]) -> T:
-        try:
-            return step()
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._lost(session, error) from error
 
     def do(self, path: bytes, kind: int, *arguments: Any) -> Message:
         """Ask and wait."""
@@ -204,67 +179,9 @@ class Connection:
             else:
                 raise
 
-    # ── the connection ────────────────────────────────────────────────────────────────────────────────────────
-
     def _session_of(self, arguments: Sequence[Any]) -> Session:
         """The one that a handle among these is of: another one may call another file the same."""
-        return next((each.session for each in arguments if isinstance(each, Handle)), None) or self._open()
-
-    def beside(self, purpose: str) -> Session:
-        """One more session over the same connection, for one purpose: what it is asked for waits for nothing that the
-        first one is asked for. It is the first one where the server allows no more. Raises StorageError."""
-        first = self._open()
-        with self._connecting:
-            if purpose not in self._beside:
-                self._beside[purpose] = self._do(first, partial(self._another, first))
-            return self._beside[purpose]
-
-    def _another(self, first: Session) -> Session:
-        try:
-            return _session(self._ssh) if self._ssh else first
-        except paramiko.ChannelException:
-            return first
-
-    def _open(self) -> Session:
-        with self._connecting:
-            return self._session or self._connect()
-
-    def _connect(self) -> Session:
-        ssh = kept.take(self.address)
-        if ssh is not None:
-            with suppress(OSError, EOFError, paramiko.SSHException):  # it is lost, and nothing was asked over it
-                self._ssh, self._session = ssh, _session(ssh)
-                return self._session
-            ssh.close()
-        return self._log_in()
-
-    def _log_in(self) -> Session:
-        ssh = paramiko.SSHClient()
-        try:
-            connect(ssh, self.address)
-            session = _session(ssh)
-        except BaseException as error:
-            ssh.close()
-            if isinstance(error, Exception):
-                raise refused(self.address, error) from error
-            raise
-        self._ssh, self._session = ssh, session
-        return session
-
-    def _lost(self, session: Session, error: Exception) -> StorageError:
-        if session in (self._session, *self._beside.values()):
-            ssh, _ = self._forget()
-            if ssh is not None:
-                ssh.close()
-        return Unreachable(f"the connection to {self.address.name} was lost: {type(error).__name__}")
-
-
-def _session(ssh: paramiko.SSHClient) -> Session:
-    channel = ssh.get_transport().open_session(timeout=CONNECT_SECONDS)  # type: ignore[union-attr]
-    session = Session(channel, partial(send_all, channel))
-    channel.invoke_subsystem("sftp")
-    session.begin()
-    return session
+        return next((each.session for each in arguments if isinstance(each, Handle)), None) or self.sessions.open()
 
 
 def attributes_of(message: Message) -> SFTPAttributes:

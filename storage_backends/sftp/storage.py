@@ -108,7 +108,7 @@ class SftpStorage(Storage):
 
     @property
     def _place(self) -> str:
-        address = self._connection.address
+        address = self._connection.sessions.address
         return f"sftp://{address.host}:{address.port}"
 
     def list_files(

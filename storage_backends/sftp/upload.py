@@ -114,7 +114,7 @@ class SftpUpload(UploadSession):
         for it, and no part is read back behind others that are written."""
         with self._opening:
             if purpose not in self._beside:
-                session = self._connection.beside(purpose)
+                session = self._connection.sessions.beside(purpose)
                 asked = self._connection.ask_open(self._own, FLAG_READ, session=session)
                 self._beside[purpose] = self._connection.handle(asked, self.token.path)
             return self._beside[purpose]

@@ -123,7 +123,7 @@ def test_no_link_is_followed_when_listing(storage, trap):
 
 def test_a_lost_connection_is_told_and_the_next_request_connects_again(storage):
     put(storage, b"f", b"data")
-    storage._connection._ssh.get_transport().sock.close()
+    storage._connection.sessions.ssh.get_transport().sock.close()
     with pytest.raises(errors.Unreachable):
         for _ in range(3):
             storage.get_file_info(b"f")
@@ -139,7 +139,7 @@ def test_a_server_that_takes_nothing_any_more_is_given_up_by_who_sends(url, tmp_
         storage = open_storage(f"{address}&known_hosts={tmp_path}/known")
         token = storage.begin_upload(b"f", size=2 << 20, attributes=Attributes(), source_version="v", partial=WHO)
         session = storage.resume_upload(token, WHO)
-        storage._connection._ssh.get_transport().sock.setsockopt(SOL_SOCKET, SO_SNDBUF, 64 << 10)
+        storage._connection.sessions.ssh.get_transport().sock.setsockopt(SOL_SOCKET, SO_SNDBUF, 64 << 10)
         proxy.hold_from = proxy.sent_bytes + 1
         with pytest.raises(errors.Unreachable):
             pool.submit(session.write_part, 0, memoryview(bytes(2 << 20))).result(timeout=20)
@@ -157,7 +157,7 @@ def batch(storage):
 
 
 def test_a_connection_lost_while_a_batch_is_opened_mixes_up_no_files(storage, batch, root, monkeypatch):
-    connection, first = storage._connection, storage._connection._session
+    connection, first = storage._connection, storage._connection.sessions.first
     take = connection.handle
 
     def handle(request, path):
@@ -199,7 +199,7 @@ def test_a_full_disk_is_told_as_such(storage, monkeypatch):
 
 def test_the_cipher_is_the_one_that_costs_least(storage):
     storage.probe()
-    transport = storage._connection._ssh.get_transport()
+    transport = storage._connection.sessions.ssh.get_transport()
     assert transport.local_cipher == transport.remote_cipher == "aes128-gcm@openssh.com"
 
 
@@ -208,7 +208,7 @@ def test_new_keys_are_agreed_on_while_a_large_file_is_under_way(storage, monkeyp
     data = os.urandom(24 << 20)
     token = storage.begin_upload(b"f", size=len(data), attributes=Attributes(), source_version="v", partial=WHO)
     session = storage.resume_upload(token, WHO)
-    first = storage._connection._ssh.get_transport().packetizer._sealer
+    first = storage._connection.sessions.ssh.get_transport().packetizer._sealer
     part = token.part_bytes
 
     def there_and_back(number):
@@ -223,7 +223,7 @@ def test_new_keys_are_agreed_on_while_a_large_file_is_under_way(storage, monkeyp
     session.commit()
     session.close()
     assert content(storage, b"f") == data
-    assert storage._connection._ssh.get_transport().packetizer._sealer is not first
+    assert storage._connection.sessions.ssh.get_transport().packetizer._sealer is not first
 
 
 def test_more_is_read_than_fits_into_the_window(storage, root, monkeypatch):
@@ -238,7 +238,7 @@ def test_a_connection_lost_while_reading_is_no_end_of_the_file(storage):
     put(storage, b"f", bytes(9 << 20))
     with storage.open_file(b"f") as file:
         file.read_into(0, memoryview(bytearray(1 << 20)))
-        storage._connection._ssh.get_transport().sock.close()
+        storage._connection.sessions.ssh.get_transport().sock.close()
         with pytest.raises(errors.Unreachable):
             for number in range(1, 9):
                 assert file.read_into(number << 20, memoryview(bytearray(1 << 20))) == 1 << 20
@@ -318,7 +318,7 @@ def test_a_handle_leads_to_no_other_file_on_another_connection(storage):
     put(storage, b"f", b"the one")
     put(storage, b"g", b"another")
     with storage.open_file(b"f") as file:
-        storage._connection._ssh.get_transport().sock.close()
+        storage._connection.sessions.ssh.get_transport().sock.close()
         with pytest.raises(errors.Unreachable):
             for _ in range(3):
                 storage.get_file_info(b"g")

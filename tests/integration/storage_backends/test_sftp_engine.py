@@ -99,7 +99,7 @@ def test_a_server_that_wants_the_handle_that_writes_to_make_it_durable_gets_it(b
     done, real = [], Connection.fsync
 
     def fsync(connection, handle, path):
-        if handle.session is not connection._session:
+        if handle.session is not connection.sessions.first:
             raise StorageError("the server says: Failure")
         real(connection, handle, path)
         done.append(handle)

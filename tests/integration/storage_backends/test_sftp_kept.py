@@ -24,11 +24,11 @@ def used(url):
     def use():
         with closing(open_storage(url)) as storage:
             storage.probe()
-            return storage._connection._ssh
+            return storage._connection.sessions.ssh
 
     yield use
     storage = open_storage(url)
-    ssh = kept.take(storage._connection.address)
+    ssh = kept.take(storage._connection.sessions.address)
     if ssh is not None:
         ssh.close()
 
@@ -41,10 +41,10 @@ def test_who_comes_next_needs_no_login_and_gets_a_session_of_his_own(url, used):
     first = used()
     with closing(open_storage(url)) as storage:
         storage.probe()
-        assert storage._connection._ssh is first
+        assert storage._connection.sessions.ssh is first
         with closing(open_storage(url)) as other:
             other.probe()
-            assert other._connection._ssh is not first, "while it is used nobody else gets it"
+            assert other._connection.sessions.ssh is not first, "while it is used nobody else gets it"
 
 
 def test_a_forked_child_has_none_and_leaves_its_parents_alone(url, used, monkeypatch):
@@ -58,13 +58,13 @@ def test_a_forked_child_has_none_and_leaves_its_parents_alone(url, used, monkeyp
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     with closing(open_storage(url)) as storage:
         storage.probe()
-        assert storage._connection._ssh is first
+        assert storage._connection.sessions.ssh is first
 
 
 def test_nobody_else_gets_it(url, used):
     used()
     with closing(open_storage(url)) as storage:
-        address = storage._connection.address
+        address = storage._connection.sessions.address
         for changed in ({"user": "other"}, {"password": "x"}, {"key_file": "x"}, {"known_hosts": "x"}, {"port": 1}):
             assert kept.take(address._replace(**changed)) is None
         assert kept.take(address) is not None
@@ -84,17 +84,17 @@ def test_of_two_one_is_kept(url, used):
     with closing(open_storage(url)) as storage, closing(open_storage(url)) as other:
         storage.probe()
         other.probe()
-        both = storage._connection._ssh, other._connection._ssh
+        both = storage._connection.sessions.ssh, other._connection.sessions.ssh
     assert [is_open(ssh) for ssh in both].count(True) == 1
 
 
 def test_one_that_is_lost_is_not_kept(url, used):
     with closing(open_storage(url)) as storage:
         storage.probe()
-        storage._connection._ssh.get_transport().close()
+        storage._connection.sessions.ssh.get_transport().close()
         with pytest.raises(errors.Unreachable):
             storage.probe()
-    assert kept.take(storage._connection.address) is None
+    assert kept.take(storage._connection.sessions.address) is None
     assert is_open(used())
 
 
@@ -117,5 +117,5 @@ def test_one_whose_server_did_not_answer_in_time_is_not_kept(url):
         storage.probe()
         connection = storage._connection
         with pytest.raises(errors.Unreachable):
-            connection._do(connection._session, wait)
-    assert kept.take(connection.address) is None
+            connection.sessions.do(connection.sessions.first, wait)
+    assert kept.take(connection.sessions.address) is None
