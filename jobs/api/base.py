@@ -55,7 +55,7 @@ class Guarded(APIView):
 
 
 class RootView(Guarded, APIRootView):
-    """Lists of jobs, slaves and storages; `docs` (for people) and `schema` (for programs) describe everything else."""
+    """Lists of jobs, slaves and storages; docs (for people) and schema (for programs) describe everything else."""
 
     permission_classes = (IsAuthenticated,)
     name = "SyncF API"

@@ -196,6 +196,22 @@ def test_everybody_can_read_a_page_on_a_desk_and_on_a_telephone_by_day_and_by_ni
     assert visitor.complaints == []
 
 
+@pytest.mark.parametrize("name", ["api", "api_job"])
+def test_the_bar_of_the_browsable_api_covers_nothing_on_a_telephone(visitor, addresses, name):
+    page = visitor.go(addresses[name])
+    visitor.look(NARROW, "light")
+    bar, trail = page.locator(".navbar").bounding_box(), page.locator("ul.breadcrumb").bounding_box()
+    visitor.look(WIDE, "light")
+    assert bar["y"] + bar["height"] <= trail["y"]
+
+
+def test_an_address_that_does_not_exist_says_so_and_leads_back(visitor):
+    page = visitor.go("/nowhere/<b>")
+    assert "SyncF has no page /nowhere/%3Cb%3E." in page.inner_text("body")
+    page.get_by_role("link", name="To the overview").click()
+    page.wait_for_url("**/admin/")
+
+
 @pytest.mark.parametrize("name", ["overview", "jobs"])
 def test_a_page_nobody_looks_at_asks_for_nothing(system, browser, visitor, addresses, name):
     onlooker = Visitor(browser, system.address, storage_state=visitor.page.context.storage_state())
