@@ -83,6 +83,10 @@ def job_root(job: Job, side: Side) -> Root:
     return root_of(job.sink_type, job.sink_path, side)
 
 
+#: What is refused has not begun: nothing goes on by itself, as the files of a job do.
+_TRY_AGAIN = {"UNREACHABLE": "Check network and mount, then try again.", "THROTTLED": "Try again in a minute."}
+
+
 @contextmanager
 def blaming(side: Side) -> Iterator[None]:
     """A StorageError inside leaves as a Refusal whose code and field name the side."""
@@ -90,7 +94,8 @@ def blaming(side: Side) -> Iterator[None]:
         yield
     except StorageError as error:
         code = f"{side.upper()}_{error.code}"
-        raise Refusal(code, f"{side.capitalize()}: {error}.", field=f"{side}_path", hint=REASONS[code].hint) from error
+        hint = _TRY_AGAIN.get(error.code, REASONS[code].hint)
+        raise Refusal(code, f"{side.capitalize()}: {error}.", field=f"{side}_path", hint=hint) from error
 
 
 @contextmanager

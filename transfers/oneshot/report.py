@@ -20,6 +20,12 @@ _PROOFS = {
     Verify.STORED: "the sink's server verified the checksum of every part it was sent; nothing was read back",
 }
 
+#: An object store can't tell a prefix that is misspelt from an empty one, nor a disk whether another belongs over it.
+_NOTHING_THERE = (
+    "No file was found at the source. Should there be any, look for a typing error in its path, mount the disk it is "
+    "on, or look at the rules."
+)
+
 
 class Report:
     """The result of a finished (or interrupted) session."""
@@ -87,6 +93,13 @@ class Report:
             stream.write(f"{self._left:,} files, links or directories are left to do{self._why_left()}\n")
         self._write_findings(stream)
         self._write_failures(stream, failures_file)
+        if self._is_nothing_there():
+            stream.write(f"{_NOTHING_THERE}\n")
+
+    def _is_nothing_there(self) -> bool:
+        scan = self.session.scan
+        is_whole = scan.finished_at is not None and not (scan.error_code or scan.errors)
+        return is_whole and not (scan.files_seen or scan.skipped)
 
     def _why_left(self) -> str:
         job = self.session.job

@@ -135,3 +135,12 @@ def test_a_dry_run_says_what_would_be_done(tmp_path):
 def test_a_scan_that_failed_is_said_so(tmp_path):
     text = written(session(error_code="ROOT_MISSING", error_text="It is gone."), tmp_path / "failures")
     assert "ROOT_MISSING: It is gone." in text
+
+
+@pytest.mark.parametrize("is_dry_run", [False, True])
+def test_a_source_without_files_is_told_for_it_may_be_misspelt(tmp_path, is_dry_run):
+    said = "No file was found at the source."
+    assert said in written(session(is_dry_run=is_dry_run), tmp_path)
+    others = ({"files_seen": 1}, {"skipped": 1}, {"errors": 1}, {"error_code": "SCAN_FAILED"}, {"finished_at": None})
+    for scan in others:
+        assert said not in written(session(is_dry_run=is_dry_run, **scan), tmp_path)
