@@ -36,6 +36,12 @@ PATIENCE_SECONDS = 1.0
 BUSY_SECONDS = 0.5
 
 
+ENDED = (
+    "the process that scans was ended before it was through (was there too little memory?); "
+    "run the same command again, it goes on where it stopped."
+)
+
+
 @dataclass
 class Session:
     """A sync under way. `check` is called a few times a second and may show progress."""
@@ -68,9 +74,12 @@ class Session:
             self._prepare()
             self._work(mother.start if mother else execute)
             if not self._is_finished:  # its scan may still write, and ask a child of the mother's
+                was_ended = not self._scheduler.is_alive() and not self.is_interrupted()
                 self._scheduler.stop()
                 if self._scheduler.met:
                     raise Met(self._scheduler.met)
+                if was_ended:
+                    self.warn(ENDED)
                 self.scan.refresh_from_db()
             if mother:
                 mother.dismiss()

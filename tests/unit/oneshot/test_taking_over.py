@@ -75,6 +75,12 @@ def test_what_was_listed_long_ago_is_listed_anew(run, monkeypatch, tmp_path, age
     head_start.drop()
 
 
+def test_a_scheduler_that_was_ended_is_told_of(run, monkeypatch, capsys):
+    monkeypatch.setattr(Scheduler, "is_alive", lambda self: False)
+    run({"completed": 1}, "completed")
+    assert "the process that scans was ended before it was through" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("status", ["pending", "retrying", "in_progress"])
 def test_work_of_an_earlier_run_is_begun_at_once_and_forbids_it(run, status):
     assert run({"completed": 1}, "completed", status) == (False, True)
