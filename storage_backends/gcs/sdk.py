@@ -16,7 +16,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.cloud.storage import Blob
 
-from storage_backends.errors import ConfigurationError, NotFound, PreconditionFailed, VersionChanged
+from storage_backends.errors import ConfigurationError, NotFound, PreconditionFailed, StorageError, VersionChanged
 from storage_backends.gcs.describing import LISTED_FIELDS, nanoseconds, preconditions
 from storage_backends.gcs.failures import RETRY, TIMEOUT, asking
 from storage_backends.gcs.sessions import Sessions
@@ -80,6 +80,11 @@ class SdkClient(ObjectClient):
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
         data = self._download(key, version, checksum=None, start=offset, end=offset + len(buffer) - 1)
+        if len(data) > len(buffer):
+            raise StorageError(
+                f"{quoted(key)}: asked for {len(buffer):,} bytes at {offset:,}, and {len(data):,} come; "
+                "what answers, or stands before it, has to understand the header Range"
+            )
         buffer[: len(data)] = data
         return len(data)
 

@@ -335,3 +335,13 @@ def test_small_objects_that_lie_together_are_looked_at_together(strict_gcs, gcs,
     assert [data for _, data in found] == [*(key.encode() for key in keys[:-1]), b"changed meanwhile"]
     assert [stored.metadata["syncf-mtime-ns"] for stored, _ in found] == ["7"] * 11 + ["8"]
     assert len(proxy.asked) == 1 + 11 + 3  # the last one is looked at and fetched again
+
+
+@pytest.mark.parametrize("name", [b"plain", b"not plain"])
+def test_the_whole_object_for_a_range_is_refused_in_words(gcs, strict_gcs, name):
+    put(gcs, name, DATA)
+    with gcs.open_file(name) as file:
+        whole = Answer(200, {"Content-Length": str(len(DATA))}, DATA)
+        strict_gcs.answers = lambda method, target: whole if "alt=media" in target else None
+        with pytest.raises(errors.StorageError, match="has to understand the header Range"):
+            file.read_into(1 << 20, memoryview(bytearray(100)))
