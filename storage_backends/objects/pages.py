@@ -31,12 +31,14 @@ class Way:
         """`where` begins the message, as in "bucket photos"."""
         self._where, self._last = where, ""
         self._tokens: set[str] = set()
-        """Of pages that were asked for since something new was listed."""
+        """Of pages that were asked for since a page ended with a key beyond all earlier ones."""
 
     def onward(self, token: str, last_key: str) -> str:
         """`token`, of the page after one that ends with `last_key` (empty: it lists nothing). Raises StorageError if
         that was asked for already, and nothing new was listed since: it would be asked for without end."""
-        if last_key and last_key != self._last:
+        # Only a key beyond all earlier ones is new: pages that lead to each other end with different keys, too. Where
+        # the service has another order, as Azure has, a few more tokens are remembered.
+        if last_key > self._last:
             self._tokens.clear()
             self._last = last_key
         if token in self._tokens:

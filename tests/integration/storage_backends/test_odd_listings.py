@@ -17,6 +17,8 @@ KINDS = {
     "gcs": (listings.gcs, "gs://bucket/p?endpoint_url=http://127.0.0.1:{}"),
     "azure": (listings.azure, "azure://account1/container/p?endpoint_url=http://127.0.0.1:{}/account1"),
 }
+MANY = 60
+"""Requests after which a listing counts as one without end."""
 NO_SIZES = ["x", "", "-4", "1.5", "9" * 19, "9" * 5000]
 FLAT = Answer(200, {"x-ms-is-hns-enabled": "false", "x-ms-account-kind": "StorageV2", "x-ms-sku-name": "x"})
 
@@ -46,7 +48,9 @@ def listed(request, kind, proxy, monkeypatch):
     def answer(asked, pages):
         query = dict(parse_qsl(urlsplit(asked.target).query))
         tokens = [query[name] for name in ("continuation-token", "pageToken", "marker") if name in query]
-        return FLAT if query.get("comp") == "properties" else page(*pages["".join(tokens)])
+        if query.get("comp") == "properties":
+            return FLAT
+        return page(*pages["".join(tokens)]) if len(proxy.asked) < MANY else page({"p/z": "the end of this test"})
 
     def listed(pages):
         proxy.answers = lambda asked: answer(asked, pages)
@@ -72,6 +76,16 @@ def test_a_page_that_leads_back_to_itself_is_not_asked_for_without_end(listed, p
     with pytest.raises(StorageError, match=r"from page to page and never ends|in an order that nobody"):
         listed({"": (sizes, "again"), "again": (sizes, "again")})
     assert len(proxy.asked) <= 5
+
+
+@pytest.mark.parametrize("names", [("p/a", "p/b"), ("p/a/", "p/b/"), ("p/x\U00010000a", "p/x\U00010000b")], ids=ascii)
+def test_two_pages_that_lead_to_each_other_are_not_asked_for_without_end(listed, proxy, names):
+    """Each of them ends with another key than the one before it."""
+    one, other = ({name: "0"} for name in names)
+    pages = {"": (one, "other"), "other": (other, "one"), "one": (one, "other")}
+    with pytest.raises(StorageError, match=r"from page to page and never ends|in an order that nobody"):
+        listed(pages)
+    assert len(proxy.asked) <= 6
 
 
 @pytest.mark.parametrize("version", ["", "<Etag/>", "<ETag></ETag>", "generation", "metageneration"])
