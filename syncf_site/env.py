@@ -83,8 +83,17 @@ def load() -> Environment:
 
 def complete() -> None:
     """Complete the process's environment by the file, which also serves the SDKs' own variables. Raises
-    ImproperlyConfigured where it is not UTF-8."""
+    ImproperlyConfigured where it is not UTF-8, or is there and can't be read: what it says would silently not hold."""
     file = Path(os.environ.get("SYNCF_ENV_FILE") or ROOT / ".env")
+    try:
+        file.open("rb").close()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{file} can't be read by user {os.geteuid()} ({error.strerror}); let that user read it, or set "
+            "SYNCF_ENV_FILE to another file (/dev/null: none)."
+        ) from None
     try:
         environ.Env.read_env(file)
     except UnicodeDecodeError as error:

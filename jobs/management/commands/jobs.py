@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandParser
+from django.template.defaultfilters import pluralize
 
 from jobs import services
 from jobs.errors import Refusal
@@ -44,7 +45,8 @@ def _run(job: Job, actor: str) -> str:
 
 
 def _retry(job: Job, actor: str) -> str:
-    return f"{services.retry_failed(job, actor=actor):,} tasks are tried again"
+    tasks = services.retry_failed(job, actor=actor)
+    return f"{tasks:,} task{pluralize(tasks, ' is,s are')} tried again"
 
 
 STEERING: dict[str, tuple[str, Callable[[Job, str], str]]] = {

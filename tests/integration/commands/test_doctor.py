@@ -237,7 +237,7 @@ def test_what_the_jobs_themselves_complain_about(doctor):
     job.tasks.create(
         kind="file", path=b"x", path_sha256=b"x", path_display="x", status="failed", reason_code="SINK_IO_ERROR"
     )
-    found(doctor, "warning", "jobs", "1 files", code=0)
+    found(doctor, "warning", "jobs", "(1 file)", code=0)
 
 
 def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on(doctor, monkeypatch):

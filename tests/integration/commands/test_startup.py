@@ -1,5 +1,6 @@
 """What must not start says why in one line, with the setting and what mends it, and has begun nothing."""
 
+import os
 import subprocess
 import sys
 
@@ -83,6 +84,12 @@ def test_a_file_of_settings_that_is_not_utf_8_is_refused(tmp_path):
     words = "save it in UTF-8"
     assert_one_line(start(["doctor"], SYNCF_ENV_FILE=str(file)), f"{file} is not in UTF-8", words, code=2)
     assert_one_line(serve(SYNCF_ENV_FILE=str(file)), f"{file} is not in UTF-8", words, code=4)
+
+
+def test_a_file_of_settings_that_is_there_and_can_not_be_read_is_refused(tmp_path):
+    said = (f"{tmp_path} can't be read by user {os.geteuid()} (Is a directory)", "/dev/null")
+    assert_one_line(start(["doctor"], SYNCF_ENV_FILE=str(tmp_path)), *said, code=2)
+    assert_one_line(serve(SYNCF_ENV_FILE=str(tmp_path)), *said, code=4)
 
 
 @pytest.mark.parametrize(("name", "value"), [("SECRET_KEY", ""), ("SYNCF_ENV_FILE", "settings")])

@@ -149,6 +149,11 @@ def test_each_verb_does_its_move_and_history_names_who_sat_at_the_shell(run, mon
     assert event.actor == f"shell:{pwd.getpwuid(os.getuid()).pw_name}"
 
 
+def test_retry_counts_one_task_in_the_singular(run):
+    for failed, words in ((1, "1 task is tried again"), (2, "2 tasks are tried again")):
+        assert words in run("retry", str(completed_job(failed=failed).pk))[1]
+
+
 def test_after_sudo_history_names_who_called_it(monkeypatch):
     monkeypatch.setenv("SUDO_USER", "alice\x1b[31m")
     assert shell_actor() == r"shell:alice\x1B[31m"

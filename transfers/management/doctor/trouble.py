@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.template.defaultfilters import pluralize
+
 from jobs.insight.attention import Kind, attention
 from jobs.models import Job
 from transfers.management.doctor.findings import Finding, ok, warning
@@ -20,7 +22,8 @@ def check_jobs() -> Iterator[Finding]:
         if item.kind in ELSEWHERE:
             continue
         is_quiet = False
-        about = f" (job {item.job.pk})" if item.job else f" ({item.tasks} files)" if item.tasks else ""
+        files = f" ({item.tasks:,} file{pluralize(item.tasks)})" if item.tasks else ""
+        about = f" (job {item.job.pk})" if item.job else files
         yield warning("jobs", f"{item.text}{about}", item.hint)
     if is_quiet:
         yield ok("jobs", "nothing waits for anybody")
