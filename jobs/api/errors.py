@@ -56,7 +56,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return handle(throttled, context)
     if answer.status == 401 and "text/html" in context["request"].headers.get("Accept", ""):
         answer = answer._replace(hint=_LOGIN_HINT)
-    body = {"code": answer.code, "message": answer.message, "field": answer.field, "hint": answer.hint}
+    # A message quotes what was sent, and JSON can send half a character ("\\ud800") that no answer can carry.
+    message = answer.message.encode(errors="backslashreplace").decode()
+    body = {"code": answer.code, "message": message, "field": answer.field, "hint": answer.hint}
     serializer = _serializer_of(error)
     return Response(
         body if serializer is None else ReturnDict(body, serializer=serializer), answer.status, headers=_headers(error)

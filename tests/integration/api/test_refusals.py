@@ -253,3 +253,9 @@ def test_a_method_that_an_address_does_not_have_is_405(api, job):
 
 def test_a_format_nobody_speaks_is_406(api):
     assert refusal(api.get("/api/jobs", HTTP_ACCEPT="application/xml"))[:2] == (406, "NOT_ACCEPTABLE")
+
+
+@pytest.mark.parametrize("field", ["verify", "when_changing", "source_type"])
+def test_half_a_character_in_a_choice_is_refused_in_words_that_can_be_sent(api, field):
+    answer = submit(api, NEW | {field: LONE_SURROGATE})
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
