@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from django.db.models import Max, QuerySet, Sum
 
 from jobs.counters import totals_of
-from jobs.models import Scan, Task, TaskKind
+from jobs.models import Scan, Task, TaskKind, Upload
 from jobs.states import ACTIVE, UNSYNCED, TaskStatus
+
+MOST_UPLOADS = 1000
+"""Unfinished ones that are looked at; of more, a job that waits seems less far than it is."""
 
 
 class Progress(NamedTuple):
@@ -92,7 +96,7 @@ class Overview(NamedTuple):
 
 
 def overviews(job_ids: list[Any]) -> dict[str, Overview]:
-    """Job id → overview, for a page of jobs in three queries."""
+    """Job id → overview, for a page of jobs in four queries."""
     sums = totals_of(job_ids)
     under_way = _bytes_under_way(job_ids)
     scans = {str(scan.job_id): scan for scan in _last_scans(job_ids)}
@@ -102,8 +106,16 @@ def overviews(job_ids: list[Any]) -> dict[str, Overview]:
 
 
 def _bytes_under_way(job_ids: list[Any]) -> dict[str, int]:
+    """Of files in a slave's hand, and of those that go on where they stopped: paused, or waiting for another try."""
     rows = Task.objects.filter(job_id__in=job_ids, owner__isnull=False).values_list("job_id")
-    return {str(job): done for job, done in rows.annotate(done=Sum("copied_bytes")).order_by()}
+    found = Counter({str(job): done for job, done in rows.annotate(done=Sum("copied_bytes")).order_by()})
+    # Uploads are few and tasks are many: so asked, no database looks through the tasks for them.
+    columns = ("task__job_id", "task__owner_id", "task__status", "task__copied_bytes")
+    uploads: Iterable[tuple[Any, ...]] = Upload.objects.values_list(*columns)[:MOST_UPLOADS]
+    for job, owner, status, done in uploads:
+        if owner is None and status in ACTIVE:
+            found[str(job)] += done
+    return found
 
 
 def _last_scans(job_ids: list[Any]) -> QuerySet[Scan]:

@@ -16,24 +16,24 @@ def portion(api):
 
 
 @pytest.mark.parametrize("count", [1, 20])
-def test_the_list_of_jobs_costs_five_queries(api, make_job, count, django_assert_num_queries):
+def test_the_list_of_jobs_costs_six_queries(api, make_job, count, django_assert_num_queries):
     for _ in range(count):
         make_job().scans.create()
-    with django_assert_num_queries(SIGNING_IN + 5):
+    with django_assert_num_queries(SIGNING_IN + 6):
         assert len(api.get("/api/jobs").json()["results"]) == count
 
 
 @pytest.mark.parametrize("count", [1, 50])
-def test_tracking_costs_eight_queries(api, job, count, django_assert_num_queries):
+def test_tracking_costs_nine_queries(api, job, count, django_assert_num_queries):
     Task.objects.bulk_create(
         Task(job=job, kind="file", path=b"%d" % n, path_sha256=b"%d" % n, path_display=str(n)) for n in range(count)
     )
-    with django_assert_num_queries(SIGNING_IN + 8):
+    with django_assert_num_queries(SIGNING_IN + 9):
         assert len(api.get(f"/api/jobs/{job.pk}/tracking").json()["tasks"]) == count
 
 
 def test_tracking_never_counts_the_tasks(api, job, django_assert_num_queries):
-    with django_assert_num_queries(SIGNING_IN + 8) as queries:
+    with django_assert_num_queries(SIGNING_IN + 9) as queries:
         api.get(f"/api/jobs/{job.pk}/tracking?status=failed")
     counting = [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
     assert all('"owner_id" IS NOT NULL' in sql for sql in counting)  # what slaves have in hand is little, and indexed

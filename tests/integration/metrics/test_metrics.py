@@ -20,7 +20,7 @@ from tests.unit.jobs import builders
 
 pytestmark = pytest.mark.django_db
 TOKEN = "only-for-tests-and-long-enough"
-QUERIES = 18
+QUERIES = 19
 DEPLOY = ROOT / "deploy"
 
 

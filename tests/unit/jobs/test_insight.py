@@ -266,10 +266,10 @@ def test_a_slave_that_signed_off_or_came_back_is_not_dead(job):
     assert Kind.DEAD_SLAVE not in kinds()
 
 
-def test_a_list_of_jobs_costs_six_queries_however_long(django_assert_num_queries, job, slave):
+def test_a_list_of_jobs_costs_seven_queries_however_long(django_assert_num_queries, job, slave):
     jobs = [job, *(builders.new_job() for _ in range(5))]
     for each in jobs:
         builders.discover(each, b"a", b"b")
         scanned(each)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(insight.look(jobs)) == 6

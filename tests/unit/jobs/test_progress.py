@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import selectors, transitions
+from jobs import selectors, transitions, uploads
 from jobs.models import Task
 from jobs.progress import overviews, task_percent
 from tests.unit.jobs import builders
@@ -27,6 +27,24 @@ def test_what_is_under_way_counts_with_what_it_has_copied(job, slave):
     builders.claim_one(slave, job, b"a", size=100)
     Task.objects.update(copied_bytes=25)
     assert progress_of(job).percent == 25.0
+
+
+@pytest.mark.parametrize("status", ["pending", "retrying"])
+def test_what_goes_on_where_it_stopped_keeps_its_share(job, slave, status):
+    """Paused, or waiting for another try."""
+    task = builders.claim_one(slave, job, b"big", size=100)
+    uploads.save_token(slave, (task.id, task.epoch), "token")
+    uploads.save_checkpoint(slave, (task.id, task.epoch), 60, builders.DIGEST)
+    transitions.settle(slave, [builders.ending(task, status)])
+    assert overviews([job.pk])[str(job.pk)].progress.bytes_done == 60
+
+
+def test_what_was_given_up_has_no_share(job, slave):
+    task = builders.claim_one(slave, job, b"big", size=100)
+    uploads.save_token(slave, (task.id, task.epoch), "token")
+    uploads.save_checkpoint(slave, (task.id, task.epoch), 60, builders.DIGEST)
+    transitions.settle(slave, [builders.ending(task, "failed")])
+    assert overviews([job.pk])[str(job.pk)].progress.bytes_done == 0
 
 
 def test_a_hundred_percent_means_done(job, slave):
@@ -57,9 +75,9 @@ def test_a_job_without_files_has_no_progress(job):
     assert progress_of(job).percent == 0.0
 
 
-def test_a_page_of_jobs_takes_three_queries(job, django_assert_num_queries):
+def test_a_page_of_jobs_takes_four_queries(job, django_assert_num_queries):
     jobs = [job.pk, *(builders.new_job().pk for _ in range(5))]
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert set(overviews(jobs)) == set(map(str, jobs))
 
 

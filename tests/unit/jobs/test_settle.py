@@ -160,7 +160,7 @@ def test_nothing_to_settle_asks_the_database_nothing(slave, django_assert_num_qu
 def test_a_slave_that_was_declared_offline_still_owns_its_rows_until_they_are_reaped(job, slave):
     """The fence of a settlement is owner and epoch; the reaper raises the epoch before anybody else may claim."""
     task = builders.claim_one(slave, job)
-    Slave.objects.filter(pk=slave.pk).update(lease_expires_at=timezone.now())
+    Slave.objects.filter(pk=slave.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     slaves.reap_dead()
     assert transitions.settle(slave, [builders.ending(task)]) == set()
 
