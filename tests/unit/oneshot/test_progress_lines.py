@@ -69,7 +69,7 @@ def test_a_look_takes_a_few_statements_however_many_files(session, clock, django
     with django_assert_num_queries(0):
         display(session)
     clock[0] = 5.0
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         display(session)
 
 
