@@ -63,7 +63,7 @@ class Progress(NamedTuple):
 
 
 def progress_from(names: dict[str, int], under_way: int) -> Progress:
-    """Of a job's totals, and the bytes that its tasks under way have copied."""
+    """Of a job's totals, and the bytes that files which are not complete have at the sink (`_bytes_under_way`)."""
     by_status = {status.value: names.get(f"file.{status}", 0) for status in TaskStatus}
     by_status[TaskStatus.SKIPPED] = _of_every_kind(names, (TaskStatus.SKIPPED,))
     counted = [TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.RETRYING, TaskStatus.COMPLETED, TaskStatus.FAILED]

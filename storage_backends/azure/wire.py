@@ -35,6 +35,7 @@ _SIGNED = (
 )
 _BLOCKS = b'<?xml version="1.0" encoding="utf-8"?><BlockList>%s</BlockList>'
 
+
 class Wire(AzureWay):
     """One container, used by many threads at once."""
 

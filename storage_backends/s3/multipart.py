@@ -78,10 +78,10 @@ class Multipart(NoMultipart):
         return Begun(told["UploadId"], answer.headers.get("x-amz-checksum-algorithm") == "SHA256")
 
     def parts(self, key: str, upload_id: str) -> dict[int, Part] | None:
-        answer = self._ask("GET", key, _of(upload_id), {})
-        if (told := _told(answer, "ListParts")) is None or told.get("IsTruncated") != "false":
+        root = _document(self._ask("GET", key, _of(upload_id), {}), "ListParts")
+        if root is None or _texts(root).get("IsTruncated") != "false":
             return None
-        return _parts(answer.data) if answer else None
+        return _parts(root)
 
     def send(
         self, key: str, upload_id: str, number: int, data: memoryview, sha256: bytes, *, keeps: bool
@@ -114,29 +114,34 @@ def _of(upload_id: str) -> str:
     return f"uploadId={quote(upload_id, safe='')}"
 
 
-def _told(answer: Answer | None, what: str) -> dict[str, str] | None:
-    """The texts of a document of that kind ("Result" stands behind it, mostly), by their names. An error may come with
-    status 200, too."""
+def _document(answer: Answer | None, what: str) -> ElementTree.Element | None:
+    """Of that kind ("Result" stands behind it, mostly). An error may come with status 200, too."""
     if answer is None or answer.status != 200:
         return None
     try:
         root = ElementTree.fromstring(answer.data.strip())  # spaces come first while the server is at work
     except (ElementTree.ParseError, LookupError, ValueError):  # of an encoding that it says it has, too
         return None
-    if _name(root).removesuffix("Result") != what:
-        return None
-    return {_name(each): (each.text or "").strip() for each in root}
+    return root if _name(root).removesuffix("Result") == what else None
 
 
-def _parts(document: bytes) -> dict[int, Part] | None:
+def _told(answer: Answer | None, what: str) -> dict[str, str] | None:
+    root = _document(answer, what)
+    return None if root is None else _texts(root)
+
+
+def _texts(element: ElementTree.Element) -> dict[str, str]:
+    """Of what lies in it, by their names."""
+    return {_name(each): (each.text or "").strip() for each in element}
+
+
+def _parts(root: ElementTree.Element) -> dict[int, Part] | None:
     found: dict[int, Part] = {}
     try:
-        for element in ElementTree.fromstring(document.strip()):
-            if _name(element) == "Part":
-                told = {_name(each): each.text or "" for each in element}
-                number = int(told["PartNumber"]) - 1
-                found[number] = Part(int(told["Size"]), told["ETag"], told.get("ChecksumSHA256", ""))
-    except (ElementTree.ParseError, LookupError, ValueError):
+        for told in [_texts(element) for element in root if _name(element) == "Part"]:
+            part = Part(int(told["Size"]), told["ETag"], told.get("ChecksumSHA256", ""))
+            found[int(told["PartNumber"]) - 1] = part
+    except (LookupError, ValueError):
         return None
     return found
 

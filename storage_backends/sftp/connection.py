@@ -37,7 +37,7 @@ class Handle(bytes):
 
 
 class Connection:
-    """Connects at its first request, and again after it was lost."""
+    """What one server is asked."""
 
     def __init__(self, address: Address) -> None:
         self.sessions = Sessions(address)

@@ -1,4 +1,5 @@
-"""Removing what nobody will finish: partials of tasks that are final, of killed jobs mostly."""
+"""What is nobody's any more: partials of tasks that are final, of killed jobs mostly, are removed; tasks that were
+claimed without our hearing of it are given back."""
 
 from __future__ import annotations
 
