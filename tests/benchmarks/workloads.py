@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tests.benchmarks import check, cluster, disk, trees
 from tests.benchmarks.contenders import DURABLE, PLAIN, Contender, named
@@ -21,6 +21,7 @@ from tests.benchmarks.results import Results
 RESYNC = ("SyncF", "rclone", "rsync -a")
 BIG = ("SyncF", "SyncF, not durable", "rclone --checksum", "rsync -a", "cp -a")
 CHECKPOINT_BYTES = 64 << 20
+T = TypeVar("T")
 
 
 class Bench(NamedTuple):
@@ -34,7 +35,7 @@ class Bench(NamedTuple):
     rounds: Callable[[str], int]
     is_quick: bool
 
-    def ordered(self, contenders: Sequence[Contender], number: int) -> list[Contender]:
+    def ordered(self, contenders: Sequence[T], number: int) -> list[T]:
         """Turned round in every other round, so that nobody always comes first."""
         return list(contenders if number % 2 == 0 else reversed(contenders))
 

@@ -52,11 +52,12 @@ def s3_bucket(kind: Kind) -> Iterator[str]:
 
 
 @contextmanager
-def azure_container() -> Iterator[str]:
-    """The storage URL of an empty container, removed afterwards. Its key is expected in AZURE_STORAGE_KEY."""
+def azure_container(endpoint: str = "") -> Iterator[str]:
+    """The storage URL of an empty container, removed afterwards; on the shared azurite where no other is named. Its key
+    is expected in AZURE_STORAGE_KEY."""
     from azure.storage.blob import BlobServiceClient
 
-    endpoint, container = ensure(AZURITE), _name()
+    endpoint, container = endpoint or ensure(AZURITE), _name()
     key = {"account_name": AZURITE_ACCOUNT, "account_key": AZURITE_KEY}
     with BlobServiceClient(endpoint, credential=key) as service:
         service.create_container(container)
