@@ -107,8 +107,8 @@ def _yes(name: str) -> Callable[[Capabilities], str]:
     return lambda each: "yes" if getattr(each, name) else "–"
 
 
-def _up_to(count: int, unit: str = "") -> str:
-    return "any" if count >= 1 << 30 else f"{count:,}{unit}"
+def _up_to(count: int) -> str:
+    return "any" if count >= 1 << 30 else f"{count:,}"
 
 
 _QUESTIONS: dict[str, Callable[[Capabilities], str]] = {

@@ -65,14 +65,14 @@ class Share(NamedTuple):
         return max(self.fair, self.light)
 
 
-def share(waiting: int, *, workers: int, lead: float = 0.0) -> Share:
+def share(waiting: int, *, workers: int, lead: float) -> Share:
     """Of so many files for so many workers, for one that can do `lead` of them until the others are free."""
     whole = ceil(waiting / workers + lead)
     fair = max(1, min(MOST_BATCH_FILES, -(-whole // 2)))
     return Share(fair, max(LIGHT_FILES, min(MOST_LIGHT_FILES, whole)))
 
 
-def next_batch(rows: Sequence[Placed], share: Share, *, most_bytes: int = BATCH_BYTES) -> list[int]:
+def next_batch(rows: Sequence[Placed], share: Share, *, most_bytes: int) -> list[int]:
     """The first batch of `rows`. It ends with a directory, if that leaves more than half of it: two workers at a new
     one can't give it its name at once."""
     batch = next(cut(rows, most=share.most, most_bytes=most_bytes), [])

@@ -28,7 +28,7 @@ def parse_interval(text: str, *, field: str = "interval") -> timedelta | None:
     return check_interval(interval, field=field) if re.search("[1-9]", text) else None
 
 
-def check_interval(interval: timedelta, *, field: str = "interval") -> timedelta:
+def check_interval(interval: timedelta, *, field: str) -> timedelta:
     """The interval if it lies within 1 s and 366 days."""
     if not MIN_INTERVAL <= interval <= MAX_INTERVAL:
         raise Refusal("INVALID_INTERVAL", "The interval must lie between 1s and 8784h.", field=field, hint=_HINT)

@@ -163,9 +163,9 @@ def finished_run_once_jobs() -> QuerySet[Job]:
     )
 
 
-def leader(name: str = "scheduler") -> Lease | None:
+def leader() -> Lease | None:
     """Who leads now, if anybody's lease is fresh."""
-    return Lease.objects.filter(name=name, expires_at__gt=Now()).first()
+    return Lease.objects.filter(name="scheduler", expires_at__gt=Now()).first()
 
 
 def live_workers() -> int:

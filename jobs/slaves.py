@@ -44,7 +44,7 @@ def _lease() -> CombinedExpression:
     return Now() + timedelta(seconds=LEASE_SECONDS)
 
 
-def heartbeat(slave: Slave, *, bytes_per_second: int = 0) -> bool:
+def heartbeat(slave: Slave, *, bytes_per_second: int) -> bool:
     """Renew the lease; False when it ran out or was taken: the incarnation is over."""
     mine = live_slaves().filter(pk=slave.pk)
     return bool(mine.update(lease_expires_at=_lease(), heartbeat_at=Now(), bytes_per_second=bytes_per_second))

@@ -24,7 +24,7 @@ from itertools import islice
 from storage_backends.errors import BadPath, NotFound, StorageError, UploadGone
 from storage_backends.sessions import OpenFile, UploadSession, WriteBatch
 from storage_backends.tokens import PARTIAL_PREFIX, PARTIAL_SUFFIX, AlreadyCommitted, PartialId, UploadToken
-from storage_backends.values import Attributes, Capabilities, FileInfo, Kind, ListError, RootIdentity
+from storage_backends.values import Attributes, Capabilities, Entry, FileInfo, Kind, ListError, RootIdentity
 
 __all__ = (
     "LISTED_AT_ONCE",
@@ -33,6 +33,7 @@ __all__ = (
     "AlreadyCommitted",
     "Attributes",
     "Capabilities",
+    "Entry",
     "FileInfo",
     "Kind",
     "ListError",
@@ -82,7 +83,7 @@ class Storage(ABC):
         *,
         prune: Callable[[bytes], bool] | None = None,
         stop_at: Collection[str] = (),
-    ) -> Iterator[FileInfo | ListError]:
+    ) -> Iterator[Entry]:
         """Everything below the root (not the root itself), lazily, in ascending byte order of path.
 
         Memory: the largest directory, not the tree. `prune(directory path)` true: neither it nor anything below is
@@ -94,7 +95,7 @@ class Storage(ABC):
         *,
         prune: Callable[[bytes], bool] | None = None,
         stop_at: Collection[str] = (),
-    ) -> Iterator[list[FileInfo | ListError]]:
+    ) -> Iterator[list[Entry]]:
         """The same as `list_files`, many entries at a time: lists of at least one entry."""
         entries = iter(self.list_files(prune=prune, stop_at=stop_at))
         while chunk := list(islice(entries, LISTED_AT_ONCE)):

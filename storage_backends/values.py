@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import stat
 from typing import Literal, NamedTuple, Self
 
 from storage_backends.errors import StorageError
@@ -19,6 +20,11 @@ class Kind(enum.StrEnum):
     SYMLINK = "symlink"
     SPECIAL = "special"
     """FIFO, socket, device: listed, so that it can be counted as skipped, never opened."""
+
+
+KIND_OF_TYPE = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+"""By the bits of a mode that tell it; all others are special."""
+SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
 
 
 class FileInfo(NamedTuple):
@@ -48,6 +54,10 @@ class ListError(NamedTuple):
 
     path: bytes
     error: StorageError
+
+
+Entry = FileInfo | ListError
+"""What a listing is made of."""
 
 
 class RootIdentity(NamedTuple):

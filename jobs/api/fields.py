@@ -13,6 +13,9 @@ from rest_framework.utils import html
 from jobs.durations import format_interval, parse_interval
 from jobs.errors import Refusal
 
+MAX_BIGINT = (1 << 63) - 1
+"""The largest number that a column holds."""
+
 
 class TextField(serializers.CharField):
     """A string and only a string: 5 is not "5"."""

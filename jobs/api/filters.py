@@ -12,6 +12,7 @@ from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.request import Request
 
+from jobs.api.fields import MAX_BIGINT
 from jobs.api.pagination import PAGE_PARAMETERS
 from jobs.errors import Refusal
 from jobs.models import Job, JobEvent, Slave, Task, TaskKind
@@ -67,11 +68,8 @@ class JobFilters(FilterSet):  # type: ignore[misc]
         fields = ()
 
 
-_MAX_BIGINT = (1 << 63) - 1
-
-
 def _bytes(lookup: str) -> django_filters.NumberFilter:
-    return django_filters.NumberFilter(field_name="size", lookup_expr=lookup, min_value=0, max_value=_MAX_BIGINT)
+    return django_filters.NumberFilter(field_name="size", lookup_expr=lookup, min_value=0, max_value=MAX_BIGINT)
 
 
 class TaskFilters(FilterSet):  # type: ignore[misc]

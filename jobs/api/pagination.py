@@ -9,6 +9,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from jobs.api.fields import MAX_BIGINT
 from jobs.catalogue import BY_PATH, behind
 from jobs.errors import Refusal
 from jobs.models import Job, Task
@@ -17,7 +18,6 @@ from jobs.waiting import is_indexed
 PAGE_ROWS, MAX_PAGE_ROWS = 100, 500
 #: Query parameters that are never filters.
 PAGE_PARAMETERS = frozenset({"page", "page_size", "cursor", "format"})
-_MAX_ID = (1 << 63) - 1
 
 
 class Pages(PageNumberPagination):
@@ -73,7 +73,7 @@ def _cursor(request: Request) -> int | None:
     text = request.query_params.get("cursor")
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= _MAX_ID):
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MAX_BIGINT):
         raise _bad_cursor()
     return int(text)
 

@@ -8,11 +8,10 @@ from rest_framework import serializers
 from rest_framework.utils import html
 
 from jobs.api.answers import JobOut
-from jobs.api.fields import IntervalField, PathField, RulesField, TextField
+from jobs.api.fields import MAX_BIGINT, IntervalField, PathField, RulesField, TextField
 from jobs.errors import Refusal
 from jobs.models import Verify, WhenChanging
 
-_MAX_BIGINT = (1 << 63) - 1
 #: What a browser's form sends besides the fields.
 _FORM_EXTRAS = frozenset({"csrfmiddlewaretoken"})
 
@@ -56,7 +55,7 @@ class JobOptions(StrictSerializer):
         required=False,
         allow_null=True,
         min_value=1024,
-        max_value=_MAX_BIGINT,
+        max_value=MAX_BIGINT,
         help_text="Shared by all slaves; empty or null: unlimited.",
     )
     max_attempts = serializers.IntegerField(

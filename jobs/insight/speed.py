@@ -16,7 +16,8 @@ from jobs.models import JobId, Sample
 WINDOW_SECONDS = 30
 #: A job that began just now is not judged by less than this.
 LEAST_SECONDS = 5.0
-HOUR_SECONDS = 3600
+#: What the history tells: an hour.
+MOMENTS, MOMENT_SECONDS = 60, 60
 
 
 class Speed(NamedTuple):
@@ -63,26 +64,25 @@ class Moment(NamedTuple):
     files_per_second: float
 
 
-def throughput_history(job_ids: Collection[JobId] | None = None, *, moments: int = 60) -> list[Moment]:
-    """The last hour in so many stretches of equal length, the oldest first, of these jobs together (None: of all).
+def throughput_history(job_ids: Collection[JobId] | None = None) -> list[Moment]:
+    """The last hour in stretches of equal length, the oldest first, of these jobs together (None: of all).
 
     One query, at most 360 rows however many jobs there are. The last stretch is not over: its speed is of what is."""
-    length = HOUR_SECONDS // moments
     now = timezone.now()
-    end = _rounded_up(now, length)
-    start = end - timedelta(seconds=length * moments)
+    end = _rounded_up(now, MOMENT_SECONDS)
+    start = end - timedelta(seconds=MOMENTS * MOMENT_SECONDS)
     samples = Sample.objects.filter(at__gte=start)
     if job_ids is not None:
         samples = samples.filter(job_id__in=job_ids)
-    sums = [[0, 0] for _ in range(moments)]
+    sums = [[0, 0] for _ in range(MOMENTS)]
     for at, size, count in samples.values_list("at").annotate(size=Sum("bytes"), count=Sum("files")).order_by():
-        place = sums[min(moments - 1, int((at - start).total_seconds()) // length)]
+        place = sums[min(MOMENTS - 1, int((at - start).total_seconds()) // MOMENT_SECONDS)]
         place[0] += size
         place[1] += count
-    lengths = [float(length)] * moments
-    lengths[-1] = max(float(Sample.SECONDS), length - (end - now).total_seconds())
+    lengths = [float(MOMENT_SECONDS)] * MOMENTS
+    lengths[-1] = max(float(Sample.SECONDS), MOMENT_SECONDS - (end - now).total_seconds())
     return [
-        Moment(start + timedelta(seconds=number * length), size / seconds, count / seconds)
+        Moment(start + timedelta(seconds=number * MOMENT_SECONDS), size / seconds, count / seconds)
         for number, ((size, count), seconds) in enumerate(zip(sums, lengths, strict=True))
     ]
 

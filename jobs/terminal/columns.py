@@ -1,10 +1,17 @@
-"""How many columns a terminal gives to a text, and cutting it to so many."""
+"""A text on a terminal: without what a terminal would obey, and in so many columns."""
 
 from __future__ import annotations
 
 import unicodedata
 
-_MORE = "…"
+from storage_backends.names import display_path
+
+_GAP, _MORE = "  ", "…"
+
+
+def shown(text: str) -> str:
+    """`text` that somebody chose (a name, a path of a job) without anything a terminal would obey."""
+    return display_path(text.encode(errors="surrogateescape"))
 
 
 def width(text: str) -> int:
@@ -49,10 +56,10 @@ def pad(text: str, columns: int) -> str:
     return text + " " * (columns - width(text))
 
 
-def fitting(parts: list[str], columns: int, gap: str = "  ") -> str:
+def fitting(parts: list[str], columns: int) -> str:
     """As many of `parts`, the most important first, as fit on one line; the first one is cut rather than left out."""
     line = cut(parts[0], columns)
     for part in parts[1:]:
-        if width(line) + width(gap) + width(part) <= columns:
-            line += gap + part
+        if width(line) + width(_GAP) + width(part) <= columns:
+            line += _GAP + part
     return line

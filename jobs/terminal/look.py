@@ -5,8 +5,8 @@ from __future__ import annotations
 from jobs.insight import in_flight, job_insight
 from jobs.models import Job, Scan, Task
 from jobs.states import JobStatus, TaskStatus
+from jobs.terminal.columns import shown
 from jobs.terminal.live import MOST_NAMED, Picture
-from jobs.terminal.words import shown
 from jobs.waiting import tasks_in_hand
 
 

@@ -10,9 +10,9 @@ from jobs.insight import JobInsight, failures_by_reason, job_insight, look
 from jobs.models import Job, Scan
 from jobs.progress import overviews
 from jobs.states import TaskStatus
+from jobs.terminal.columns import shown
 from jobs.terminal.look import hindrance, title
 from jobs.terminal.table import table
-from jobs.terminal.words import shown
 from jobs.words import ago, human_bytes, human_percent, human_speed
 
 _EVENTS = 10

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from storage_backends.objects.connection import Body
 from storage_backends.objects.shorter import ShorterWay
-
-Data = bytes | memoryview
 
 
 class AzureWay(ShorterWay):
@@ -20,7 +19,7 @@ class AzureWay(ShorterWay):
         """Id → size of the blocks that were sent and are no blob yet."""
         return None
 
-    def put_block(self, key: str, block_id: str, data: Data) -> bool:
+    def put_block(self, key: str, block_id: str, data: Body) -> bool:
         """Send one block of an upload."""
         return False
 

@@ -18,9 +18,10 @@ from xml.etree import ElementTree
 
 from storage_backends.azure.credentials import Key, Sas
 from storage_backends.azure.describing import names_in, names_out, version_of
-from storage_backends.azure.shorter import AzureWay, Data
+from storage_backends.azure.shorter import AzureWay
 from storage_backends.errors import NotFound
 from storage_backends.objects.client import Page, Stored, modified_ns, quoted
+from storage_backends.objects.connection import Body
 from storage_backends.objects.http import PLAIN_KEY, Answer, Ask, Http, Talk
 from storage_backends.objects.pages import size_told, version_told
 
@@ -67,7 +68,7 @@ class Wire(AzureWay):
         return found[1] if found and len(found[1]) == size else None
 
     def putting(
-        self, key: str, data: Data, metadata: Mapping[str, str], expected: str | None
+        self, key: str, data: Body, metadata: Mapping[str, str], expected: str | None
     ) -> Talk[Stored | None]:
         kept = _kept(names_out(metadata))
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/octet-stream", **kept}
@@ -89,7 +90,7 @@ class Wire(AzureWay):
             return {}
         return _blocks(answer.data) if answer is not None and answer.status == 200 else None
 
-    def put_block(self, key: str, block_id: str, data: Data) -> bool:
+    def put_block(self, key: str, block_id: str, data: Body) -> bool:
         query = {"comp": "block", "blockid": base64.b64encode(block_id.encode()).decode()}
         return self._write(key, query, data, {}) is not None
 
@@ -113,10 +114,10 @@ class Wire(AzureWay):
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _write(self, key: str, query: Mapping[str, str], data: Data, headers: Mapping[str, str]) -> str | None:
+    def _write(self, key: str, query: Mapping[str, str], data: Body, headers: Mapping[str, str]) -> str | None:
         return self.http.lead(self._writing(key, query, data, headers))
 
-    def _writing(self, key: str, query: Mapping[str, str], data: Data, headers: Mapping[str, str]) -> Talk[str | None]:
+    def _writing(self, key: str, query: Mapping[str, str], data: Body, headers: Mapping[str, str]) -> Talk[str | None]:
         if not PLAIN_KEY.fullmatch(key):
             return None
         answer = yield self._ask("PUT", f"/{key}", query, {**headers, "Content-MD5": _md5(data)}, data)
@@ -126,7 +127,7 @@ class Wire(AzureWay):
         return self.http.answer(self._ask(method, path, query, headers))
 
     def _ask(
-        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], data: Data = b""
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], data: Body = b""
     ) -> Ask:
         headers = {**headers, "Content-Length": str(len(data))} if method == "PUT" else headers
         return Ask(method, *self._signed(method, path, query, headers), data)
@@ -168,7 +169,7 @@ def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
     return {f"{_KEPT}{name}": value for name, value in metadata.items()}
 
 
-def _md5(data: Data) -> str:
+def _md5(data: Body) -> str:
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 

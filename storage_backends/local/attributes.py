@@ -7,11 +7,10 @@ import stat
 
 from storage_backends.base import PARTIAL_SUFFIX, Attributes, FileInfo, Kind, PartialId
 from storage_backends.local import system
+from storage_backends.values import KIND_OF_TYPE, SET_ID_BITS
 
-SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
 _make = tuple.__new__
 _FILE = Kind.FILE
-_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 _TYPE_BITS, _REGULAR = 0o170000, stat.S_IFREG
 
 
@@ -33,7 +32,7 @@ def describe(path: bytes, status: os.stat_result) -> FileInfo:
 
 
 def _kind(path: bytes, mode: int) -> Kind:
-    kind = _KINDS.get(mode & _TYPE_BITS, Kind.SPECIAL)
+    kind = KIND_OF_TYPE.get(mode & _TYPE_BITS, Kind.SPECIAL)
     is_partial = path.endswith(PARTIAL_SUFFIX) and PartialId.stands_for(path[path.rfind(b"/") + 1 :], kind)
     return Kind.SPECIAL if is_partial else kind
 

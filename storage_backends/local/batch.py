@@ -14,7 +14,7 @@ from storage_backends.base import Attributes, FileInfo, PartialId, WriteBatch
 from storage_backends.errors import ChecksumMismatch, StorageError, UploadGone
 from storage_backends.local import partials, system
 from storage_backends.local.attributes import directory_mode, give_link
-from storage_backends.local.beneath import split_path
+from storage_backends.local.beneath import ODD_NAMES, split_path
 from storage_backends.local.directories import PRIVATE
 from storage_backends.local.failures import failure, show
 from storage_backends.local.folders import Folders
@@ -27,7 +27,6 @@ from storage_backends.local.trees import Place, Trees
 from storage_backends.local.unsynced import Unsynced
 
 _make = tuple.__new__
-_ODD_NAMES = (b"", b".", b"..")
 
 
 class LocalBatch(WriteBatch):
@@ -126,7 +125,7 @@ class LocalBatch(WriteBatch):
     def _place(self, path: bytes, attributes: Attributes, partial: PartialId) -> tuple[bytes, bytes, Place, int]:
         """Folder and name, and where to stage it, cleared of what older epochs left."""
         folder, _, name = path.rpartition(b"/")
-        if folder != self._checked or name in _ODD_NAMES or 0 in name:
+        if folder != self._checked or name in ODD_NAMES or 0 in name:
             folder, name = split_path(path)
             self._checked = folder
         mode = directory_mode() if attributes.mode is None else PRIVATE

@@ -22,6 +22,8 @@ READ_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 """Stands for a name without opening it; needs no permission on the thing itself."""
 
+ODD_NAMES = (b"", b".", b"..")
+"""Not names in a directory, but other words for one."""
 _ALWAYS = os.O_NOFOLLOW | os.O_CLOEXEC
 _SYS_OPENAT2 = 437
 _RESOLVE = 0x02 | 0x04 | 0x08  # NO_MAGICLINKS | NO_SYMLINKS | BENEATH

@@ -6,7 +6,8 @@ import os
 
 from storage_backends.base import Attributes
 from storage_backends.local import system
-from storage_backends.local.attributes import SET_ID_BITS, file_mode, permitted_mode
+from storage_backends.local.attributes import file_mode, permitted_mode
+from storage_backends.values import SET_ID_BITS
 
 PRIVATE = 0o600
 _WRITABLE_OR_SPECIAL = 0o7022

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from operator import itemgetter
 
-from storage_backends.base import FileInfo, Kind, ListError
+from storage_backends.base import Entry, Kind, ListError
 from storage_backends.errors import Overlap, StorageError
 from storage_backends.local.attributes import describe
 from storage_backends.local.beneath import open_directory
 from storage_backends.local.failures import failure, show
 
-Entry = FileInfo | ListError
 _by_path = itemgetter(0)
 _DIRECTORY = Kind.DIRECTORY
 _ENCODING = sys.getfilesystemencoding()

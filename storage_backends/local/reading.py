@@ -11,11 +11,10 @@ from storage_backends.base import FileInfo, OpenFile, check_path
 from storage_backends.errors import KindConflict, NotFound, NotRegular, StorageError, SymlinkRefused, VersionChanged
 from storage_backends.local import system
 from storage_backends.local.attributes import describe
-from storage_backends.local.beneath import HANDLE, explain, open_beneath, open_directory, split_path
+from storage_backends.local.beneath import HANDLE, ODD_NAMES, explain, open_beneath, open_directory, split_path
 from storage_backends.local.failures import failure, show
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # O_NONBLOCK: opening a FIFO must not hang
-_ODD_NAMES = (b"", b".", b"..")
 FOLDER_SECONDS = 0.1
 """For so long small files of one folder are opened below the same descriptor before its path is looked up again."""
 
@@ -84,7 +83,7 @@ class Reader:
             check_path(path)
             if not self._enter(folder):
                 return self._open(path)
-        if name in _ODD_NAMES or not folder:
+        if name in ODD_NAMES or not folder:
             check_path(path)
         try:
             return system.open(name, self._flags, dir_fd=self._folder_fd)

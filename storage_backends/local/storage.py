@@ -11,8 +11,8 @@ from itertools import chain
 from storage_backends.base import (
     Attributes,
     Capabilities,
+    Entry,
     FileInfo,
-    ListError,
     OpenFile,
     PartialId,
     RootIdentity,
@@ -96,7 +96,7 @@ class LocalStorage(Storage):
         *,
         prune: Callable[[bytes], bool] | None = None,
         stop_at: Collection[str] = (),
-    ) -> Iterator[FileInfo | ListError]:
+    ) -> Iterator[Entry]:
         return chain.from_iterable(self.list_chunks(prune=prune, stop_at=stop_at))
 
     def list_chunks(
@@ -104,7 +104,7 @@ class LocalStorage(Storage):
         *,
         prune: Callable[[bytes], bool] | None = None,
         stop_at: Collection[str] = (),
-    ) -> Iterator[list[FileInfo | ListError]]:
+    ) -> Iterator[list[Entry]]:
         return walk(self._root_fd, prune=prune, stop_at=stop_at)
 
     def get_file_info(self, path: bytes) -> FileInfo:

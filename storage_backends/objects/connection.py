@@ -100,8 +100,8 @@ class Connection:
                 raise Odd
         return lines
 
-    def read_body(self, headers: Mapping[str, str], most_bytes: int | None = None) -> bytes:
-        """All of it."""
+    def read_body(self, headers: Mapping[str, str], most_bytes: int | None) -> bytes:
+        """All of it. Odd is also one of more than `most_bytes`."""
         if headers.get("transfer-encoding", "").lower() == "chunked":
             if most_bytes is not None:
                 raise Odd

@@ -15,6 +15,7 @@ from typing import Any
 
 from storage_backends.base import (
     Attributes,
+    Entry,
     FileInfo,
     Kind,
     ListError,
@@ -126,7 +127,7 @@ class ObjectStorage(Storage):
         *,
         prune: Callable[[bytes], bool] | None = None,
         stop_at: Collection[str] = (),
-    ) -> Iterator[FileInfo | ListError]:
+    ) -> Iterator[Entry]:
         left_out: bytes | None = None
         looked_at: list[bytes] = []
         for stored in self.client.listed(self.prefix):
@@ -234,7 +235,7 @@ class ObjectStorage(Storage):
         found = yield from self.client.getting(self.key(path), max_bytes)
         return (self.describe(path, found[0]), found[1]) if found else None
 
-    def _listed(self, path: bytes, stored: Stored) -> Iterator[FileInfo | ListError]:
+    def _listed(self, path: bytes, stored: Stored) -> Iterator[Entry]:
         if path.endswith(b"/"):
             if stored.size:  # else a console's way to show a directory
                 yield ListError(path, BadPath(f"the key '{display_path(path)}' ends in a slash and has content"))

@@ -7,18 +7,17 @@ import stat
 from paramiko.sftp_attr import SFTPAttributes
 
 from storage_backends.base import Attributes, FileInfo, Kind, PartialId
+from storage_backends.values import KIND_OF_TYPE, SET_ID_BITS
 
 SECOND_NS = 1_000_000_000
-SET_ID_BITS = 0o6000
-_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 
 
 def kind_of(found: SFTPAttributes) -> Kind:
     """What stands behind a name."""
-    return _KINDS.get(stat.S_IFMT(found.st_mode or 0), Kind.SPECIAL)
+    return KIND_OF_TYPE.get(stat.S_IFMT(found.st_mode or 0), Kind.SPECIAL)
 
 
-def describe(path: bytes, found: SFTPAttributes, *, target_bytes: int | None = None) -> FileInfo:
+def describe(path: bytes, found: SFTPAttributes) -> FileInfo:
     """Owners are left out: on another machine the numbers mean other people."""
     kind, mode, size = kind_of(found), (found.st_mode or 0) & 0o7777, found.st_size or 0
     mtime = found.st_mtime or 0
@@ -27,7 +26,6 @@ def describe(path: bytes, found: SFTPAttributes, *, target_bytes: int | None = N
     if kind is Kind.DIRECTORY:
         path = path if not path or path.endswith(b"/") else path + b"/"
         return FileInfo(path, kind, 0, mtime * SECOND_NS, f"{mode:o}", mode)
-    size = size if target_bytes is None else target_bytes
     version = f"{size}.{mtime}.{mode:o}.{found.st_uid}.{found.st_gid}"
     return FileInfo(path, kind, size, mtime * SECOND_NS, version, mode)
 

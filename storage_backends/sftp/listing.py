@@ -7,14 +7,12 @@ from operator import attrgetter
 
 from paramiko import sftp as protocol
 
-from storage_backends.base import FileInfo, Kind, ListError
+from storage_backends.base import Entry, FileInfo, Kind, ListError
 from storage_backends.errors import Overlap, StorageError
 from storage_backends.names import display_path
 from storage_backends.sftp.connection import Connection, names_of
 from storage_backends.sftp.describing import describe
 from storage_backends.sftp.folders import Folders
-
-Entry = FileInfo | ListError
 
 
 def walk(

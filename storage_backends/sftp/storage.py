@@ -11,9 +11,9 @@ from paramiko import sftp as protocol
 from storage_backends.base import (
     Attributes,
     Capabilities,
+    Entry,
     FileInfo,
     Kind,
-    ListError,
     OpenFile,
     PartialId,
     RootIdentity,
@@ -116,7 +116,7 @@ class SftpStorage(Storage):
         *,
         prune: Callable[[bytes], bool] | None = None,
         stop_at: Collection[str] = (),
-    ) -> Iterator[FileInfo | ListError]:
+    ) -> Iterator[Entry]:
         self._folders.forget()
         root = self.location()[0]
 

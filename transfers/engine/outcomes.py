@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from storage_backends.base import FileInfo
 from storage_backends.names import display_path
+from storage_backends.values import SET_ID_BITS
 from transfers.engine import failures
 from transfers.engine.contracts import Identity, Outcome, Result, Stop, Work
 from transfers.engine.messages import Plain
 
-SET_ID_BITS = 0o6000
 _make = tuple.__new__
 _COMPLETED = Result.COMPLETED
 

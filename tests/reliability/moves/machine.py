@@ -197,7 +197,7 @@ class Moves(RuleBasedStateMachine):
         number = self.at_work[who]
         Slave.objects.filter(pk=self.incarnations[number].pk).update(lease_expires_at=LONG_AGO)
         assert slaves.reap_dead() == self.model.die(number)
-        assert not slaves.heartbeat(self.incarnations[number])
+        assert not slaves.heartbeat(self.incarnations[number], bytes_per_second=0)
         self.at_work[who] = self._sign_on()
 
     def slave_finds_the_sink_full(self, draw: Draw) -> None:

@@ -107,12 +107,12 @@ def rows(*folders):
     ],
 )
 def test_a_batch_ends_with_a_directory_where_that_leaves_more_than_half_of_it(folders, count):
-    assert next_batch(rows(*folders), Share(1000, 500)) == list(range(count))
+    assert next_batch(rows(*folders), Share(1000, 500), most_bytes=BATCH_BYTES) == list(range(count))
 
 
 @given(st.integers(0, 10**7), st.integers(1, 500))
 def test_a_share_leaves_as_much_again_for_every_worker_unless_it_is_light(waiting, workers):
-    fair, light = share(waiting, workers=workers)
+    fair, light = share(waiting, workers=workers, lead=0)
     assert 1 <= fair <= MOST_BATCH_FILES
     assert fair == 1 or (fair - 1) * 2 * workers < waiting
     assert light == 500 or (light <= 4000 and (light - 1) * workers < waiting)
@@ -121,10 +121,10 @@ def test_a_share_leaves_as_much_again_for_every_worker_unless_it_is_light(waitin
 @pytest.mark.parametrize(("size", "count"), [(4096, 4000), (LIGHT_BYTES // 3000, 3000), (LIGHT_BYTES // 1000, 2000)])
 def test_few_bytes_are_taken_at_once_and_many_by_halves(size, count):
     files = [row._replace(size=size) for row in rows(*[b"a"] * 4001)]
-    assert len(next_batch(files, share(8000, workers=2))) == count
+    assert len(next_batch(files, share(8000, workers=2, lead=0), most_bytes=BATCH_BYTES)) == count
 
 
 def test_who_is_free_before_the_others_takes_so_much_more_that_all_end_together():
-    assert share(2000, workers=2).light == 1000
+    assert share(2000, workers=2, lead=0).light == 1000
     assert share(2000, workers=2, lead=600).light == 1600
     assert share(2000, workers=2, lead=600).fair == 800

@@ -72,7 +72,7 @@ def test_what_go_would_not_take_or_lies_out_of_bounds_is_refused_by_name(text):
 @pytest.mark.parametrize("interval", [timedelta(0), -MIN_INTERVAL, timedelta(milliseconds=999), MAX_INTERVAL * 2])
 def test_an_interval_out_of_bounds_is_refused_however_it_was_given(interval):
     with pytest.raises(Refusal):
-        check_interval(interval)
+        check_interval(interval, field="interval")
 
 
 @given(st.timedeltas(MIN_INTERVAL, MAX_INTERVAL))

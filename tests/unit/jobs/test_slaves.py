@@ -60,11 +60,11 @@ def test_a_heartbeat_renews_the_lease(slave):
 
 def test_a_heartbeat_after_the_lease_ran_out_or_was_taken_says_it_is_over(slave):
     expire(slave)
-    assert not slaves.heartbeat(slave)
-    assert not slaves.heartbeat(slave), "it stays over"
+    assert not slaves.heartbeat(slave, bytes_per_second=0)
+    assert not slaves.heartbeat(slave, bytes_per_second=0), "it stays over"
     other = builders.new_slave()
     Slave.objects.filter(pk=other.pk).update(state="offline")
-    assert not slaves.heartbeat(other)
+    assert not slaves.heartbeat(other, bytes_per_second=0)
 
 
 def test_a_dead_slave_is_marked_and_its_tasks_are_taken_back(job, slave):
@@ -106,7 +106,7 @@ def test_what_a_slave_still_owns_when_it_signs_off_is_free_at_once(job, slave):
 
 def test_draining_is_for_slaves_that_are_online(slave):
     slaves.set_draining(slave)
-    assert state_of(slave) == "draining" and slaves.heartbeat(slave)
+    assert state_of(slave) == "draining" and slaves.heartbeat(slave, bytes_per_second=0)
     slaves.sign_off(slave)
     slaves.set_draining(slave)
     assert state_of(slave) == "offline"

@@ -32,7 +32,7 @@ class Command(CheckedCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""
-        parser.add_argument("--port", type=whole_number(1, 65535), default=8080, help="on 127.0.0.1 (default 8080)")
+        parser.add_argument("--port", type=whole_number(65535), default=8080, help="on 127.0.0.1 (default 8080)")
         parser.add_argument("--no-slave", action="store_true", help="web and scheduler only")
 
     def handle(self, *args: Any, **options: Any) -> None:

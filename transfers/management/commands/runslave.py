@@ -27,7 +27,7 @@ class Command(CheckedCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""
         parser.add_argument("name", nargs="?", help="unique among the live slaves, such as slave-001")
-        workers, default = whole_number(1, MAX_WORKERS), os.cpu_count() or 1
+        workers, default = whole_number(MAX_WORKERS), os.cpu_count() or 1
         parser.add_argument("--concurrency", type=workers, default=default, help="worker processes (one per core)")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -60,8 +60,8 @@ class Command(CheckedCommand):
         parser.add_argument("--bwlimit", metavar="RATE", help="bytes per second: 500k, 10M, 1G")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, touch nothing")
         parser.add_argument("--verify", choices=Verify.values, default=Verify.READBACK, help="how to read back")
-        parser.add_argument("--max-attempts", type=whole_number(1, 100), default=5, help="tries per file (default 5)")
-        workers = whole_number(1, MAX_WORKERS)
+        parser.add_argument("--max-attempts", type=whole_number(100), default=5, help="tries per file (default 5)")
+        workers = whole_number(MAX_WORKERS)
         parser.add_argument("--concurrency", type=workers, default=os.cpu_count() or 1, help="worker processes")
 
     def handle(self, *args: Any, **options: Any) -> None:
