@@ -13,9 +13,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobs.models import JobEvent, Notification
-from jobs.notifications import email, webhook
+from jobs.notifications import NotDelivered
 from jobs.notifications.addresses import is_allowed
-from jobs.notifications.errors import NotDelivered
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +64,8 @@ def _attempt(notification: Notification) -> bool:
 
 
 def _send(notification: Notification) -> None:
+    from jobs.notifications import email, webhook  # TLS and mail, which a scheduler that sends nothing does not need
+
     uid, payload = str(notification.pk), notification.payload.encode()
     if notification.channel == Notification.Channel.EMAIL:
         email.send(notification.address, uid=uid, payload=payload)

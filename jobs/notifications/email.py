@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core import mail
 
-from jobs.notifications.errors import NotDelivered
+from jobs.notifications import NotDelivered
 from jobs.notifications.outbox import Happening
 from jobs.reasons import REASONS
 

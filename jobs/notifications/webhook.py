@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from jobs.notifications.errors import NotDelivered
+from jobs.notifications import NotDelivered
 
 #: Of each step of a connection, and of all of it.
 STEP_SECONDS, DEADLINE_SECONDS = 5.0, 10.0
