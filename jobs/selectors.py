@@ -1,20 +1,23 @@
-"""Reading: what API, admin, commands and the data plane look up. Nothing here writes."""
+"""Reading: what API, admin, commands and the scheduler look up. Nothing here writes.
+
+What a slave looks up is in `claimable` (jobs) and `uploads` (what an earlier attempt left).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from jobs import sql
+from jobs.claimable import Looks, claimable_jobs, with_directories_only, with_files
 from jobs.compiled import Compiled
-from jobs.models import Checkpoint, Job, JobId, Lease, Scan, Slave, Task, Upload
-from jobs.sealing import unsealed
+from jobs.models import Job, JobId, Lease, Scan, Slave, Task
 from jobs.states import JobStatus
-from jobs.waiting import by_kind, due_directories, due_files, has, is_active, is_busy_with_files
+from jobs.waiting import by_kind, is_active
 
 
 def visible_jobs(user: Any) -> QuerySet[Job]:
@@ -33,77 +36,6 @@ def went_through(scan: Scan) -> bool:
 def tracked_tasks(job: Job) -> QuerySet[Task]:
     """What tracking lists: files and links, not directories."""
     return by_kind(Task.objects.filter(job=job))[0]
-
-
-# ── for slaves ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def servable_jobs(slave: Slave) -> QuerySet[Job]:
-    """Running jobs both of whose storages this slave reaches."""
-    return _claimable_jobs().filter(reachable(slave))
-
-
-def reachable(slave: Slave, prefix: str = "") -> Q:
-    """Jobs (behind the look-up `prefix`) whose storages this slave reaches, on this machine where that matters."""
-    return Q(
-        **{
-            f"{prefix}source_type__in": slave.aliases,
-            f"{prefix}sink_type__in": slave.aliases,
-            f"{prefix}machine_id__in": ["", slave.machine_id],
-        }
-    )
-
-
-def jobs_with_work(slave: Slave) -> list[Job]:
-    """Servable jobs that have a file or link to copy now."""
-    return _looks_of(tuple(slave.aliases), slave.machine_id).for_files.rows()
-
-
-def jobs_with_directories(slave: Slave) -> list[Job]:
-    """Servable jobs of which only directories are left: no scan under way, no other task that is not final."""
-    return _looks_of(tuple(slave.aliases), slave.machine_id).for_directories.rows()
-
-
-class Looks(NamedTuple):
-    """What a slave with nothing to do, and a scheduler with a queue to fill, asks again and again."""
-
-    for_files: Compiled[Job]
-    for_directories: Compiled[Job]
-
-
-@lru_cache(maxsize=2)
-def _looks_of(aliases: tuple[str, ...], machine_id: str) -> Looks:
-    jobs = servable_jobs(Slave(aliases=list(aliases), machine_id=machine_id))
-    with_directories = jobs.filter(has(due_directories()), ~is_busy_with_files())
-    return Looks(Compiled(jobs.filter(has(due_files()))), Compiled(with_directories))
-
-
-class Memory(NamedTuple):
-    """What an earlier attempt left in the database for one task."""
-
-    token: str
-    intent_sha256: bytes
-    checkpoints: tuple[tuple[int, bytes], ...]
-
-
-def upload_memories(task_ids: list[int]) -> dict[int, Memory]:
-    """Task id → unfinished upload, for those that have one."""
-    if not task_ids:
-        return {}
-    uploads = {upload.task_id: upload for upload in Upload.objects.filter(task_id__in=task_ids)}
-    points: dict[int, list[tuple[int, bytes]]] = {task_id: [] for task_id in uploads}
-    for row in Checkpoint.objects.filter(task_id__in=list(uploads)).order_by("task_id", "offset"):
-        points[row.task_id].append((row.offset, bytes(row.sha256)))
-    return {
-        task_id: Memory(unsealed(upload.token), bytes(upload.intent_sha256 or b""), tuple(points[task_id]))
-        for task_id, upload in uploads.items()
-    }
-
-
-def workers_of_jobs(job_ids: Collection[JobId]) -> dict[str, int]:
-    """Job id → how many slaves copy for it now; a job's rate is shared among them."""
-    rows = Task.objects.filter(job_id__in=job_ids, owner__isnull=False).values_list("job_id")
-    return {str(job): count for job, count in rows.annotate(slaves=Count("owner", distinct=True)).order_by()}
 
 
 # ── for the scheduler ─────────────────────────────────────────────────────────────────────────────────────────
@@ -133,13 +65,8 @@ def jobs_with_only_directories() -> list[Job]:
 @cache
 def publishing() -> Looks:
     """Both questions."""
-    jobs = _claimable_jobs()
-    with_directories = jobs.filter(has(due_directories()), ~is_busy_with_files())
-    return Looks(Compiled(jobs.filter(has(due_files())).order_by("created_at")), Compiled(with_directories))
-
-
-def _claimable_jobs() -> QuerySet[Job]:
-    return Job.objects.filter(status=JobStatus.RUNNING, parked_code="")
+    jobs = claimable_jobs()
+    return Looks(Compiled(with_files(jobs).order_by("created_at")), Compiled(with_directories_only(jobs)))
 
 
 def expired_slaves() -> QuerySet[Slave]:
@@ -161,6 +88,9 @@ def finished_run_once_jobs() -> QuerySet[Job]:
         .annotate(last_error=last.values("error_code")[:1], last_errors=last.values("errors")[:1])
         .filter(last_error="", last_errors=0)
     )
+
+
+# ── who is at work ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def leader() -> Lease | None:
@@ -186,3 +116,9 @@ def _live_slaves() -> Compiled[Slave]:
 def live_slaves() -> QuerySet[Slave]:
     """Incarnations whose lease is fresh."""
     return Slave.objects.filter(lease_expires_at__gt=Now()).exclude(state=Slave.State.OFFLINE)
+
+
+def workers_of_jobs(job_ids: Collection[JobId]) -> dict[str, int]:
+    """Job id → how many slaves copy for it now; a job's rate is shared among them."""
+    rows = Task.objects.filter(job_id__in=job_ids, owner__isnull=False).values_list("job_id")
+    return {str(job): count for job, count in rows.annotate(slaves=Count("owner", distinct=True)).order_by()}

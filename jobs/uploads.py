@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Q
 
 from jobs import sql
+from jobs.claimable import reachable
 from jobs.models import Checkpoint, Slave, Task, Upload
-from jobs.sealing import sealed
-from jobs.selectors import reachable
+from jobs.sealing import sealed, unsealed
 from jobs.states import FINAL, JobStatus
 
 _ALIVE = ~Q(job__status=JobStatus.KILLED)
 
 Key = tuple[int, int]
 """(task id, epoch)"""
+
+
+class Memory(NamedTuple):
+    """What an earlier attempt left in the database for one task."""
+
+    token: str
+    intent_sha256: bytes
+    checkpoints: tuple[tuple[int, bytes], ...]
+
+
+def memories(task_ids: list[int]) -> dict[int, Memory]:
+    """Task id → unfinished upload, for those that have one."""
+    if not task_ids:
+        return {}
+    uploads = {upload.task_id: upload for upload in Upload.objects.filter(task_id__in=task_ids)}
+    points: dict[int, list[tuple[int, bytes]]] = {task_id: [] for task_id in uploads}
+    for row in Checkpoint.objects.filter(task_id__in=list(uploads)).order_by("task_id", "offset"):
+        points[row.task_id].append((row.offset, bytes(row.sha256)))
+    return {
+        task_id: Memory(unsealed(upload.token), bytes(upload.intent_sha256 or b""), tuple(points[task_id]))
+        for task_id, upload in uploads.items()
+    }
 
 
 def owned(slave: Slave, keys: Collection[Key]) -> set[int]:

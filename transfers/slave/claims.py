@@ -12,10 +12,12 @@ from django.db import transaction
 
 from jobs import batches, sql, transitions
 from jobs.changes import Changes
+from jobs.claimable import jobs_with_directories, jobs_with_work, servable_jobs
 from jobs.models import Job, Slave, Task, WhenChanging
-from jobs.selectors import Memory, jobs_with_directories, jobs_with_work, live_workers, servable_jobs, upload_memories
+from jobs.selectors import live_workers
 from jobs.storages import Side, job_root
 from jobs.transitions import Claimed
+from jobs.uploads import Memory, memories
 from jobs.waiting import is_busy_with_files
 from storage_backends.base import Kind
 from transfers.engine.contracts import Assignment, Place, Verify, Work
@@ -135,14 +137,14 @@ def _claim_directories(slave: Slave) -> Batch | None:
 def assignment(batch: Batch, *, number: int, installation: str) -> Assignment:
     """The batch in the engine's words."""
     # Nothing can be left of a task that was never claimed before.
-    memories = upload_memories([task.id for task in batch.tasks if task.epoch > 1])
+    left = memories([task.id for task in batch.tasks if task.epoch > 1])
     job = batch.job
     works = [
         _make(Work, (task_id, epoch, attempts, _KINDS[kind], path, size, compare_first, sink_version, "", (), b""))
         for task_id, _, kind, path, size, epoch, attempts, compare_first, sink_version in batch.tasks
     ]
-    if memories:
-        works = [_remembering(work, memories.get(work.task_id)) for work in works]
+    if left:
+        works = [_remembering(work, left.get(work.task_id)) for work in works]
     return Assignment(
         number=number,
         job_id=str(job.pk),

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from jobs import selectors, services, transitions
+from jobs import claimable, services, transitions
 from jobs.models import Job, Slave, Task
 from jobs.states import TASK_MOVES, TaskStatus
 from tests.unit.jobs import builders
@@ -102,12 +102,12 @@ def test_a_job_that_was_not_asked_for_is_left_alone_even_if_its_task_is_named(jo
 )
 def test_a_slave_serves_jobs_whose_storages_it_reaches_on_its_machine(slave, fields, is_servable):
     job = builders.new_job(**fields)
-    assert list(selectors.servable_jobs(slave)) == ([job] if is_servable else [])
+    assert list(claimable.servable_jobs(slave)) == ([job] if is_servable else [])
 
 
 def test_a_slave_serves_what_is_bound_to_its_own_machine(slave):
     job = builders.new_job(machine_id=slave.machine_id)
-    assert list(selectors.servable_jobs(slave)) == [job]
+    assert list(claimable.servable_jobs(slave)) == [job]
 
 
 def test_at_most_limit_tasks_are_claimed_in_the_order_asked_for(job, slave):

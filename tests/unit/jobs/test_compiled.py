@@ -3,7 +3,7 @@
 import pytest
 from django.db.models.functions import Now
 
-from jobs import selectors
+from jobs import claimable
 from jobs.compiled import Compiled, which_find
 from jobs.models import Job, Slave
 from tests.unit.jobs import builders
@@ -38,8 +38,8 @@ def test_several_are_asked_in_one_statement(django_assert_num_queries):
 
 def test_jobs_with_work_are_those_that_this_slave_serves(job):
     slave, elsewhere = builders.new_slave(), [Slave(machine_id="", aliases=aliases) for aliases in ([], ["elsewhere"])]
-    for path, look in ((b"d/", selectors.jobs_with_directories), (b"d/a", selectors.jobs_with_work)):
+    for path, look in ((b"d/", claimable.jobs_with_directories), (b"d/a", claimable.jobs_with_work)):
         builders.put(job, "pending", path)
         assert look(slave) == [job] and not any(map(look, elsewhere))
     Job.objects.update(machine_id="another")
-    assert selectors.jobs_with_work(slave) == selectors.jobs_with_directories(slave) == []
+    assert claimable.jobs_with_work(slave) == claimable.jobs_with_directories(slave) == []

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.db import connection
 
-from jobs import selectors, sql, transitions, upkeep, uploads
+from jobs import claimable, selectors, sql, transitions, upkeep, uploads
 from jobs.catalogue import tasks_at
 from jobs.models import Task
 from jobs.pages import Row
@@ -100,8 +100,8 @@ def test_directories_to_claim_are_found_by_the_index_of_those_that_wait(job, sla
 @pytest.mark.parametrize(
     "look",
     [
-        lambda slave: selectors.jobs_with_work(slave),
-        lambda slave: selectors.jobs_with_directories(slave),
+        lambda slave: claimable.jobs_with_work(slave),
+        lambda slave: claimable.jobs_with_directories(slave),
         lambda slave: list(selectors.finished_run_once_jobs()),
         lambda slave: selectors.jobs_to_publish(),
         lambda slave: list(selectors.expired_slaves()),

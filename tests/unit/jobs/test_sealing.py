@@ -5,7 +5,7 @@ import pytest
 from jobs import uploads
 from jobs.models import Upload
 from jobs.sealing import sealed, unsealed
-from jobs.selectors import upload_memories
+from jobs.uploads import memories
 from storage_backends.base import Attributes, UploadToken
 from tests.unit.jobs import builders
 
@@ -54,4 +54,4 @@ def test_the_database_holds_secret_tokens_sealed(job, slave, save):
     else:
         assert uploads.save_intent(slave, key, builders.DIGEST, SECRET)
     assert "bearer" not in Upload.objects.get().token
-    assert upload_memories([task.id])[task.id].token == SECRET
+    assert memories([task.id])[task.id].token == SECRET

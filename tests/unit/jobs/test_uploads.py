@@ -5,7 +5,7 @@ from django.db.models import F
 
 from jobs import services, slaves, transitions, uploads
 from jobs.models import Checkpoint, Job, Slave, Task, Upload
-from jobs.selectors import upload_memories
+from jobs.uploads import memories
 from tests.unit.jobs import builders
 
 pytestmark = pytest.mark.django_db
@@ -31,13 +31,13 @@ def test_what_was_saved_is_found_by_the_next_attempt(slave, task, key):
     assert uploads.save_token(slave, key, "token")
     assert uploads.save_checkpoint(slave, key, 10, DIGEST) and uploads.save_checkpoint(slave, key, 20, b"\1" * 32)
     assert uploads.save_intent(slave, key, DIGEST, "token2")
-    memory = upload_memories([task.id])[task.id]
+    memory = memories([task.id])[task.id]
     assert memory == ("token2", DIGEST, ((10, DIGEST), (20, b"\1" * 32)))
     assert Task.objects.get().copied_bytes == 20
 
 
 def test_a_task_without_an_upload_has_no_memory(task):
-    assert upload_memories([task.id]) == {}
+    assert memories([task.id]) == {}
 
 
 def test_a_checkpoint_replaces_those_at_and_behind_it(slave, key):
@@ -50,7 +50,7 @@ def test_a_checkpoint_replaces_those_at_and_behind_it(slave, key):
 def test_a_new_upload_forgets_the_intent_of_the_old_one(slave, task, key):
     uploads.save_intent(slave, key, DIGEST, "old")
     uploads.save_token(slave, key, "new")
-    assert upload_memories([task.id])[task.id].intent_sha256 == b""
+    assert memories([task.id])[task.id].intent_sha256 == b""
 
 
 def test_an_empty_token_forgets_everything(slave, key):
