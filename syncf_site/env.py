@@ -83,12 +83,19 @@ def load() -> Environment:
 
 def complete() -> None:
     """Complete the process's environment by the file, which also serves the SDKs' own variables. Raises
-    ImproperlyConfigured where it is not UTF-8, or is there and can't be read: what it says would silently not hold."""
-    file = Path(os.environ.get("SYNCF_ENV_FILE") or ROOT / ".env")
+    ImproperlyConfigured where it is not UTF-8, can't be read, or was named and is missing: what it says would silently
+    not hold."""
+    named = os.environ.get("SYNCF_ENV_FILE")
+    file = Path(named or ROOT / ".env").absolute()
     try:
         file.open("rb").close()
     except FileNotFoundError:
-        return
+        if not named:
+            return
+        raise ImproperlyConfigured(
+            f"{file}, which SYNCF_ENV_FILE names, is not there; put it there, or set SYNCF_ENV_FILE to another file "
+            "(/dev/null: none)."
+        ) from None
     except OSError as error:
         raise ImproperlyConfigured(
             f"{file} can't be read by user {os.geteuid()} ({error.strerror}); let that user read it, or set "

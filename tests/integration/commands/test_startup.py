@@ -92,12 +92,26 @@ def test_a_file_of_settings_that_is_there_and_can_not_be_read_is_refused(tmp_pat
     assert_one_line(serve(SYNCF_ENV_FILE=str(tmp_path)), *said, code=4)
 
 
-@pytest.mark.parametrize(("name", "value"), [("SECRET_KEY", ""), ("SYNCF_ENV_FILE", "settings")])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_file_of_settings_that_is_named_and_not_there_is_refused(tmp_path, command):
+    file = tmp_path / "misspelt"
+    assert_one_line(start(command, SYNCF_ENV_FILE=str(file)), f"{file}, which SYNCF_ENV_FILE names, is not", code=2)
+
+
+def test_gunicorn_refuses_a_file_of_settings_that_is_not_there(tmp_path):
+    file = tmp_path / "misspelt"
+    assert_one_line(serve(SYNCF_ENV_FILE=str(file)), f"{file}, which SYNCF_ENV_FILE names, is not there", code=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SECRET_KEY", ""), ("SYNCF_ENV_FILE", "settings"), ("SYNCF_ENV_FILE", "misspelt")]
+)
 @pytest.mark.parametrize("sink", ["out", "s3:out"])  # for a storage the file is read before Django is loaded
 def test_make_sync_refuses_what_the_other_commands_do(tmp_path, name, value, sink):
     (tmp_path / "settings").write_bytes(b"\xff")
     (tmp_path / "in").mkdir()
-    assert_one_line(sync("in", sink, tmp_path, **{name: value}), value or name, code=2)
+    named = str(tmp_path / value) if value else name
+    assert_one_line(sync("in", sink, tmp_path, **{name: value}), named, code=2)
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, ["jobs", "list"], ["janitor"]], ids=lambda command: command[0])
