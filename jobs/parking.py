@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, Max, QuerySet
+from django.db.models.functions import Coalesce, Now
 
 from jobs import troubles
 from jobs.errors import Refusal
@@ -29,6 +29,8 @@ QUOTA = "SINK_QUOTA_EXCEEDED"
 FULL = frozenset({"SINK_NO_SPACE", QUOTA})
 """Reason codes of a file that found its sink full."""
 ROOM_SECONDS = 30.0
+GOES_ON = " The job goes on by itself."
+"""How what is said of a full sink ends. (A one-shot sync does not: docs/commands.md.)"""
 
 
 class Lack(NamedTuple):
@@ -69,12 +71,14 @@ def park_full(job: Job, lack: Lack, *, actor: str) -> None:
 
 
 def park_if_full(job: Job, *, actor: str) -> bool:
-    """Park it if nothing is left but files that found no room; whether it is so."""
+    """Park it if nothing is left but files that found no room and wait for their next try; whether it is so."""
     files = waiting_files().filter(job=job)
-    least = files.filter(reason_code__in=FULL).order_by("size").first()
-    if least is None or files.exclude(reason_code__in=FULL).exists():
+    refused = files.filter(reason_code__in=FULL, not_before__isnull=False)
+    if not refused.exists() or files.exclude(reason_code__in=FULL, not_before__isnull=False).exists():
         return False
-    park_full(job, Lack(least.reason_code, least.path_display, max(1, least.size)), actor=actor)
+    needed = F("size") - Coalesce(Max("checkpoints__offset"), 0)
+    least = refused.annotate(needed=needed).order_by("needed")[0]
+    park_full(job, Lack(least.reason_code, least.path_display, max(1, least.needed)), actor=actor)
     return True
 
 
@@ -141,10 +145,10 @@ def _text(job: Job, lack: Lack, free: int | None) -> str:
     if lack.code == QUOTA:
         return (
             f"The quota at the sink {where} is used up; {lack.path} needs {lack.bytes_needed:,} bytes. Raise the quota "
-            "or make room; the job goes on by itself."
+            f"or make room.{GOES_ON}"
         )
     found = "" if free is None else f", {free:,} are free"
     return (
         f"The sink {where} is full: {lack.path} needs {lack.bytes_needed:,} bytes{found}. Make room, or exclude what "
-        "will never fit; the job goes on by itself."
+        f"will never fit.{GOES_ON}"
     )

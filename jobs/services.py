@@ -168,7 +168,8 @@ def _rerun_if_completed(job: Job, actor: str) -> None:
     if job.status == JobStatus.COMPLETED:
         transitions.move_job(job, "rerun", actor=actor)
     elif job.status != JobStatus.RUNNING:
-        raise Conflict(f"JOB_IS_{job.status.upper()}", f"The job is {job.status}; it can't be scanned.")
+        hint = "Resume it first." if job.status == JobStatus.PAUSED else ""
+        raise Conflict(f"JOB_IS_{job.status.upper()}", f"The job is {job.status}; it can't be scanned.", hint=hint)
 
 
 def _request_scan(job: Job, *, is_preview: bool) -> Scan:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from jobs import parking, refusals, scans, services
 from jobs.machine import machine_id
-from jobs.models import Job, Scan
+from jobs.models import Job, Scan, Task
 from jobs.paths import parse_path
 from jobs.services import Options
-from jobs.states import JobStatus
+from jobs.states import JobStatus, TaskStatus
 from jobs.storages import job_root
+from jobs.waiting import in_status
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,10 @@ def create_job(request: Request) -> Job:
 
 
 def renew(job: Job, request: Request) -> None:
-    """It runs, with the options of this run."""
+    """It runs, with the options of this run. What waits for its next try waits no longer: whoever runs it again has
+    mended what kept it."""
     parking.try_again(job, actor="sync")
+    Task.objects.filter(in_status(TaskStatus.RETRYING), job=job, not_before__isnull=False).update(not_before=None)
     services.update_options(job, actor="sync", **request.options)
     if job.status == JobStatus.PAUSED:
         services.resume_job(job, actor="sync")

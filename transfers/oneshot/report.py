@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TextIO
 
-from jobs import counters
+from jobs import counters, parking
 from jobs.models import Finding, Task, TaskKind, Verify
 from jobs.states import JobStatus
 from jobs.words import human_bytes
@@ -104,8 +104,8 @@ class Report:
     def _why_left(self) -> str:
         job = self.session.job
         job.refresh_from_db()
-        if job.parked_code:
-            return f"; {job.parked_code}: {job.parked_text}"
+        if job.parked_code and job.parked_code != self.session.scan.error_code:
+            return f"; {job.parked_code}: {job.parked_text.removesuffix(parking.GOES_ON)}"
         return "." if job.status == JobStatus.RUNNING else f"; the job is {job.status}."
 
     def _write_numbers(self, stream: TextIO) -> None:

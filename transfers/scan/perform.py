@@ -96,7 +96,8 @@ def _check_device(side: str, path: str, found: RootIdentity, recorded: str) -> N
         raise Parked(
             "ROOT_CHANGED",
             f"The {side} {path!r} is {what} and lies on another device than before: is its disk mounted? "
-            "Nothing is copied until it is back; the next scan looks again.",
+            "Nothing is copied until it is back; the next scan looks again. If another disk belongs there now, put a "
+            "file into that directory: it is no longer empty then, and counts.",
         )
 
 

@@ -48,6 +48,18 @@ def test_an_empty_or_missing_root_on_another_device_is_an_unmounted_disk_and_par
     assert root.exists() != is_missing, "nothing was made where the disk belongs"
 
 
+def test_a_new_disk_counts_once_somebody_has_put_a_file_on_it(tree):
+    tree.write("a")
+    tree.settle_scan()
+    shutil.rmtree(tree.sink)
+    tree.sink.mkdir()
+    Job.objects.update(sink_device="the old disk")
+    assert "put a file into that directory" in tree.scan().error_text
+    (tree.sink / "anything").touch()
+    assert ended(tree.scan()) == ("finished", "") and state() == ("running", "")
+    assert Task.objects.filter(status="pending", path=b"a").exists()
+
+
 def test_a_source_that_is_taken_away_after_it_was_looked_at_is_not_an_emptied_one(tree, monkeypatch):
     """What the scan looked at is open, and that is what it lists, and where it says that the root lies."""
     tree.write("a")

@@ -165,6 +165,12 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch):
     assert shell_actor() == "shell:4000000000"
 
 
+def test_a_paused_job_that_is_to_run_says_what_to_do_first(run):
+    paused = builders.new_job(status="paused")
+    code, _, err = run("run", paused.pk)
+    assert code == 1 and err.endswith("The job is paused; it can't be scanned. Resume it first.\n")
+
+
 def test_a_refusal_ends_with_1_and_the_others_are_done(run):
     killed, running = builders.new_job(), builders.new_job()
     services.kill_job(killed, actor="somebody")

@@ -1,9 +1,11 @@
 """A full sink parks its job, which goes on by itself once there is room, and is not asked all the time before."""
 
 import os
+from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from jobs import parking, scans, services
 from jobs.models import Job, JobEvent
@@ -40,6 +42,12 @@ def full(job, free) -> Job:
     return job
 
 
+def refused(job, path, **fields):
+    """A file that found no room and waits for its next try."""
+    fields = {"not_before": timezone.now() + timedelta(seconds=30), **fields}
+    return builders.put(job, "retrying", path, reason_code="SINK_NO_SPACE", **fields)
+
+
 def time_passes():
     Job.objects.update(parked_until=Now())
 
@@ -52,7 +60,7 @@ def test_it_says_what_does_not_fit_how_much_room_there_is_and_what_to_do(full):
     assert (full.status, full.parked_code) == ("running", "SINK_NO_SPACE")
     assert full.parked_text == (
         f"The sink local:{full.sink_path} is full: big needs 5,000 bytes, 100 are free. Make room, or exclude what "
-        "will never fit; the job goes on by itself."
+        "will never fit. The job goes on by itself."
     )
     assert events() == [("slave:slave-001", "park", "SINK_NO_SPACE")]
 
@@ -129,13 +137,28 @@ def test_a_small_file_that_comes_later_is_not_held_up_either(full, free):
 
 def test_it_is_parked_when_nothing_is_left_but_what_was_refused(job, free):
     assert not parking.park_if_full(job, actor="sync")
-    builders.put(job, "retrying", b"big", size=5000, reason_code="SINK_NO_SPACE")
-    builders.put(job, "retrying", b"bigger", size=9000, reason_code="SINK_NO_SPACE")
+    refused(job, b"big", size=5000)
+    refused(job, b"bigger", size=9000)
     other = builders.put(job, "pending", b"small", size=1)
     assert not parking.park_if_full(job, actor="sync")
     other.delete()
     assert parking.park_if_full(job, actor="sync")
     assert Job.objects.values_list("parked_code", "parked_bytes").get() == ("SINK_NO_SPACE", 5000)
+
+
+def test_it_needs_what_is_not_at_the_sink_yet(job, free):
+    refused(job, b"big", size=5000)
+    bigger = refused(job, b"bigger", size=9000)
+    for offset in (4000, 8000):
+        bigger.checkpoints.create(offset=offset, sha256=builders.DIGEST)
+    assert parking.park_if_full(job, actor="sync")
+    assert Job.objects.get().parked_bytes == 1000
+
+
+def test_it_is_not_parked_while_what_was_refused_may_be_tried_again_at_once(job, free):
+    refused(job, b"big", size=5000, not_before=None)
+    refused(job, b"bigger", size=9000)
+    assert not parking.park_if_full(job, actor="sync")
 
 
 def test_another_machines_sink_is_left_to_its_scheduler(full, free):

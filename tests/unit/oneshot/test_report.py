@@ -6,7 +6,7 @@ import json
 import pytest
 from django.utils import timezone
 
-from jobs import counters, transitions
+from jobs import counters, parking, transitions
 from jobs.models import Finding, Scan
 from tests.unit.jobs import builders
 from transfers.oneshot.beginning import Request
@@ -75,6 +75,21 @@ def test_what_an_earlier_run_did_is_not_counted_again():
     work(one, b"now", copied=4)
     found = numbers(one)
     assert (found["copied"], found["unchanged"], found["files"], found["bytes_copied"]) == (1, 1, 2, 4)
+
+
+def test_a_full_sink_is_told_without_the_promise_that_a_job_keeps(tmp_path):
+    one = session()
+    builders.put(one.job, "pending", b"big")
+    parking.park_full(one.job, parking.Lack("SINK_NO_SPACE", "big", 5000), actor="sync")
+    told = written(one, tmp_path / "failures")
+    assert "big needs 5,000 bytes" in told and "will never fit.\n" in told and "by itself" not in told
+
+
+def test_what_parked_the_job_is_told_once(tmp_path):
+    one = session(error_code="ROOT_CHANGED", error_text="The disk is away.")
+    builders.put(one.job, "pending", b"a")
+    parking.park(one.job, "ROOT_CHANGED", "The disk is away.")
+    assert written(one, tmp_path / "failures").count("The disk is away.") == 1
 
 
 def test_only_a_run_without_failures_or_scan_errors_is_clean():

@@ -95,6 +95,8 @@ class Command(CheckedCommand):
         if was_interrupted:
             sys.stderr.write("Interrupted; run it again to go on where it stopped.\n")
         report.write(sys.stderr, failures_file=_failures_file(report.session))
+        if not (was_interrupted or report.is_clean):
+            sys.stderr.write("Mend what is named, then run the same command again: it goes on where it stopped.\n")
         if is_json:
             self.stdout.write(report.json())
         if was_interrupted:
