@@ -6,7 +6,6 @@ An empty value counts as unset.
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Mapping
@@ -18,18 +17,16 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from syncf_site.notifications import read_notifications
+from syncf_site.variables import choice, flag, number, words
+
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 PLACEHOLDER = "change-me"
 MIN_KEY_LENGTH = 16
 DEBUG_KEY = "django-insecure-used-only-while-DEBUG-is-on"
 NEW_KEY_COMMAND = 'python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
-
-EMAIL_TIMEOUT_SECONDS = 10
 MIN_TOKEN_CHARACTERS = 20
-
-TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
-FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 STORAGE_PREFIX = "STORAGE_"
 #: Google's SDK reads this one itself: it points at an emulator and is no storage of ours.
 NOT_A_STORAGE = frozenset({"STORAGE_EMULATOR_HOST"})
@@ -112,31 +109,31 @@ def complete() -> None:
 
 def read(source: Mapping[str, str]) -> Environment:
     """Check what `source` says. Raises ImproperlyConfigured naming the variable and what it may be."""
-    debug = _flag(source, "DEBUG", default=False)
-    hosts = _words(source, "ALLOWED_HOSTS") or list(LOOPBACK_HOSTS)
-    secure = _flag(source, "SECURE", default=not debug and not set(hosts) <= set(LOOPBACK_HOSTS))
+    debug = flag(source, "DEBUG", default=False)
+    hosts = words(source, "ALLOWED_HOSTS") or list(LOOPBACK_HOSTS)
+    secure = flag(source, "SECURE", default=not debug and not set(hosts) <= set(LOOPBACK_HOSTS))
     base_path = ROOT / Path(source.get("BASE_PATH") or "data").expanduser()
-    allow_whole_machine = _flag(source, "ALLOW_WHOLE_MACHINE", default=False)
+    allow_whole_machine = flag(source, "ALLOW_WHOLE_MACHINE", default=False)
     storages = {"local": base_path.as_uri(), **_storages(source)}
     _refuse_root(storages, base_path, is_allowed=allow_whole_machine)
     return Environment(
         secret_key=_secret_key(source, debug=debug),
         debug=debug,
         allowed_hosts=hosts,
-        csrf_trusted_origins=_words(source, "CSRF_TRUSTED_ORIGINS"),
+        csrf_trusted_origins=words(source, "CSRF_TRUSTED_ORIGINS"),
         secure=secure,
         database_url=source.get("DATABASE_URL") or "sqlite:///var/syncf.sqlite3",
         broker_url=source.get("BROKER_URL") or "database://",
         base_path=base_path,
         allow_whole_machine=allow_whole_machine,
         storages=storages,
-        trusted_proxies=_number(source, "TRUSTED_PROXIES", range(0, 11), default=int(secure)),
-        api_token_days=_number(source, "API_TOKEN_DAYS", range(1, 3651), default=90),
-        api_requests_per_minute=_number(source, "API_REQUESTS_PER_MINUTE", range(20, 1_000_001), default=1200),
+        trusted_proxies=number(source, "TRUSTED_PROXIES", range(0, 11), default=int(secure)),
+        api_token_days=number(source, "API_TOKEN_DAYS", range(1, 3651), default=90),
+        api_requests_per_minute=number(source, "API_REQUESTS_PER_MINUTE", range(20, 1_000_001), default=1200),
         metrics_token=_metrics_token(source),
-        **_notifications(source),
-        log_format=_choice(source, "LOG_FORMAT", ("text", "json")),
-        log_level=_choice(source, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
+        **read_notifications(source),
+        log_format=choice(source, "LOG_FORMAT", ("text", "json")),
+        log_level=choice(source, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
     )
 
 
@@ -155,9 +152,9 @@ def _secret_key(source: Mapping[str, str], *, debug: bool) -> str:
 
 def _is_placeholder(key: str) -> bool:
     """Short, or what `startproject` and examples write. What is merely weak `check --deploy` and `doctor` tell."""
-    words = re.sub("[^a-z]", "", key.lower())
+    letters = re.sub("[^a-z]", "", key.lower())
     examples = ("changeme", "djangoinsecure", "yoursecretkey", "replaceme", "placeholder")
-    return len(key) < MIN_KEY_LENGTH or words.startswith(examples)
+    return len(key) < MIN_KEY_LENGTH or letters.startswith(examples)
 
 
 def _refuse_root(storages: Mapping[str, str], base_path: Path, *, is_allowed: bool) -> None:
@@ -193,77 +190,3 @@ def _metrics_token(source: Mapping[str, str]) -> str:
     if token and not (len(token) >= MIN_TOKEN_CHARACTERS and token.isascii() and token.isprintable()):
         raise ImproperlyConfigured(f"METRICS_TOKEN must have at least {MIN_TOKEN_CHARACTERS} ASCII characters.")
     return token
-
-
-def _notifications(source: Mapping[str, str]) -> dict[str, Any]:
-    webhooks, origins = _words(source, "WEBHOOKS"), _words(source, "WEBHOOK_ORIGINS")
-    for name, urls, shape in (("WEBHOOKS", webhooks, _WEBHOOK), ("WEBHOOK_ORIGINS", origins, _ORIGIN)):
-        for url in urls:
-            if not shape.fullmatch(url):
-                example = "https://hooks.example.org" + ("/syncf" if shape is _WEBHOOK else ":8443")
-                raise ImproperlyConfigured(f"{name} must be URLs such as {example}, separated by commas.")
-    return {
-        "webhooks": webhooks,
-        "webhook_origins": origins,
-        "webhook_secret": _webhook_secret(source, is_needed=bool(webhooks or origins)),
-        "email": _email(source),
-        "email_from": source.get("EMAIL_FROM") or "syncf@localhost",
-        "notify_emails": _words(source, "NOTIFY_EMAILS"),
-    }
-
-
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
-_WEBHOOK = re.compile(_ORIGIN.pattern + r"([/?][!-~]*)?")
-
-
-def _webhook_secret(source: Mapping[str, str], *, is_needed: bool) -> str:
-    secret = source.get("WEBHOOK_SECRET", "")
-    if not secret and not is_needed:
-        return ""
-    try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        key = b""
-    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
-        command = "python3 -c \"import base64, os; print('whsec_' + base64.b64encode(os.urandom(32)).decode())\""
-        raise ImproperlyConfigured(f"WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes as base64; a new one: {command}")
-    return secret
-
-
-def _email(source: Mapping[str, str]) -> dict[str, Any]:
-    url = source.get("EMAIL_URL", "")
-    if not url and source.get("NOTIFY_EMAILS"):
-        raise ImproperlyConfigured("NOTIFY_EMAILS needs EMAIL_URL, as in smtp+tls://user:password@mail.example.org:587.")
-    if not url:
-        return {}
-    try:
-        return {**environ.Env.email_url_config(url), "EMAIL_TIMEOUT": EMAIL_TIMEOUT_SECONDS}
-    except (KeyError, ImproperlyConfigured):
-        raise ImproperlyConfigured("EMAIL_URL must begin with smtp://, smtp+tls:// or smtp+ssl://.") from None
-
-
-def _words(source: Mapping[str, str], name: str) -> list[str]:
-    return [word.strip() for word in source.get(name, "").split(",") if word.strip()]
-
-
-def _flag(source: Mapping[str, str], name: str, *, default: bool) -> bool:
-    word = source.get(name, "").strip().lower()
-    if word and word not in TRUE_WORDS | FALSE_WORDS:
-        raise ImproperlyConfigured(f"{name} must be true or false, not {word!r}.")
-    return word in TRUE_WORDS if word else default
-
-
-def _number(source: Mapping[str, str], name: str, allowed: range, *, default: int) -> int:
-    text = source.get(name, "").strip() or str(default)
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) in allowed):
-        raise ImproperlyConfigured(f"{name} must be a number from {allowed[0]} to {allowed[-1]}, not {text!r}.")
-    return int(text)
-
-
-def _choice(source: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    """One of `choices` whatever the case; the first is the default."""
-    text = source.get(name, "").strip() or choices[0]
-    for choice in choices:
-        if text.lower() == choice.lower():
-            return choice
-    raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {text!r}.")
