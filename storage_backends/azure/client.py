@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from storage_backends.azure.credentials import Credential, Key, Sas
@@ -21,7 +22,7 @@ from storage_backends.azure.listing import ascending
 from storage_backends.azure.shorter import AzureWay
 from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
-from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
+from storage_backends.objects.client import ObjectClient, Stored, other_range, quoted, refuse_larger
 from storage_backends.objects.http import pool
 from storage_backends.objects.pages import Way
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
@@ -90,7 +91,12 @@ class AzureClient(ObjectClient):
         try:
             with asking(self.container, key):
                 download = self.blob(key).download_blob(
-                    offset, len(buffer), max_concurrency=1, decompress=False, **only_if(version)
+                    offset,
+                    len(buffer),
+                    max_concurrency=1,
+                    decompress=False,
+                    raw_response_hook=partial(_refuse_other_range, key),
+                    **only_if(version),
                 )
                 data = download.readall()
         except (PreconditionFailed, NotFound) as error:
@@ -196,3 +202,12 @@ def _wire(endpoint: str, container: str, credential: Credential) -> Wire | None:
     """None for logins: the SDK renews those."""
     http = pool(endpoint, CONNECTIONS)
     return Wire(endpoint, container, credential, http) if http and isinstance(credential, Key | Sas) else None
+
+
+def _refuse_other_range(key: str, response: Any) -> None:
+    """Called with every answer to a request for some bytes of that blob."""
+    answer = response.http_response
+    span, told = answer.request.headers["x-ms-range"].removeprefix("bytes="), answer.headers
+    why = other_range(span, told.get("Content-Range", ""), int(told.get("Content-Length", 0)))
+    if why and answer.status_code in (200, 206):
+        raise StorageError(f"{quoted(key)}: {why}")

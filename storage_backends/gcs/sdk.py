@@ -20,9 +20,9 @@ from storage_backends.errors import ConfigurationError, NotFound, PreconditionFa
 from storage_backends.gcs.describing import LISTED_FIELDS, nanoseconds, preconditions
 from storage_backends.gcs.failures import RETRY, TIMEOUT, asking
 from storage_backends.gcs.sessions import Sessions
-from storage_backends.gcs.wire import CONNECTIONS, CONTENT_TYPE
+from storage_backends.gcs.wire import CONNECTIONS, CONTENT_TYPE, FINE
 from storage_backends.objects.adapter import ClosingAdapter
-from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
+from storage_backends.objects.client import ObjectClient, Stored, other_range, quoted, refuse_larger
 from storage_backends.objects.pages import Way, size_told, version_told
 
 AnySession = TypeVar("AnySession", bound=requests.Session)
@@ -36,6 +36,7 @@ class SdkClient(ObjectClient):
     def __init__(self, bucket: str, endpoint: str, credentials: Credentials | None) -> None:
         credentials = credentials or AnonymousCredentials()
         http = _pooled(AuthorizedSession(credentials))
+        http.hooks["response"].append(_refuse_other_range)
         options = {"api_endpoint": endpoint} if endpoint else None
         self._sdk = storage.Client(project=None, credentials=credentials, client_options=options, _http=http)
         self._bucket = self._sdk.bucket(bucket)
@@ -80,11 +81,6 @@ class SdkClient(ObjectClient):
 
     def read_range(self, key: str, version: str, offset: int, buffer: memoryview) -> int:
         data = self._download(key, version, checksum=None, start=offset, end=offset + len(buffer) - 1)
-        if len(data) > len(buffer):
-            raise StorageError(
-                f"{quoted(key)}: asked for {len(buffer):,} bytes at {offset:,}, and {len(data):,} come; "
-                "what answers, or stands before it, has to understand the header Range"
-            )
         buffer[: len(data)] = data
         return len(data)
 
@@ -151,6 +147,8 @@ class SdkClient(ObjectClient):
                 )
         except (NotFound, PreconditionFailed) as error:
             raise VersionChanged(f"{quoted(key)} was changed or removed while it was read") from error
+        except _OtherRange as error:
+            raise StorageError(f"{quoted(key)}: {error}") from error
         return data
 
     @contextmanager
@@ -162,6 +160,20 @@ class SdkClient(ObjectClient):
                 yield
         except NotFound as error:
             raise ConfigurationError(f"{bucket} does not exist; create it or correct the storage's URL") from error
+
+
+class _OtherRange(Exception):
+    """Came than was asked for."""
+
+
+def _refuse_other_range(response: requests.Response, **_: object) -> None:
+    """Called with every answer."""
+    span, told = response.request.headers.get("Range", "").removeprefix("bytes="), response.headers
+    if not span or response.status_code not in FINE:
+        return
+    if why := other_range(span, told.get("Content-Range", ""), int(told.get("Content-Length", 0))):
+        response.close()
+        raise _OtherRange(why)
 
 
 def _stored(blob: Blob) -> Stored:

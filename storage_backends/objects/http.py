@@ -202,10 +202,11 @@ class Http:
 
 def _is_of_range(status: int, told: Mapping[str, str], headers: Mapping[str, str]) -> bool:
     """Whether that is the range that was asked for with `headers`, and no other."""
-    if status != 206:  # one that is the whole object is answered by some as if none had been asked for
-        return status == 200
     wanted = [value for name, value in headers.items() if name.lower() in ("range", "x-ms-range")]
-    return [told.get("content-range", "").partition("/")[0]] == [value.replace("=", " ") for value in wanted]
+    if status == 200:  # one that is the whole object is answered by some as if none had been asked for
+        return all(value.startswith("bytes=0-") for value in wanted)
+    span = told.get("content-range", "").partition("/")[0]
+    return status == 206 and wanted == [span.replace(" ", "=")]
 
 
 def pool(endpoint: str, connections: int) -> Http | None:

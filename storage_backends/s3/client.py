@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, Unreachable, VersionChanged
 from storage_backends.objects.body import Body
-from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger, whole_seconds_ns
+from storage_backends.objects.client import ObjectClient, Stored, other_range, quoted, refuse_larger, whole_seconds_ns
 from storage_backends.objects.http import Talk, nothing
 from storage_backends.objects.pages import Way, size_told, version_told
 from storage_backends.s3.failures import NotImplementedThere, asking
@@ -115,21 +115,13 @@ class S3Client(ObjectClient):
             with asking(self.bucket, key):
                 answer = self.api.get_object(Bucket=self.bucket, Key=key, IfMatch=version, Range=f"bytes={span}")
                 with answer["Body"] as body:
-                    self._refuse_other_range(key, span, len(buffer), answer)
+                    if why := other_range(span, answer.get("ContentRange", ""), answer.get("ContentLength", 0)):
+                        raise StorageError(f"{quoted(key)} in bucket {self.bucket}: {why}")
                     data = body.read(len(buffer))
         except (PreconditionFailed, NotFound) as error:
             raise VersionChanged(f"{quoted(key)} was replaced or removed while it was read") from error
         buffer[: len(data)] = data
         return len(data)
-
-    def _refuse_other_range(self, key: str, span: str, length: int, answer: Mapping[str, Any]) -> None:
-        """One that is the whole object may be answered as if none had been asked for."""
-        told, is_whole = answer.get("ContentRange"), span == f"0-{answer.get('ContentLength', 0) - 1}"
-        if told.partition("/")[0] != f"bytes {span}" if told else not is_whole:
-            raise StorageError(
-                f"{quoted(key)} in bucket {self.bucket}: asked for the {length:,} bytes {span}, and other ones come; "
-                "the server, or what stands before it, has to understand the header Range"
-            )
 
     def read_back(self, key: str, version: str, size: int) -> bytes:
         data = self.lead(self.reading_back(key, version, size))

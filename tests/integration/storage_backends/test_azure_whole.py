@@ -10,6 +10,7 @@ from storage_backends.base import Attributes
 from storage_backends.objects.connection import Connection
 from tests.conformance.storage.places import PLAIN, content, partial, put
 from tests.integration.storage_backends.blobs import DATA
+from tests.support.http_proxy import Answer
 
 
 def test_a_blob_that_is_stored_packed_is_read_as_it_is_stored(azure, stranger):
@@ -61,3 +62,20 @@ def test_an_edit_of_metadata_by_somebody_else_is_another_version(azure, stranger
     assert after.version != before.version
     assert list(azure.list_files()) == [after]
     assert azure.read_whole(b"f", 100) == (after, b"data")
+
+
+TOTAL = {"Content-Range": f"bytes 0-99/{len(DATA)}"}
+
+
+@pytest.mark.parametrize("name", [b"plain", b"not plain"], ids=["by ourselves", "the SDK"])
+@pytest.mark.parametrize(
+    "other",
+    [Answer(200, {}, DATA), Answer(206, TOTAL, DATA[:100]), Answer(200, {}, DATA[:100])],
+    ids=["whole", "the first", "no range"],
+)
+def test_another_range_than_was_asked_for_is_refused_in_words(azure, azure_proxy, name, other):
+    put(azure, name, DATA)
+    with azure.open_file(name) as file:
+        azure_proxy.answers = lambda asked: other if "x-ms-range" in asked.headers else None
+        with pytest.raises(errors.StorageError, match=f"{name.decode()}.*has to understand the header Range"):
+            file.read_into(1 << 20, memoryview(bytearray(100)))

@@ -337,11 +337,23 @@ def test_small_objects_that_lie_together_are_looked_at_together(strict_gcs, gcs,
     assert len(proxy.asked) == 1 + 11 + 3  # the last one is looked at and fetched again
 
 
-@pytest.mark.parametrize("name", [b"plain", b"not plain"])
-def test_the_whole_object_for_a_range_is_refused_in_words(gcs, strict_gcs, name):
+WHOLE = Answer(200, {"Content-Length": str(len(DATA))}, DATA)
+FIRST = Answer(206, {"Content-Length": "100", "Content-Range": f"bytes 0-99/{len(DATA)}"}, DATA[:100])
+SAID_BY_NOBODY = Answer(200, {"Content-Length": "100"}, DATA[:100])
+
+
+@pytest.mark.parametrize("name", [b"plain", b"not plain"], ids=["by ourselves", "the SDK"])
+@pytest.mark.parametrize("other", [WHOLE, FIRST, SAID_BY_NOBODY], ids=["whole", "the first", "no range"])
+def test_another_range_than_was_asked_for_is_refused_in_words(gcs, strict_gcs, name, other):
     put(gcs, name, DATA)
     with gcs.open_file(name) as file:
-        whole = Answer(200, {"Content-Length": str(len(DATA))}, DATA)
-        strict_gcs.answers = lambda method, target: whole if "alt=media" in target else None
-        with pytest.raises(errors.StorageError, match="has to understand the header Range"):
+        strict_gcs.answers = lambda method, target: other if "alt=media" in target else None
+        with pytest.raises(errors.StorageError, match=f"{name.decode()}.*has to understand the header Range"):
             file.read_into(1 << 20, memoryview(bytearray(100)))
+
+
+def test_a_range_that_is_the_whole_object_may_come_as_such(gcs, strict_gcs):
+    put(gcs, b"not plain", DATA[:100])
+    with gcs.open_file(b"not plain") as file:
+        strict_gcs.answers = lambda method, target: SAID_BY_NOBODY if "alt=media" in target else None
+        assert file.read_into(0, memoryview(found := bytearray(100))) == 100 and found == DATA[:100]

@@ -168,7 +168,7 @@ def test_nobody_there_is_no_answer():
         (b"HTTP/1.1 206 Part\r\nContent-Length: 4\r\nContent-Range: bytes 4-7/20\r\n\r\ndata", True),
         (b"HTTP/1.1 206 Part\r\nContent-Length: 4\r\nContent-Range: bytes 0-3/20\r\n\r\ndata", False),
         (b"HTTP/1.1 206 Part\r\nContent-Length: 4\r\n\r\ndata", False),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndata", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndata", False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ndatadatad", False),
         (b"HTTP/1.1 206 Part\r\nContent-Length: 4\r\nContent-Range: bytes 4-7/20\r\n\r\ndat", False),
         (b"HTTP/1.1 412 Changed\r\nContent-Length: 4\r\n\r\ndata", False),
@@ -180,6 +180,13 @@ def test_a_range_fills_the_buffer_or_is_none(answering, told, is_all, header):
     buffer = bytearray(4)
     assert http.fetch_into(url, {header: "bytes=4-7"}, memoryview(buffer)) is is_all
     assert not is_all or buffer == b"data"
+
+
+@pytest.mark.parametrize("header", ["Range", "x-ms-range"])
+def test_a_range_that_is_the_whole_object_may_come_as_such(answering, header):
+    http, _, url = answering(FINE, None)
+    buffer = bytearray(4)
+    assert http.fetch_into(url, {header: "bytes=0-3"}, memoryview(buffer)) and buffer == b"data"
 
 
 @pytest.fixture
