@@ -168,7 +168,7 @@ class _OtherRange(Exception):
 
 def _refuse_other_range(response: requests.Response, **_: object) -> None:
     """Called with every answer."""
-    span, told = response.request.headers.get("Range", "").removeprefix("bytes="), response.headers
+    span, told = str(response.request.headers.get("Range", "")).removeprefix("bytes="), response.headers
     if not span or response.status_code not in FINE:
         return
     if why := other_range(span, told.get("Content-Range", ""), int(told.get("Content-Length", 0))):

@@ -48,10 +48,10 @@ class Upload:
             self._resume(self._begin())
 
     def start_over(self, why: str) -> None:
-        """Forget the upload; the next `open` begins a new one."""
+        """Remove what is left of the upload and forget it; the next `open` begins a new one. Raises LeaseLost."""
         log.warning("%s: starts over because %s", display_path(self._work.path), why)
+        self.abandon()
         self.close()
-        self._forget()
 
     def checkpoint(self, offset: int, sha256: bytes) -> None:
         """Make [0, offset) durable and *then* record it, never the other way round. May run beside `write_part`."""

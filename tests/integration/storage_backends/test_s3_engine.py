@@ -1,7 +1,11 @@
 """The engine with S3 as its sink: what is held is not sent again, what was forgotten begins again, and it says so."""
 
+import base64
+import hashlib
+
 import pytest
 
+from tests.support.http_proxy import Answer
 from tests.unit.engine.disturbances import Crash, crash_after_commit, stop_after_parts
 from tests.unit.engine.doubles import pattern, sha256
 from transfers.engine.contracts import Result, Stop, Verify
@@ -51,12 +55,70 @@ def test_an_upload_the_service_has_forgotten_begins_again_and_says_so(bench, sin
     assert b"".join(sink.read_file(b"big")) == pattern(BIG)
 
 
+def with_checksum(proxy):
+    """As of AWS, which names what it made of the parts' digests. moto names nothing."""
+
+    def answers(asked):
+        if not is_commit(asked):
+            return None
+        told = {part.target: part.headers["x-amz-checksum-sha256"] for part in parts_sent(proxy)}
+        digest = hashlib.sha256(b"".join(base64.b64decode(told[target]) for target in sorted(told))).digest()
+        said = b"<ChecksumSHA256>%b-%d</ChecksumSHA256>" % (base64.b64encode(digest), len(told))
+        end = b"</CompleteMultipartUploadResult>"
+        true = proxy.forward(asked)
+        return true._replace(body=true.body.replace(end, said + end))
+
+    return answers
+
+
+def is_commit(asked):
+    return asked.method == "POST" and "uploadId=" in asked.target
+
+
 @pytest.mark.parametrize("size", [10, BIG])
 @pytest.mark.parametrize(("verify", "reads_back"), [(Verify.STORED, False), (Verify.READBACK, True)])
 def test_what_the_server_verified_is_not_read_back_where_that_is_enough(bench, s3_proxy, size, verify, reads_back):
-    bench.verify = verify
+    bench.verify, s3_proxy.answers = verify, with_checksum(s3_proxy)
     bench.write("file", pattern(size))
     (outcome,) = bench.run(bench.work(1, "file"))
     assert outcome.result is Result.COMPLETED
     gets = [asked.target for asked in s3_proxy.asked if asked.method == "GET"]
     assert any(target.endswith("/prefix/file") for target in gets) is reads_back
+
+
+def reads(proxy):
+    return [asked for asked in proxy.asked if asked.method == "GET" and asked.target.endswith("/prefix/big")]
+
+
+def test_a_server_that_names_no_checksum_where_it_promised_one_is_not_trusted(bench, s3_proxy, big):
+    """moto promises, names nothing, and overlooks what a request is signed over."""
+    bench.verify = Verify.STORED
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.COMPLETED and reads(s3_proxy)
+
+
+def test_other_bytes_at_such_a_server_are_noticed(bench, s3_proxy, big):
+    bench.verify = Verify.STORED
+    s3_proxy.alters = lambda asked: asked.body[:-1] + b"?" if "partNumber=2" in asked.target else asked.body
+    (outcome,) = bench.run(big)
+    assert (outcome.result, outcome.reason_code) == (Result.RETRY, "SINK_CHECKSUM_MISMATCH")
+
+
+def test_parts_that_another_process_sent_are_not_verified_by_the_server(bench, s3_proxy, big):
+    stop_after_parts(bench, 2, Stop.RELEASE)
+    bench.run(big)
+    bench.calm()
+    bench.verify, s3_proxy.answers = Verify.STORED, with_checksum(s3_proxy)
+    (outcome,) = bench.run(bench.again(big))
+    assert outcome.result is Result.COMPLETED and reads(s3_proxy)
+
+
+def test_an_upload_whose_parts_are_refused_is_removed_before_another_one_begins(bench, sink, s3_proxy, big):
+    """The server still holds it, and bills it."""
+    refusal = Answer(400, {}, b"<Error><Code>InvalidPart</Code></Error>")
+    refusals = iter([refusal, refusal])  # to us, and to boto3
+    s3_proxy.answers = lambda asked: next(refusals, None) if is_commit(asked) else None
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.COMPLETED
+    assert list(sink.list_uploads()) == []
+    assert b"".join(sink.read_file(b"big")) == pattern(BIG)
