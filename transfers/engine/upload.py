@@ -92,11 +92,14 @@ class Upload:
         self._forget()
 
     def take_back(self) -> None:
-        """Remove the partial that this attempt made and wrote nothing into: whoever has the task now may be through,
-        and would never look for it."""
-        if self._is_open and self._is_new:
-            with suppress(StorageError):
+        """Remove what this attempt made and wrote nothing into, if whoever has the task now may be through and would
+        never look for it: a partial, or an upload whose token could not be saved any more. A token that was saved is
+        theirs."""
+        with suppress(StorageError):
+            if self._is_new and self._is_open and self._context.sink.capabilities.finds_partials:
                 self.session.abort()
+            elif self._is_new and not self._is_open and self._saved_token:
+                self._context.sink.discard_upload(UploadToken.from_json(self._saved_token), self._partial)
 
     def close(self) -> None:
         """Let go of the session. Idempotent."""
@@ -124,6 +127,8 @@ class Upload:
         with at_sink:
             if was_tried_before(self._work):
                 sink.discard_partials(self._work.path, self._partial)
+            if self._work.attempts > 1:
+                sink.discard_unsaved(self._work.path)
             token = sink.begin_upload(
                 self._work.path,
                 size=self._source.size,

@@ -65,6 +65,21 @@ def test_a_cancel_leaves_no_upload_behind(bench, sink, big):
     assert list(sink.list_uploads()) == []
 
 
+def test_a_lease_lost_before_the_token_is_saved_leaves_no_upload_behind(bench, sink, big):
+    bench.journal.lose_at = 1
+    (outcome,) = bench.run(big)
+    assert outcome.reason_code == "LEASE_EXPIRED"
+    assert list(sink.list_uploads()) == []
+
+
+def test_a_lease_lost_later_leaves_the_upload_to_whoever_goes_on_with_it(bench, sink, big):
+    """Also where it wrote nothing: the other one may have written some of it by now."""
+    bench.control.lose_at = 1
+    (outcome,) = bench.run(big)
+    assert outcome.reason_code == "LEASE_EXPIRED"
+    assert held_parts(sink, bench.journal.tokens[1]) == set()
+
+
 def test_what_was_committed_before_a_crash_is_not_sent_again(bench, sink, big):
     crash_after_commit(bench)
     with pytest.raises(Crash):
