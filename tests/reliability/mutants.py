@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from storage_backends.local import batch, system
-from transfers.engine import large, proof
+from transfers.engine import parts, proof
 
 
 def apply(name: str) -> None:
@@ -49,7 +49,7 @@ def _without_read_back() -> None:
             done += system.pwrite(fd, data[done:], done)
 
     batch.fill = fill  # type: ignore
-    large.LargeCopy._compares_while_writing = False  # type: ignore
+    parts.Parts._compares_while_writing = False  # type: ignore
 
 
 def _without_digest_check() -> None:
@@ -64,7 +64,7 @@ def _without_digest_check() -> None:
             digest.update(part)
         return proof.Proven(held, digest)
 
-    large.prove_held_parts = prove  # type: ignore
+    parts.prove_held_parts = prove  # type: ignore
 
 
 def _without_epoch_check() -> None:

@@ -41,6 +41,11 @@ class Context(NamedTuple):
         """Whether the digests that the sink's server verified are enough, and nothing is read back."""
         return self.assignment.verify is Verify.STORED and self.sink.capabilities.verifies_digest is not None
 
+    @property
+    def reads_before_commit(self) -> bool:
+        """Whether the sink gives back what was written before it has its name."""
+        return self.sink.capabilities.reads_back_before_commit
+
     def must_be_quiet(self, source: FileInfo) -> None:
         """Raises Failure if the file has changed so lately that the job does not want it copied yet. A time in the
         future says nothing."""

@@ -19,11 +19,7 @@ errors both stay for the next attempt.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import time
-from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from storage_backends.base import AlreadyCommitted, FileInfo, OpenFile
 from storage_backends.errors import (
@@ -37,16 +33,12 @@ from storage_backends.errors import (
 from storage_backends.names import display_path
 from transfers.engine import failures, outcomes
 from transfers.engine.adoption import adopt_large
-from transfers.engine.context import Context, Interrupted, read_source, was_tried_before
+from transfers.engine.context import Context, Interrupted, was_tried_before
 from transfers.engine.contracts import LeaseLost, Outcome, Result, Stop, Verify, Work
 from transfers.engine.failures import Failure, Side, at_sink, at_source
-from transfers.engine.pipeline import Pipeline
-from transfers.engine.proof import hash_partial, hash_published, prove_held_parts
+from transfers.engine.parts import CheckpointPace, Parts
+from transfers.engine.proof import hash_partial, hash_published
 from transfers.engine.upload import Upload, discard_earlier
-from transfers.engine.writers import InlineWriter, ThreadedWriter, Writer
-
-if TYPE_CHECKING:
-    from _hashlib import HASH
 
 log = logging.getLogger(__name__)
 
@@ -92,17 +84,7 @@ class LargeCopy:
         self.work = work
         self.source = source
         self.upload = Upload(context, work, source.info)
-        self.digest: HASH = hashlib.sha256()
-        self.parts_done = 0
-        self.parts_found = 0
-        """Whole parts the sink held when this attempt began, proved or not."""
-        self.held: Collection[int] = ()
-        """Later parts that the sink holds all the same: several were sent at once when the last attempt ended."""
-        self.offset = 0
-        self.saved = 0
-        """Up to here a checkpoint is recorded, or the sink was proved to hold it."""
-        self.bytes_copied = 0
-        self.bytes_resumed = 0
+        self.parts = Parts(context, work, source, self.upload)
 
     def run(self) -> Outcome:
         """The steps, and what becomes of the partial when one fails. Raises LeaseLost: then nothing is touched,
@@ -118,7 +100,7 @@ class LargeCopy:
                 self.upload.abandon()
             return self._with_counts(failures.failed(self.work, failure))
         except LeaseLost:
-            if not self.offset:
+            if not self.parts.offset:
                 self.upload.take_back()
             raise
         finally:
@@ -141,14 +123,13 @@ class LargeCopy:
                 return self._completed(committed.info, self.work.intent_sha256)
             self.upload.start_over("what stands at the sink is not what was about to be published")
             self.upload.open()
-        self.parts_found = len(self.upload.session.held_parts)
-        self._keep_what_is_proven()
-        self._write_parts()
+        self.parts.keep_what_is_proven()
+        self.parts.copy(_pace(self.parts.offset))
         self._check_source()
         self._verify_from_disk()
-        sink = self.upload.publish(self.digest.digest())
+        sink = self.upload.publish(self.parts.digest.digest())
         self._read_back_published()
-        return self._completed(sink, self.digest.digest())
+        return self._completed(sink, self.parts.digest.digest())
 
     def _is_as_intended(self) -> bool:
         """Whether the file an earlier attempt published, read back, is exactly what its intent says."""
@@ -157,78 +138,8 @@ class LargeCopy:
         with at_sink:
             self.context.sink.sync_file(self.work.path)  # it may have died between the rename and its durability
         log.info("%s: was published by an earlier attempt", display_path(self.work.path))
-        self.bytes_resumed = self.source.info.size
+        self.parts.bytes_resumed = self.source.info.size
         return True
-
-    def _keep_what_is_proven(self) -> None:
-        self.parts_done, self.digest, self.held = prove_held_parts(self.context, self.work, self.upload, self.source)
-        self.offset = self.bytes_resumed = self.upload.keep(self.parts_done, self.held)
-        if self.offset:
-            log.info("%s: resumes at byte %d of %d", display_path(self.work.path), self.offset, self.source.info.size)
-
-    def _write_parts(self) -> None:
-        writer = self._writer()
-        try:
-            with writer:
-                self._copy_parts(writer)
-        finally:
-            self.parts_done = writer.written(self.parts_done)
-
-    def _writer(self) -> Writer:
-        in_flight, compares = self.context.sink.capabilities.parts_in_flight, self._compares_while_writing
-        if in_flight:
-            return ThreadedWriter(self.upload.session, in_flight=in_flight, compares=compares)
-        return InlineWriter(self.upload.session, compares=compares)
-
-    def _copy_parts(self, writer: Writer) -> None:
-        token, pace = self.upload.session.token, CheckpointPace(self.offset)
-        self.saved = self.offset
-
-        def save(offset: int, sha256: bytes) -> None:
-            writer.wait(-(-offset // token.part_bytes))
-            self.upload.checkpoint(offset, sha256)
-            self.saved = offset
-
-        with Pipeline(self.digest, token.part_bytes, save, buffers=writer.buffers) as pipeline:
-            while self.parts_done < token.part_count:
-                if self._reads_before_commit and self.offset + token.part_bytes - self.saved > UNSAVED_BYTES:
-                    pipeline.finish()
-                stop = self.context.control.stop()
-                if stop is not Stop.NONE:
-                    pipeline.finish()
-                    writer.wait(token.part_count)
-                    self._interrupt(stop)
-                self._copy_part(pipeline, writer)
-                if not pipeline.is_saving and pace.is_due(self.offset):
-                    pipeline.checkpoint(self.offset)
-                self.context.journal.progress(self.work, self.offset, self.bytes_copied)
-            pipeline.finish()
-            writer.wait(token.part_count)
-
-    def _copy_part(self, pipeline: Pipeline, writer: Writer) -> None:
-        number = self.parts_done
-        length = self.upload.session.token.part_length(number)
-        if number in self.held:
-            buffer = self._read_part(pipeline, length)
-            pipeline.feed(buffer, length)
-            self.bytes_resumed += length
-        else:
-            self.context.control.throttle(length)
-            buffer = self._read_part(pipeline, length)
-            writer.write(pipeline, number, buffer, length)
-            self.bytes_copied += length
-        self.parts_done += 1
-        self.offset += length
-
-    def _read_part(self, pipeline: Pipeline, length: int) -> bytearray:
-        buffer = pipeline.take()
-        read_source(self.source, self.offset, memoryview(buffer)[:length])
-        return buffer
-
-    def _interrupt(self, stop: Stop) -> None:
-        if stop is Stop.RELEASE and self.bytes_copied:
-            self.upload.checkpoint(self.offset, self.digest.digest())
-        raise Interrupted(stop)
 
     def _check_source(self) -> None:
         with at_source:
@@ -236,23 +147,23 @@ class LargeCopy:
                 raise VersionChanged("it changed while it was copied")
 
     def _verify_from_disk(self) -> None:
-        if self._reads_before_commit and self.context.assignment.verify is Verify.DISK:
-            self.upload.checkpoint(self.offset, self.digest.digest())
+        if self.context.reads_before_commit and self.context.assignment.verify is Verify.DISK:
+            self.upload.checkpoint(self.parts.offset, self.parts.digest.digest())
             self._must_equal(hash_partial(self.context, self.upload))
 
     def _read_back_published(self) -> None:
         is_enough = self.context.trusts_server and self.upload.session.is_verified_by_server
-        if not self._reads_before_commit and not is_enough:
+        if not self.context.reads_before_commit and not is_enough:
             self._must_equal(hash_published(self.context, self.work))
 
     def _must_equal(self, sha256: bytes) -> None:
-        if sha256 != self.digest.digest():
+        if sha256 != self.parts.digest.digest():
             raise Failure(Side.SINK, ChecksumMismatch("what was read back has another SHA-256 than what was written"))
 
     def _is_of_no_use_after(self, failure: Failure) -> bool:
         """Whether the partial is to be removed. On a full sink partials that don't grow would for ever hold the space
         that one of them needs to become whole."""
-        if failure.is_at(Side.SINK, NoSpace) and self.parts_done <= self.parts_found:
+        if failure.is_at(Side.SINK, NoSpace) and self.parts.done <= self.parts.found:
             return True
         return _spoils_the_partial(failure) or failures.result_of(failure) is not Result.RETRY
 
@@ -260,31 +171,13 @@ class LargeCopy:
         return self._with_counts(outcomes.completed(self.work, self.source.info, sink, sha256))
 
     def _with_counts(self, outcome: Outcome) -> Outcome:
-        return outcome._replace(bytes_copied=self.bytes_copied, bytes_resumed=self.bytes_resumed)
-
-    @property
-    def _reads_before_commit(self) -> bool:
-        return self.context.sink.capabilities.reads_back_before_commit
-
-    @property
-    def _compares_while_writing(self) -> bool:
-        return self._reads_before_commit and self.context.assignment.verify is not Verify.DISK
+        return outcome._replace(bytes_copied=self.parts.bytes_copied, bytes_resumed=self.parts.bytes_resumed)
 
 
-class CheckpointPace:
-    """When the next checkpoint is due: after so many bytes or so much time, whichever comes first."""
-
-    def __init__(self, offset: int) -> None:
-        self._offset = offset
-        self._at = time.monotonic()
-
-    def is_due(self, offset: int) -> bool:
-        """True once per interval; the interval begins anew then."""
-        now = time.monotonic()
-        if offset - self._offset < CHECKPOINT_BYTES and now - self._at < CHECKPOINT_SECONDS:
-            return False
-        self._offset, self._at = offset, now
-        return True
+def _pace(offset: int) -> CheckpointPace:
+    return CheckpointPace(
+        offset, every_bytes=CHECKPOINT_BYTES, every_seconds=CHECKPOINT_SECONDS, most_unsaved_bytes=UNSAVED_BYTES
+    )
 
 
 def _spoils_the_partial(failure: Failure) -> bool:

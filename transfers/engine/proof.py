@@ -43,7 +43,7 @@ def prove_held_parts(context: Context, work: Work, upload: Upload, source: OpenF
     (the whole file is read back after the commit); the prefix is hashed from the source, and a checkpoint that
     contradicts it ends the proof.
     """
-    token, reads_sink = upload.session.token, context.sink.capabilities.reads_back_before_commit
+    token, reads_sink = upload.session.token, context.reads_before_commit
     held = _parts_worth_proving(upload, reads_sink)
     proven, digest = Proven(0, hashlib.sha256()), hashlib.sha256()
     with Hasher(digest, token.part_bytes) as hasher:

@@ -148,8 +148,8 @@ def _sort(context: Context) -> tuple[list[Work], list[Work], list[Work]]:
 def _most_bytes(context: Context) -> int:
     """Of a small file. verify=disk needs uploads: nothing else can be read from the device. And where a rate is kept,
     a pause is to come between two parts, and people want to see them go."""
-    capabilities = context.sink.capabilities
-    if context.assignment.verify is Verify.DISK and capabilities.reads_back_before_commit:
+    if context.assignment.verify is Verify.DISK and context.reads_before_commit:
         return -1
+    capabilities = context.sink.capabilities
     most = capabilities.batch_file_bytes
     return min(most, capabilities.preferred_part_bytes) if context.control.has_rate() else most
