@@ -2,3 +2,13 @@
 
 Everything that shows names takes them as `display_path` made them: no control character ever reaches the terminal.
 """
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether lines can be drawn over there."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"

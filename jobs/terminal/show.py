@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from jobs.terminal import is_terminal
 from jobs.terminal.live import Picture, block, one_line
 from jobs.terminal.screen import Screen
-from jobs.terminal.streams import is_terminal
 
 
 class Show:

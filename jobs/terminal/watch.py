@@ -9,10 +9,10 @@ from typing import TextIO
 
 from jobs.models import Job, Scan
 from jobs.states import UNFINISHED_JOB, JobStatus, TaskStatus
+from jobs.terminal import is_terminal
 from jobs.terminal.live import Picture, one_line
 from jobs.terminal.look import look
 from jobs.terminal.show import Show
-from jobs.terminal.streams import is_terminal
 
 DRAW_SECONDS, LINE_SECONDS = 1.0, 5.0
 

@@ -21,7 +21,7 @@ NOT_NEEDED = ("rest_framework", "django.contrib.admin", "knox", "drf_spectacular
 NOT_NEEDED += ("jobs.terminal.live", "jobs.terminal.screen", "transfers.oneshot.drawing")
 #: What only a web's errors, another kind of log or a notification need.
 NOT_NEEDED += ("django.views.debug", "django.template.defaulttags", "pythonjsonlogger", "smtplib")
-NOT_NEEDED += ("jobs.notifications.email", "jobs.notifications.webhook")
+NOT_NEEDED += ("jobs.notifications.email", "jobs.notifications.webhook", "transfers.broker.memory")
 #: What copies.
 ENGINE = ("transfers.engine.worker", "transfers.engine.run", "transfers.engine.small", "transfers.engine.large")
 

@@ -1,4 +1,4 @@
-"""Hints inside one process: for a one-shot sync, and for tests that would otherwise need a server.
+"""Hints inside one process: for tests that would otherwise need a server.
 
 Behaves as RabbitMQ does: one delivery at a time, the next one after its ack."""
 

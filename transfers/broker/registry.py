@@ -7,7 +7,6 @@ from collections.abc import Callable
 from transfers.broker.base import Broker
 from transfers.broker.database import DatabaseBroker
 from transfers.broker.errors import BrokerMisconfigured
-from transfers.broker.memory import MemoryBroker
 
 
 def open_broker(url: str, *, queue_prefix: str) -> Broker:
@@ -28,6 +27,8 @@ def _open_database(url: str, queue_prefix: str) -> Broker:
 
 
 def _open_memory(url: str, queue_prefix: str) -> Broker:
+    from transfers.broker.memory import MemoryBroker  # which only tests ask for
+
     return MemoryBroker()
 
 

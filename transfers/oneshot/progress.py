@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from jobs.terminal.streams import is_terminal
+from jobs.terminal import is_terminal
 from transfers.oneshot.session import Session
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import termios
 
 import pytest
 
+from jobs.terminal import is_terminal
 from jobs.terminal.screen import Screen, Size
-from jobs.terminal.streams import is_terminal
 
 END = "\0"
 
