@@ -1,4 +1,5 @@
-"""SyncF as it runs for many machines: PostgreSQL, RabbitMQ, a scheduler and slaves as processes of their own."""
+"""SyncF as it runs for many machines: PostgreSQL, RabbitMQ, a web server, a scheduler and slaves as processes of their
+own. Jobs are asked for over the API, as by an operator's script."""
 
 from __future__ import annotations
 
@@ -8,8 +9,10 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,18 +20,23 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from tests.benchmarks.measure import ROOT, peak_of
-from tests.servers import ensure_postgres, ensure_rabbitmq
+from tests.servers import ensure_postgres, ensure_rabbitmq, processes
+from tests.servers.private import answers_http
 from tests.support.queues import delete_queues
 
 POLL_SECONDS = 0.01
 START_SECONDS = 30.0
+WEB = ("syncf_site.wsgi", "--config", "python:syncf_site.web")
+WARM_REQUESTS = 20
+"""So that each of the web server's processes has answered before."""
 
 
 def environment(**variables: str) -> dict[str, str]:
     """Production settings, whole machine for a base path."""
     fixed = {"DEBUG": "0", "SECRET_KEY": secrets.token_urlsafe(50), "SYNCF_ENV_FILE": os.devnull, "BASE_PATH": "/"}
     fixed["ALLOW_WHOLE_MACHINE"] = "true"
-    named = {"ALLOWED_HOSTS": "sync.example.org", "DJANGO_SETTINGS_MODULE": "syncf_site.settings"}
+    fixed["PYTHONWARNINGS"] = "ignore"  # no static files are collected
+    named = {"ALLOWED_HOSTS": "127.0.0.1", "DJANGO_SETTINGS_MODULE": "syncf_site.settings"}
     return {**os.environ, **fixed, **named, "LOG_LEVEL": "WARNING", **variables}
 
 
@@ -55,14 +63,26 @@ class Cluster:
         self.daemons = [self._call("runscheduler")]
         for number in range(slaves):
             self.daemons.append(self._call("runslave", f"bench-{number}", "--concurrency", str(concurrency)))
-        steering = [sys.executable, "-m", "tests.acceptance.steer"]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._steering = subprocess.Popen(steering, cwd=ROOT, env=self._env, text=True, **pipes)
+        self._address = f"127.0.0.1:{processes.free_ports(1)[0]}"
+        self.daemons.append(self._start("-m", "gunicorn", *WEB, "--bind", self._address))
+        self._token = self._sign_up()
         self._wait("SELECT count(*) FROM jobs_slave WHERE state = 'online'", slaves)
+        processes.wait_until(partial(answers_http, f"http://{self._address}/health"), START_SECONDS, "the web server")
+        for _ in range(WARM_REQUESTS):
+            self._ask("GET")
 
     def _call(self, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-        return subprocess.Popen(command, cwd=ROOT, env=self._env, stdin=subprocess.DEVNULL)
+        return self._start(str(ROOT / "manage.py"), *arguments)
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=self._env, stdin=subprocess.DEVNULL)
+
+    def _sign_up(self) -> str:
+        steering = [sys.executable, "-m", "tests.acceptance.steer"]
+        asked = json.dumps([self._env, "sign_up", {}])
+        done = subprocess.run(steering, cwd=ROOT, env=self._env, input=asked, capture_output=True, text=True, check=True)
+        token: str = json.loads(done.stdout)["result"]
+        return token
 
     def _wait(self, query: str, wanted: object) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -71,12 +91,20 @@ class Cluster:
                 raise TimeoutError(f"{query} is {row}, not {wanted}")
             time.sleep(0.1)
 
+    def _ask(self, method: str, body: Mapping[str, str] | None = None) -> Any:
+        """/api/jobs, by way of a proxy that ends TLS."""
+        headers = {"Authorization": f"Token {self._token}", "Content-Type": "application/json"}
+        headers["X-Forwarded-Proto"] = "https"
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(f"http://{self._address}/api/jobs", data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
+            return json.load(answer)
+
     def sync(self, source: Path, sink: Path, seconds: float = 600.0) -> float:
         """Seconds from the request to the completed job."""
         places = {"source_type": "local", "source_path": str(source), "sink_type": "local", "sink_path": str(sink)}
         begun = time.perf_counter()
-        print(json.dumps([self._env, "create_job", places]), file=self._steering.stdin, flush=True)
-        job = json.loads(self._steering.stdout.readline())["result"]  # type: ignore[union-attr]
+        job = self._ask("POST", places)["job_id"]
         while self._status(job) != "completed":
             if time.perf_counter() - begun > seconds:
                 raise TimeoutError(f"the job is {self._status(job)}")
@@ -98,7 +126,6 @@ class Cluster:
             process.terminate()
         for process in self.daemons:
             process.wait()
-        self._steering.communicate()
         self._rows.close()
         if row:
             delete_queues(self._broker, f"syncf.{row[0]}")
