@@ -80,8 +80,8 @@ class Cluster:
     def _sign_up(self) -> str:
         steering = [sys.executable, "-m", "tests.acceptance.steer"]
         asked = json.dumps([self._env, "sign_up", {}])
-        done = subprocess.run(steering, cwd=ROOT, env=self._env, input=asked, capture_output=True, text=True, check=True)
-        token: str = json.loads(done.stdout)["result"]
+        answer = subprocess.check_output(steering, cwd=ROOT, env=self._env, input=asked, text=True)
+        token: str = json.loads(answer)["result"]
         return token
 
     def _wait(self, query: str, wanted: object) -> None:
