@@ -23,7 +23,7 @@ from storage_backends.base import (
     check_path,
 )
 from storage_backends.errors import KindConflict, NotFound, StorageError
-from storage_backends.local import partials, remains, system, upload
+from storage_backends.local import partials, remains, resuming, system
 from storage_backends.local.attributes import describe, directory_mode
 from storage_backends.local.batch import LocalBatch
 from storage_backends.local.beneath import open_directory, split_path
@@ -132,7 +132,7 @@ class LocalStorage(Storage):
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         if partial.epoch > 1:
             self._older.discard(token.path, partial.installation)
-        return upload.resume(self._root_fd, token, partial)
+        return resuming.resume(self._root_fd, token, partial)
 
     def write_batch(self, *, trusts_server: bool = False) -> WriteBatch:
         return LocalBatch(self._root_fd, self._older)

@@ -18,7 +18,6 @@ from storage_backends.base import (
     Entry,
     FileInfo,
     Kind,
-    ListError,
     OpenFile,
     PartialId,
     RootIdentity,
@@ -33,7 +32,6 @@ from storage_backends.errors import (
     NameTooLong,
     NotFound,
     NotRegular,
-    Overlap,
     StorageError,
     VersionChanged,
 )
@@ -42,6 +40,7 @@ from storage_backends.objects import metadata
 from storage_backends.objects.batch import ObjectBatch
 from storage_backends.objects.client import ObjectClient, Stored
 from storage_backends.objects.http import Talk
+from storage_backends.objects.listing import walk
 from storage_backends.objects.reading import Fetch, ObjectFile, ReadAhead, TalkedAbout
 from storage_backends.objects.talks import Talks
 
@@ -128,22 +127,10 @@ class ObjectStorage(Storage):
         prune: Callable[[bytes], bool] | None = None,
         stop_at: Collection[str] = (),
     ) -> Iterator[Entry]:
-        left_out: bytes | None = None
-        looked_at: list[bytes] = []
-        for stored in self.client.listed(self.prefix):
-            path = stored.key[len(self.prefix) :].encode()
-            if not path or (left_out is not None and path.startswith(left_out)):
-                continue
-            for folder in _new_folders(path, looked_at):
-                if self._identity([*self._folders, *_names(folder)]) in stop_at:
-                    left_out = folder
-                    yield ListError(folder, Overlap(f"'{display_path(folder)}' is the root of the other side"))
-                elif prune and prune(folder):
-                    left_out = folder
-                if left_out == folder:
-                    break
-            else:
-                yield from self._listed(path, stored)
+        def is_stop(folder: bytes) -> bool:
+            return self._at(folder) in stop_at
+
+        return walk(self.client, self.prefix, self.describe, prune=prune, is_stop=is_stop)
 
     def get_file_info(self, path: bytes) -> FileInfo:
         if not path or (check_path(path) and path.endswith(b"/")):
@@ -217,6 +204,10 @@ class ObjectStorage(Storage):
     def _identity(self, folders: Sequence[str]) -> str:
         return "/".join([self._where, *folders])
 
+    def _at(self, folder: bytes) -> str:
+        names = folder.removesuffix(b"/").decode("utf-8", "surrogateescape").split("/")
+        return self._identity([*self._folders, *names])
+
     def _get(self, path: bytes, max_bytes: int) -> tuple[FileInfo, bytes]:
         stored, data = self.client.get(self.key(path), max_bytes)
         return self.describe(path, stored), data
@@ -234,30 +225,6 @@ class ObjectStorage(Storage):
     def _getting(self, path: bytes, max_bytes: int) -> Talk[tuple[FileInfo, bytes] | None]:
         found = yield from self.client.getting(self.key(path), max_bytes)
         return (self.describe(path, found[0]), found[1]) if found else None
-
-    def _listed(self, path: bytes, stored: Stored) -> Iterator[Entry]:
-        if path.endswith(b"/"):
-            if stored.size:  # else a console's way to show a directory
-                yield ListError(path, BadPath(f"the key '{display_path(path)}' ends in a slash and has content"))
-            return
-        info = self.describe(path, stored)
-        is_reserved = PartialId.is_reserved(path.rpartition(b"/")[2])
-        yield info._replace(kind=Kind.SPECIAL) if is_reserved else info
-
-
-def _new_folders(path: bytes, looked_at: list[bytes]) -> Iterator[bytes]:
-    """The prefixes of `path` that end in a slash and were not looked at right before, outermost first."""
-    while looked_at and not path.startswith(looked_at[-1]):
-        looked_at.pop()
-    at = len(looked_at[-1]) if looked_at else 0
-    while (slash := path.find(b"/", at)) >= 0:
-        at = slash + 1
-        looked_at.append(path[:at])
-        yield path[:at]
-
-
-def _names(folder: bytes) -> list[str]:
-    return folder.removesuffix(b"/").decode("utf-8", "surrogateescape").split("/")
 
 
 def _text(path: bytes) -> str:
