@@ -63,15 +63,18 @@ class S3Upload(ObjectUpload):
         self._client, self._key = storage.client, storage.key(token.path)
         self._id = token.state.get("upload_id", "")
         self._target = {"Bucket": self._client.bucket, "Key": self._key, "UploadId": self._id}
-        found = parts_of(self._client, self._key, self._id) if self._id and not is_new else {}
         self._keeps_digests = bool(token.state.get("digests"))
         self._sent: set[int] = set()
-        self._parts = {
-            number: part
-            for number, part in found.items()
-            if 0 <= number < token.part_count and part.size == token.part_length(number)
-        }
+        self._parts = self._held() if self._id and not is_new else {}
         self.held_parts = self._parts.keys()
+
+    def _held(self) -> dict[int, Part]:
+        """Whole parts at the server. Raises UploadGone."""
+        return {
+            number: part
+            for number, part in parts_of(self._client, self._key, self._id).items()
+            if 0 <= number < self.token.part_count and part.size == self.token.part_length(number)
+        }
 
     def send_part(self, number: int, data: memoryview) -> None:
         digest, keeps = hashlib.sha256(data).digest(), self._keeps_digests
@@ -101,13 +104,26 @@ class S3Upload(ObjectUpload):
                 kept = metadata.encode(token.attributes, upload=token.nonce)
                 self._client.put(self._key, b"", kept, token.state["expected"])
             else:
-                self._client.on_condition(self._key, token.state["expected"], self._complete)
+                self._complete_as_held()
         except (PreconditionFailed, UploadGone, Unreachable) as error:  # or the answer to our own commit was lost
             why = error
         found = self._storage.committed(token)
         if found is None or found.size != token.size:
             raise why
         return found
+
+    def _complete_as_held(self) -> None:
+        """A slave that was taken for dead may have sent a part once more, and some servers give it another etag then."""
+        expected = self.token.state["expected"]
+        try:
+            self._client.on_condition(self._key, expected, self._complete)
+        except UploadGone:
+            known, held = self._parts.copy(), self._held()
+            if held.keys() != known.keys() or all(held[each].etag == known[each].etag for each in held):
+                raise
+            self._parts.update(held)
+            self._sent.clear()
+            self._client.on_condition(self._key, expected, self._complete)
 
     def _complete(self, condition: Mapping[str, str]) -> None:
         has_digests = all(part.sha256 for part in self._parts.values())

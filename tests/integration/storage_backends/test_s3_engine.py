@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from tests.conformance.storage.places import begin, partial
-from tests.support.http_proxy import Answer
+from tests.support.http_proxy import Answer, once
 from tests.unit.engine.disturbances import Crash, crash_after_commit, stop_after_parts
 from tests.unit.engine.doubles import pattern, sha256
 from transfers.engine.contracts import Result, Stop, Verify
@@ -148,3 +148,74 @@ def test_an_upload_whose_parts_are_refused_is_removed_before_another_one_begins(
     assert outcome.result is Result.COMPLETED
     assert list(sink.list_uploads()) == []
     assert b"".join(sink.read_file(b"big")) == pattern(BIG)
+
+
+def test_a_part_that_was_sent_once_more_under_another_etag_costs_nothing(bench, sink, s3_proxy, big):
+    """By a slave that was taken for dead, to a server whose etags are not of the content."""
+
+    def another_etag(asked):
+        if "partNumber=2" not in asked.target:
+            return None
+        true = s3_proxy.forward(asked)
+        return true._replace(headers={**true.headers, "ETag": '"before"'})
+
+    bench.verify, s3_proxy.answers = Verify.STORED, another_etag
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.COMPLETED
+    assert len(parts_sent(s3_proxy)) == 3 and reads(s3_proxy)
+    assert list(sink.list_uploads()) == []
+
+
+COMPLETED = b"<CompleteMultipartUploadResult><ETag>1</ETag></CompleteMultipartUploadResult>"
+FAILED = b"<Error><Code>InternalError</Code></Error>"
+
+
+@pytest.mark.parametrize("said", [COMPLETED, FAILED], ids=["made", "not made"])
+def test_a_commit_that_is_answered_with_200_and_did_not_happen_is_none(bench, sink, s3_proxy, big, said):
+    s3_proxy.answers = lambda asked: Answer(200, {}, said) if is_commit(asked) else None
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.RETRY and not sink.file_exists(b"big")
+    s3_proxy.answers = lambda asked: None
+    bench.calm()
+    (outcome,) = bench.run(bench.again(big))
+    assert outcome.result is Result.COMPLETED and list(sink.list_uploads()) == []
+    assert b"".join(sink.read_file(b"big")) == pattern(BIG)
+
+
+def test_a_commit_that_is_answered_with_an_error_and_happened_is_one(bench, s3_proxy, big):
+    """Nobody has named a checksum then."""
+    bench.verify = Verify.STORED
+    s3_proxy.answers = lambda asked: is_commit(asked) and s3_proxy.forward(asked)._replace(body=FAILED) or None
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.COMPLETED and len(parts_sent(s3_proxy)) == 3 and reads(s3_proxy)
+
+
+def test_the_lost_answer_to_a_part_costs_that_part(bench, sink, s3_proxy, big):
+    s3_proxy.loses = once(lambda asked, status: "partNumber=2" in asked.target)
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.COMPLETED and len(parts_sent(s3_proxy)) == 4
+    assert b"".join(sink.read_file(b"big")) == pattern(BIG)
+
+
+@pytest.mark.parametrize("parts", [b"", b"<Part><PartNumber>1</PartNumber><Size>5242880</Size><ETag>1</ETag></Part>"])
+def test_a_server_that_speaks_of_an_upload_that_it_forgot_is_not_believed(bench, sink, s3_proxy, big, parts):
+    """It lists parts and takes more of them, until they are to become an object."""
+    stop_after_parts(bench, 1, Stop.RELEASE)
+    bench.run(big)
+    bench.calm()
+    forgotten = next(sink.list_uploads()).version
+    sink.client.api.abort_multipart_upload(Bucket=sink.client.bucket, Key="prefix/big", UploadId=forgotten)
+    listing = b"<ListPartsResult><IsTruncated>false</IsTruncated>%b</ListPartsResult>" % parts
+
+    def answers(asked):
+        if forgotten not in asked.target:
+            return None
+        if is_commit(asked):  # of which moto knows no better than 500
+            return Answer(404, {}, b"<Error><Code>NoSuchUpload</Code></Error>")
+        return Answer(200, {"ETag": '"1"'}, listing if asked.method == "GET" else b"")
+
+    s3_proxy.answers = answers
+    (outcome,) = bench.run(bench.again(big))
+    assert outcome.result is Result.COMPLETED
+    assert b"".join(sink.read_file(b"big")) == pattern(BIG)
+    assert list(sink.list_uploads()) == []
