@@ -113,7 +113,7 @@ class S3Upload(ObjectUpload):
         return found
 
     def _complete_as_held(self) -> None:
-        """A slave that was taken for dead may have sent a part once more, and some servers give it another etag then."""
+        """A slave that was taken for dead may have sent a part once more, for which some servers have another etag."""
         expected = self.token.state["expected"]
         try:
             self._client.on_condition(self._key, expected, self._complete)

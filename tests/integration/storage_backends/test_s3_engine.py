@@ -185,7 +185,7 @@ def test_a_commit_that_is_answered_with_200_and_did_not_happen_is_none(bench, si
 def test_a_commit_that_is_answered_with_an_error_and_happened_is_one(bench, s3_proxy, big):
     """Nobody has named a checksum then."""
     bench.verify = Verify.STORED
-    s3_proxy.answers = lambda asked: is_commit(asked) and s3_proxy.forward(asked)._replace(body=FAILED) or None
+    s3_proxy.answers = lambda asked: s3_proxy.forward(asked)._replace(body=FAILED) if is_commit(asked) else None
     (outcome,) = bench.run(big)
     assert outcome.result is Result.COMPLETED and len(parts_sent(s3_proxy)) == 3 and reads(s3_proxy)
 
