@@ -18,7 +18,7 @@ from jobs import drafts
 from jobs.admin.base import HistoryKeeper
 from jobs.admin.forms import OPTIONS, PATHS
 from jobs.admin.verbs import VERBS, may
-from jobs.browsing import connection_report, list_directory, path_of, token_of
+from jobs.browsing import Listing, connection_report, list_directory, path_of, token_of
 from jobs.durations import format_interval
 from jobs.errors import Refusal
 from jobs.models import Job
@@ -58,6 +58,9 @@ class CreateViews(Base):
                 return self.browse(_with(request, {"go": token_of(b"")}), side)  # what was typed does not exist
             messages.error(request, refusal.in_full)
             return self.back(request)
+        return self._page(request, side, alias, listing)
+
+    def _page(self, request: HttpRequest, side: str, alias: str, listing: Listing) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": f"Choose the {side}",

@@ -1,7 +1,9 @@
-"""Attributes for a file or link that stands at the sink already, and for nothing that takes its place meanwhile."""
+"""A file or link that stands at the sink already: its attributes, for nothing that takes its place meanwhile, and making
+it durable."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -67,3 +69,26 @@ def _content(status: os.stat_result) -> tuple[int, int, int, int]:
 
 def _changed(path: bytes) -> VersionChanged:
     return VersionChanged(f"{show(path)} was changed by somebody else before it got its attributes")
+
+
+def sync_existing(directory: int, name: bytes) -> None:
+    """What stands at `name`, and the name itself, are durable when this returns. Raises OSError."""
+    _sync_content(directory, name)
+    system.fsync(directory)
+
+
+def _sync_content(directory: int, name: bytes) -> None:
+    """A link has none beside its name. What its own mode forbids us to open takes a sync of the whole file system."""
+    try:
+        fd = system.open(name, _READ, dir_fd=directory)
+    except PermissionError:
+        system.syncfs(directory)
+        return
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return
+    try:
+        system.fsync(fd)
+    finally:
+        os.close(fd)

@@ -56,17 +56,8 @@ def take_over(folder_fd: int, partial: PartialId) -> int | None:
     if not _exists(folder_fd, partial.name):
         _claim_older(folder_fd, partial)
     discard_older(folder_fd, partial)
-    try:
-        fd = _reopen(folder_fd, partial.name)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        if error.errno not in _NOT_A_FILE:
-            raise
-        remove(folder_fd, partial.name)
-        return None
-    is_locked = _lock_or_close(fd, partial.name)
-    if is_locked and is_sole(fd, folder_fd, partial.name):
+    fd = _reopen_file(folder_fd, partial.name)
+    if fd is None or (_lock_or_close(fd, partial.name) and is_sole(fd, folder_fd, partial.name)):
         return fd
     try:
         if is_named(fd, folder_fd, partial.name):
@@ -168,6 +159,19 @@ def _claim_older(folder_fd: int, partial: PartialId) -> None:
         except FileNotFoundError:
             continue
         return
+
+
+def _reopen_file(folder_fd: int, name: bytes) -> int | None:
+    """None if there is none; what has the name and is no file is removed."""
+    try:
+        return _reopen(folder_fd, name)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno not in _NOT_A_FILE:
+            raise
+        remove(folder_fd, name)
+        return None
 
 
 def _reopen(folder_fd: int, name: bytes) -> int:

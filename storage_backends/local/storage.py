@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -29,7 +28,7 @@ from storage_backends.local.batch import LocalBatch
 from storage_backends.local.beneath import open_directory, split_path
 from storage_backends.local.directories import open_for_writing, sync_directory
 from storage_backends.local.directory_pass import write_directories
-from storage_backends.local.existing import give_existing
+from storage_backends.local.existing import give_existing, sync_existing
 from storage_backends.local.failures import failure, show
 from storage_backends.local.identity import opened_identity, root_identity
 from storage_backends.local.listing import walk
@@ -154,8 +153,7 @@ class LocalStorage(Storage):
         directory, name = split_path(path)
         parent = open_directory(self._root_fd, directory)
         try:
-            _sync_content(parent, name)
-            system.fsync(parent)
+            sync_existing(parent, name)
         except OSError as error:
             raise failure(error, path) from error
         finally:
@@ -251,20 +249,3 @@ def _open_plainly(root: bytes) -> int:
         return system.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise failure(error, root) from error
-
-
-def _sync_content(parent: int, name: bytes) -> None:
-    """A link has none beside its name. What its own mode forbids us to open takes a sync of the whole file system."""
-    try:
-        fd = system.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
-    except PermissionError:
-        system.syncfs(parent)
-        return
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        return
-    try:
-        system.fsync(fd)
-    finally:
-        os.close(fd)

@@ -101,17 +101,7 @@ def _run(parent: int, go: int, begun: Ahead) -> NoReturn:
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the parent, which decides
         die_with_parent(parent)
-        stop = StopFlag([signal.SIGTERM])
-        with open_queue() as broker:
-            # Its first look finds the scan; nobody waits for the others, and they take time from the scan.
-            scheduler = Scheduler(broker, ahead=begun, tells=_is_anybody_told(), look_seconds=TURN_SECONDS)
-            scheduler.prepare()
-            word = os.read(go, 1)
-            if word != _WITH_AHEAD:
-                begun.clear()  # who did it ends
-            scheduler.run(stop.wait if word else lambda seconds: True)
-        if word:
-            upkeep.complete_finished()  # its last turn may have come before the last task ended
+        _schedule(go, begun, StopFlag([signal.SIGTERM]))
         connections.close_all()
         code = 0
     except BaseException as error:
@@ -122,3 +112,17 @@ def _run(parent: int, go: int, begun: Ahead) -> NoReturn:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _schedule(go: int, begun: Ahead, stop: StopFlag) -> None:
+    """Once `go` says so; nothing but its end for who closes it without a word."""
+    with open_queue() as broker:
+        # Its first look finds the scan; nobody waits for the others, and they take time from the scan.
+        scheduler = Scheduler(broker, ahead=begun, tells=_is_anybody_told(), look_seconds=TURN_SECONDS)
+        scheduler.prepare()
+        word = os.read(go, 1)
+        if word != _WITH_AHEAD:
+            begun.clear()  # who did it ends
+        scheduler.run(stop.wait if word else lambda seconds: True)
+    if word:
+        upkeep.complete_finished()  # its last turn may have come before the last task ended
