@@ -46,7 +46,8 @@ class FileInfo(NamedTuple):
     sha256: bytes | None = None
     """Known only where the storage keeps it with the object."""
     kept_mtime_ns: int | None = None
-    """Of the original, kept with an object: shown by look-ups, not by every listing, and no part of the identity."""
+    """Of the original, kept with an object: shown by look-ups, not by every listing, and no part of the identity. Of a
+    local file, its time where that is too far away for `mtime_ns`, which must fit into 64 bits."""
 
 
 class ListError(NamedTuple):

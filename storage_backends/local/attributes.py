@@ -12,6 +12,8 @@ from storage_backends.values import KIND_OF_TYPE, SET_ID_BITS
 _make = tuple.__new__
 _FILE = Kind.FILE
 _TYPE_BITS, _REGULAR = 0o170000, stat.S_IFREG
+_EARLIEST_NS, _LATEST_NS = -(1 << 63), (1 << 63) - 1
+"""What the catalogue can hold: the years 1677 to 2262. File systems know later ones; files have them by mistake."""
 
 
 def describe(path: bytes, status: os.stat_result) -> FileInfo:
@@ -22,13 +24,21 @@ def describe(path: bytes, status: os.stat_result) -> FileInfo:
         kind = _kind(path, mode)
         if kind is Kind.DIRECTORY:
             return _describe_directory(path, status)
+    mtime_ns, kept_mtime_ns = status.st_mtime_ns, None
+    if not _EARLIEST_NS <= mtime_ns <= _LATEST_NS:
+        mtime_ns, kept_mtime_ns = _nearest(mtime_ns), mtime_ns
     return _make(  # as FileInfo(...) does, with one call less: made for every file of every scan
         FileInfo,
         (
-            path, kind, status.st_size, status.st_mtime_ns, f"{status.st_ino}.{status.st_ctime_ns}",
-            mode & 0o7777, status.st_uid, status.st_gid, None, None,
+            path, kind, status.st_size, mtime_ns, f"{status.st_ino}.{status.st_ctime_ns}",
+            mode & 0o7777, status.st_uid, status.st_gid, None, kept_mtime_ns,
         ),
     )  # fmt: skip
+
+
+def _nearest(mtime_ns: int) -> int:
+    """That the catalogue can hold."""
+    return max(_EARLIEST_NS, min(_LATEST_NS, mtime_ns))
 
 
 def _kind(path: bytes, mode: int) -> Kind:
@@ -41,7 +51,9 @@ def _describe_directory(path: bytes, status: os.stat_result) -> FileInfo:
     bits = status.st_mode & 0o7777
     version = f"{bits:o}.{status.st_uid}.{status.st_gid}"
     path = path if not path or path.endswith(b"/") else path + b"/"
-    return FileInfo(path, Kind.DIRECTORY, 0, status.st_mtime_ns, version, bits, status.st_uid, status.st_gid)
+    owner, mtime_ns = (status.st_uid, status.st_gid), _nearest(status.st_mtime_ns)
+    kept_mtime_ns = None if mtime_ns == status.st_mtime_ns else status.st_mtime_ns
+    return FileInfo(path, Kind.DIRECTORY, 0, mtime_ns, version, bits, *owner, None, kept_mtime_ns)
 
 
 def permitted_mode(mode: int) -> int:

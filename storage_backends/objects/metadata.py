@@ -16,6 +16,10 @@ from storage_backends.objects.client import Stored
 MTIME, MODE, UID, GID = "syncf-mtime-ns", "syncf-mode", "syncf-uid", "syncf-gid"
 SHA256, UPLOAD = "syncf-sha256", "syncf-upload"
 RCLONE_MTIME = "mtime"
+_END_OF_TIME_NS = 1_000_000_000 << 62
+"""No system takes a time beyond; a file's own may well be beyond 64 bits of nanoseconds."""
+_NOBODY = (1 << 32) - 1
+"""To the kernel, -1: whoever it is now."""
 
 
 def encode(attributes: Attributes, *, sha256: bytes | None = None, upload: str = "") -> dict[str, str]:
@@ -48,31 +52,34 @@ def describe(path: bytes, stored: Stored) -> FileInfo:
         None,
         stored.version,
         mode=None if mode is None else mode & 0o7777,
-        uid=_number(found.get(UID)),
-        gid=_number(found.get(GID)),
+        uid=_owner(found.get(UID)),
+        gid=_owner(found.get(GID)),
         sha256=_digest(found.get(SHA256)),
         kept_mtime_ns=_mtime(found, stored.modified_ns),
     )
 
 
 def _mtime(metadata: Mapping[str, str], modified_ns: int | None) -> int | None:
-    own = _number(metadata.get(MTIME))
-    if own is not None:
-        return own
-    if RCLONE_MTIME in metadata:
+    own = _number(metadata.get(MTIME), limit=_END_OF_TIME_NS)
+    if own is None and RCLONE_MTIME in metadata:
         with suppress(InvalidOperation, ValueError, OverflowError):
-            return int(Decimal(metadata[RCLONE_MTIME]) * 1_000_000_000)
-    return modified_ns
+            own = int(Decimal(metadata[RCLONE_MTIME]) * 1_000_000_000)
+    return modified_ns if own is None or abs(own) >= _END_OF_TIME_NS else own
 
 
-def _number(text: str | None, base: int = 10) -> int | None:
+def _owner(text: str | None) -> int | None:
+    number = _number(text, limit=_NOBODY)
+    return number if number is None or number >= 0 else None
+
+
+def _number(text: str | None, base: int = 10, limit: int = 1 << 63) -> int | None:
     if text is None:  # of most objects
         return None
     try:
         number = int(text, base)
     except ValueError:
         return None
-    return number if abs(number) < 1 << 63 else None
+    return number if abs(number) < limit else None
 
 
 def _digest(text: str | None) -> bytes | None:

@@ -82,6 +82,28 @@ def test_special_bits_arrive_as_root_and_are_dropped_and_told_otherwise(syncing,
     assert syncing.sync(source, sink).counts("copied", "unchanged") == (0, 2)
 
 
+FAR_TIMES_NS = (-1_234_567_890_123_456_789, -1, 0, 5_000_000_000 * 10**9 + 1, 15_000_000_000 * 10**9 + 999_999_999)
+
+
+@as_ourselves
+def test_times_long_ago_and_far_ahead_arrive_to_the_nanosecond(sync, trees, assert_same):
+    """The last one, in 2445, is beyond what 64 bits of nanoseconds hold."""
+    source, _ = trees
+    for number, time_ns in enumerate(FAR_TIMES_NS):
+        plant(source, b"small %d" % number, mtime_ns=time_ns)
+        plant(source, b"big %d" % number, bytes(2 << 20), mtime_ns=time_ns)
+        (source / f"directory {number}").mkdir()
+        os.utime(source / f"directory {number}", ns=(0, time_ns))
+        (source / f"link {number}").symlink_to("nowhere")
+        os.utime(source / f"link {number}", ns=(0, time_ns), follow_symlinks=False)
+    assert sync().counts("copied", "failed") == (2 * len(FAR_TIMES_NS), 0)
+    assert_same(*trees)
+    assert sync().counts("copied", "unchanged") == (0, 2 * len(FAR_TIMES_NS))
+    os.utime(source / "small 4", ns=(0, FAR_TIMES_NS[-1] - 10**9))
+    assert sync().is_clean
+    assert_same(*trees)
+
+
 @as_ourselves
 def test_owners_are_kept_as_root(syncing, person, trees):
     source, sink = trees

@@ -101,7 +101,8 @@ def _adopt(context: Context, work: Work, source: FileInfo, sink: FileInfo, sha25
 
 def _attributes_differ(context: Context, source: FileInfo, sink: FileInfo) -> bool:
     resolution = context.sink.capabilities.mtime_resolution_ns
-    if resolution is not None and abs((source.mtime_ns or 0) - (sink.mtime_ns or 0)) >= resolution:
-        return source.mtime_ns is not None
+    ours, theirs = Attributes.of(source).mtime_ns, Attributes.of(sink).mtime_ns
+    if resolution is not None and source.mtime_ns is not None and abs((ours or 0) - (theirs or 0)) >= resolution:
+        return True
     pairs = ((source.mode, sink.mode), (source.uid, sink.uid), (source.gid, sink.gid))
     return any(ours is not None and theirs is not None and ours != theirs for ours, theirs in pairs)

@@ -6,7 +6,10 @@ import pytest
 
 from storage_backends import errors
 from storage_backends.base import Attributes
+from storage_backends.local.attributes import describe
 from tests.unit.storage_backends.sending import PLAIN, partial
+
+YEAR_2445_NS = 15_000_000_000 * 10**9 + 999_999_999
 
 
 @pytest.mark.parametrize("function", ["fchmod", "utime"])
@@ -76,3 +79,21 @@ def test_attributes_are_never_set_through_a_hard_link(storage, root, tmp_path):
     with pytest.raises(errors.PreconditionFailed, match="hard links"):
         storage.set_attributes(b"f", Attributes(mtime_ns=5, mode=0o777), storage.get_file_info(b"f"))
     assert (tmp_path / "outside").stat() == before
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "link"])
+def test_a_time_no_catalogue_can_hold_is_shown_as_the_last_it_can_and_given_to_the_copy(kind, tmp_path):
+    name = {"file": b"f", "directory": b"f/", "link": b"f"}[kind]
+    if kind == "directory":
+        (tmp_path / "f").mkdir()
+    elif kind == "link":
+        (tmp_path / "f").symlink_to("x")
+    else:
+        (tmp_path / "f").touch()
+    os.utime(tmp_path / "f", ns=(0, YEAR_2445_NS), follow_symlinks=False)
+    status = (tmp_path / "f").lstat()
+    if status.st_mtime_ns != YEAR_2445_NS:
+        pytest.skip("this file system knows no such time")
+    info = describe(name, status)
+    assert info.mtime_ns == (1 << 63) - 1
+    assert Attributes.of(info).mtime_ns == YEAR_2445_NS

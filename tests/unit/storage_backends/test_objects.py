@@ -108,6 +108,25 @@ def test_metadata_that_others_wrote_wrongly_counts_as_absent(kept):
     assert (info.kept_mtime_ns, info.mode, info.uid, info.sha256) == (None, None, None, None)
 
 
+@pytest.mark.parametrize("name", [metadata.MTIME, metadata.RCLONE_MTIME])
+@pytest.mark.parametrize("text", ["1" + "0" * 30, "-1" + "0" * 30, "1e30", "nan", "inf", "", "x"])
+def test_a_time_that_no_system_takes_counts_as_absent(name, text):
+    stored = Stored("f", 0, "v", {name: text}, 7)
+    assert metadata.describe(b"f", stored).kept_mtime_ns == 7
+
+
+@pytest.mark.parametrize("text", [str((1 << 32) - 1), str(1 << 32), "-1", "-5"])
+def test_an_owner_that_no_system_knows_counts_as_absent(text):
+    info = metadata.describe(b"f", Stored("f", 0, "v", {metadata.UID: text, metadata.GID: text}))
+    assert (info.uid, info.gid) == (None, None)
+
+
+def test_a_time_beyond_64_bits_of_nanoseconds_is_kept():
+    far = 15_000_000_000 * 10**9 + 1
+    stored = Stored("f", 0, "v", metadata.encode(Attributes(mtime_ns=far)), 7)
+    assert metadata.describe(b"f", stored).kept_mtime_ns == far
+
+
 def test_the_time_that_rclone_wrote_is_understood():
     info = metadata.describe(b"f", Stored("f", 1, "v", {"mtime": "1600000000.123456789"}, 5))
     assert info.kept_mtime_ns == 1_600_000_000_123_456_789
