@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Sum
 
 from jobs.counters import totals_of
-from jobs.models import Scan, Task, TaskKind, Upload
+from jobs.latest import latest_scans
+from jobs.models import Job, Scan, Task, TaskKind, Upload
 from jobs.states import ACTIVE, UNSYNCED, TaskStatus
 
 MOST_UPLOADS = 1000
@@ -99,7 +100,7 @@ def overviews(job_ids: list[Any]) -> dict[str, Overview]:
     """Job id → overview, for a page of jobs in four queries."""
     sums = totals_of(job_ids)
     under_way = _bytes_under_way(job_ids)
-    scans = {str(scan.job_id): scan for scan in _last_scans(job_ids)}
+    scans = {str(scan.job_id): scan for scan in latest_scans(Job.objects.filter(pk__in=job_ids))}
     return {
         job: Overview(progress_from(names, under_way.get(job, 0)), scans.get(job)) for job, names in sums.items()
     }
@@ -107,20 +108,16 @@ def overviews(job_ids: list[Any]) -> dict[str, Overview]:
 
 def _bytes_under_way(job_ids: list[Any]) -> dict[str, int]:
     """Of files in a slave's hand, and of those that go on where they stopped: paused, or waiting for another try."""
-    rows = Task.objects.filter(job_id__in=job_ids, owner__isnull=False).values_list("job_id")
-    found = Counter({str(job): done for job, done in rows.annotate(done=Sum("copied_bytes")).order_by()})
-    # Uploads are few and tasks are many: so asked, no database looks through the tasks for them.
-    columns = ("task__job_id", "task__owner_id", "task__status", "task__copied_bytes")
-    uploads: Iterable[tuple[Any, ...]] = Upload.objects.values_list(*columns)[:MOST_UPLOADS]
-    for job, owner, status, done in uploads:
+    in_hand = Task.objects.filter(job_id__in=job_ids, owner__isnull=False).values_list("job_id")
+    found = Counter({str(job): done for job, done in in_hand.annotate(done=Sum("copied_bytes")).order_by()})
+    # Uploads are few and tasks are many: so asked, no database looks through the tasks for them. (Joined, SQLite does,
+    # once somebody has analyzed it while there was no upload: it keeps nothing of an empty table.)
+    unfinished = Task.objects.filter(pk__in=Upload.objects.values("pk")[:MOST_UPLOADS])
+    rows: Iterable[tuple[Any, ...]] = unfinished.values_list("job_id", "owner_id", "status", "copied_bytes")
+    for job, owner, status, done in rows:
         if owner is None and status in ACTIVE:
             found[str(job)] += done
     return found
-
-
-def _last_scans(job_ids: list[Any]) -> QuerySet[Scan]:
-    of_jobs = Scan.objects.filter(job_id__in=job_ids, is_preview=False)
-    return Scan.objects.filter(pk__in=of_jobs.order_by().values("job_id").annotate(last=Max("id")).values("last"))
 
 
 def task_percent(task: Task) -> float:

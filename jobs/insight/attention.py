@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from jobs.insight.failures import failures_by_reason
+from jobs.latest import latest_scans
 from jobs.models import Job, Scan, Slave
 from jobs.reasons import REASONS
 from jobs.selectors import leader, live_slaves
@@ -89,15 +90,15 @@ def _failed_tasks(jobs: QuerySet[Job]) -> Iterator[Attention]:
 
 def _scans(jobs: QuerySet[Job]) -> Iterator[Attention]:
     """The last scan of a job if it failed as a whole or in part, and those nobody performs."""
-    mine = Scan.objects.filter(job__in=jobs.filter(status=JobStatus.RUNNING), is_preview=False).select_related("job")
-    newer = Scan.objects.filter(job=OuterRef("job"), is_preview=False, id__gt=OuterRef("id"), finished_at__isnull=False)
-    last = mine.filter(~Exists(newer), finished_at__isnull=False)
+    running = jobs.filter(status=JobStatus.RUNNING)
+    last = latest_scans(running, finished_at__isnull=False).select_related("job")
     for scan in last.filter(~Q(error_code="") | Q(errors__gt=0))[:NAMED]:
         text = scan.error_text or f"{scan.errors} paths could not be looked at"
         code = scan.error_code or "SCAN_FAILED"
         yield Attention(Kind.FAILED_SCAN, text.rstrip("."), _hint(code), reason_code=code, job=scan.job, scan=scan)
     waits = Q(started_at=None, requested_at__lt=Now() - timedelta(seconds=STALE_SECONDS))
-    for scan in mine.filter(waits | Q(lease_expires_at__lt=Now()), finished_at=None)[:NAMED]:
+    unfinished = Scan.objects.filter(job__in=running, is_preview=False, finished_at=None).select_related("job")
+    for scan in unfinished.filter(waits | Q(lease_expires_at__lt=Now()))[:NAMED]:
         text = "A scan waits for a scheduler" if scan.started_at is None else "The scheduler died during a scan"
         hint = "Is a scheduler alive that reaches both storages?"
         yield Attention(Kind.STALE_SCAN, text, hint, job=scan.job, scan=scan)

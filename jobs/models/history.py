@@ -16,7 +16,7 @@ class JobEvent(models.Model):
     """Append-only history: who did what, when and why. A batch writes one row; a failure and an operator's move one
     each."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events", db_index=False)
     task = models.ForeignKey(Task, null=True, on_delete=models.SET_NULL, related_name="events", db_index=False)
     at = models.DateTimeField(db_default=Now())
     actor = models.CharField(max_length=160)
@@ -30,6 +30,7 @@ class JobEvent(models.Model):
         ordering = ("-id",)
         indexes: ClassVar = [
             models.Index("at", name="event_at"),
+            models.Index(fields=["job", "id"], name="event_of_job"),
             models.Index("task", "id", name="event_task", condition=Q(task__isnull=False)),
         ]
 

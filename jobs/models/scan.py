@@ -14,7 +14,7 @@ from jobs.models.job import Job
 class Scan(models.Model):
     """One comparison of source, catalogue and sink. The web asks for one by inserting a row without `started_at`."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="scans")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="scans", db_index=False)
     is_preview = models.BooleanField("preview", default=False)
     """Records what would be done and writes no task."""
     owner = models.CharField(max_length=64, blank=True)
@@ -46,6 +46,7 @@ class Scan(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint("job", name="scan_one_unfinished_per_job", condition=Q(finished_at__isnull=True))
         ]
+        indexes: ClassVar = [models.Index(fields=["job", "id"], name="scan_of_job")]
 
     def __str__(self) -> str:
         return f"scan #{self.pk}"

@@ -3,8 +3,9 @@
 import uuid
 
 import pytest
-from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError, UniqueConstraint
 
 from jobs import transitions
 from jobs.models import Checkpoint, Job, Scan, Task
@@ -104,3 +105,13 @@ def test_a_checkpoint_lies_behind_the_beginning_and_once_at_an_offset(job):
     Checkpoint.objects.create(task=task, offset=1, sha256=builders.DIGEST)
     with pytest.raises(IntegrityError), transaction.atomic():
         Checkpoint.objects.create(task=task, offset=1, sha256=builders.DIGEST)
+
+
+@pytest.mark.parametrize("model", list(apps.get_app_config("jobs").get_models()), ids=lambda model: model.__name__)
+def test_whatever_the_models_say_is_in_the_database_after_all_migrations(model):
+    """Django took the unfinished scans' unique index for that of a foreign key, and away with it."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    expected = {each.name: isinstance(each, UniqueConstraint) for each in model._meta.constraints + model._meta.indexes}
+    assert expected.keys() <= found.keys()
+    assert all(found[name]["unique"] for name, is_unique in expected.items() if is_unique)
