@@ -1,5 +1,7 @@
-"""A file or link that stands at the sink already: its attributes, for nothing that takes its place meanwhile, and making
-it durable."""
+"""A file or link that stands at the sink already: its attributes, and making it durable.
+
+What takes its place meanwhile is given none.
+"""
 
 from __future__ import annotations
 
