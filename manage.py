@@ -21,20 +21,21 @@ def main() -> None:
             raise
         sys.exit("Django is not installed for this Python. Run `make setup`, then `.venv/bin/python manage.py …`.")
     from django.core.exceptions import ImproperlyConfigured
-    from django.db import DatabaseError
+    from django.db import Error
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    except DatabaseError as error:
-        from jobs import damage, readiness
+    except Error as error:
+        from jobs import readiness
 
-        if not damage.is_damaged(error):
+        unready = readiness.found_by(error)
+        if unready is None:
             raise
-        print(readiness.damage(error), file=sys.stderr)
-        sys.exit(2)
+        print(unready, file=sys.stderr)
+        sys.exit(1 if isinstance(unready, readiness.Unreachable) else 2)
 
 
 if __name__ == "__main__":

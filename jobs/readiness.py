@@ -78,6 +78,18 @@ def require_database() -> None:
         raise Unready(f"DATABASE_URL: {_where()} lacks {count} of this version. Type: make migrate (manage.py migrate)")
 
 
+def found_by(error: Exception) -> Unready | None:
+    """What is wrong with the database that a command met this error of; None: nothing that somebody could mend."""
+    if is_damaged(error):
+        return Unready(damage(error))
+    connection.close()  # it may be dead without knowing it
+    try:
+        require_database()
+    except Unready as unready:
+        return unready
+    return None
+
+
 def missing_migrations() -> list[str]:
     """`app.name` of those that are not applied. Raises what the database raises."""
     executor = MigrationExecutor(connection)

@@ -97,7 +97,7 @@ def _check_device(side: str, path: str, found: RootIdentity, recorded: str) -> N
             "ROOT_CHANGED",
             f"The {side} {path!r} is {what} and lies on another device than before: is its disk mounted? "
             "Nothing is copied until it is back; the next scan looks again. If another disk belongs there now, put a "
-            "file into that directory: it is no longer empty then, and counts.",
+            "file into that directory on it.",
         )
 
 
