@@ -31,7 +31,7 @@ def refuse_overlap(source: RootIdentity, sink: RootIdentity) -> None:
 
 
 def refuse_clash(
-    source: RootIdentity, sink: RootIdentity, *, ignore: Job | None = None, name: Callable[[Job], str] = str
+    source: RootIdentity, sink: RootIdentity, *, ignore: Job | None, name: Callable[[Job], str] = str
 ) -> None:
     """Raise if the sink overlaps another unfinished job's sink, or the jobs would form a circle. `name` says how the
     other job is called in the refusal."""

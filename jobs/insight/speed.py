@@ -64,7 +64,7 @@ class Moment(NamedTuple):
     files_per_second: float
 
 
-def throughput_history(job_ids: Collection[JobId] | None = None) -> list[Moment]:
+def throughput_history(job_ids: Collection[JobId] | None) -> list[Moment]:
     """The last hour in stretches of equal length, the oldest first, of these jobs together (None: of all).
 
     One query, at most 360 rows however many jobs there are. The last stretch is not over: its speed is of what is."""

@@ -6,7 +6,6 @@ threads may use a connection; `sessions` says how it is made.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -197,8 +196,3 @@ def names_of(message: Message) -> Sequence[tuple[bytes, SFTPAttributes]]:
         message.get_string()  # a line as `ls -l` prints it
         found.append((name, attributes_of(message)))
     return found
-
-
-def is_missing(error: StorageError) -> bool:
-    """Whether the server said that there is no such file."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENOENT

@@ -34,9 +34,9 @@ class Failure(Exception):
         self.side = side
         self.error = error
 
-    def is_at(self, side: Side, *kinds: type[StorageError]) -> bool:
-        """Whether it happened at `side` and is one of `kinds`."""
-        return self.side is side and isinstance(self.error, kinds)
+    def is_at_sink(self, *kinds: type[StorageError]) -> bool:
+        """Whether it happened at the sink and is one of `kinds`."""
+        return self.side is Side.SINK and isinstance(self.error, kinds)
 
 
 class Blame:

@@ -110,7 +110,7 @@ class LargeCopy:
         try:
             return self._copy()
         except Failure as failure:
-            if not failure.is_at(Side.SINK, UploadGone):
+            if not failure.is_at_sink(UploadGone):
                 raise
         self.upload.start_over("the sink knows nothing of its upload any more")
         return self._copy()
@@ -163,7 +163,7 @@ class LargeCopy:
     def _is_of_no_use_after(self, failure: Failure) -> bool:
         """Whether the partial is to be removed. On a full sink partials that don't grow would for ever hold the space
         that one of them needs to become whole."""
-        if failure.is_at(Side.SINK, NoSpace) and self.parts.done <= self.parts.found:
+        if failure.is_at_sink(NoSpace) and self.parts.done <= self.parts.found:
             return True
         return _spoils_the_partial(failure) or failures.result_of(failure) is not Result.RETRY
 

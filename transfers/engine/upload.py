@@ -15,7 +15,7 @@ from storage_backends.errors import PartialBusy, StorageError
 from storage_backends.names import display_path
 from transfers.engine.context import Context, Interrupted, was_tried_before
 from transfers.engine.contracts import Stop, Work
-from transfers.engine.failures import Failure, Side, at_sink
+from transfers.engine.failures import Failure, at_sink
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Upload:
         try:
             self._resume(self._earlier_token() or self._begin())
         except Failure as failure:
-            if not failure.is_at(Side.SINK, PartialBusy):
+            if not failure.is_at_sink(PartialBusy):
                 raise
             # A frozen writer may hold it for ever: what it holds loses its name, and we go on in a new inode.
             self.start_over("another process still holds its partial")

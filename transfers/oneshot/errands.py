@@ -61,7 +61,7 @@ class Plan(NamedTuple):
     """What one of them reads for the workers."""
 
 
-def first_sync(places: Iterable[Place], prefetch: Place | None = None) -> Plan:
+def first_sync(places: Iterable[Place], *, prefetch: Place | None) -> Plan:
     """Each is listed. `prefetch`: the one of which all is to be copied, as far as anybody knows."""
     prefetched = Prefetched(Memory.new(), *prefetch) if prefetch else None
     return Plan(*_list_each(list(places), prefetched), expects_work=True, prefetched=prefetched)

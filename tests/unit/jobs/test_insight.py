@@ -50,7 +50,7 @@ def test_the_history_has_every_moment_and_adds_up(job):
     moments = insight.throughput_history([job.pk])
     assert len(moments) == 60
     assert sum(moment.bytes_per_second for moment in moments) * 60 == pytest.approx(18_000)
-    everything = insight.throughput_history()
+    everything = insight.throughput_history(None)
     assert sum(moment.bytes_per_second for moment in everything) * 60 == pytest.approx(36_000)
 
 
@@ -59,7 +59,7 @@ def test_the_minute_that_is_not_over_counts_the_seconds_that_are(job, monkeypatc
     monkeypatch.setattr("jobs.insight.speed.timezone.now", lambda: now)
     Sample.objects.create(job=job, at=now - timedelta(seconds=10), files=1, bytes=6000)
     Sample.objects.create(job=job, at=now - timedelta(seconds=30), files=1, bytes=6000)
-    assert [moment.bytes_per_second for moment in insight.throughput_history()[-2:]] == [100, 300]
+    assert [moment.bytes_per_second for moment in insight.throughput_history(None)[-2:]] == [100, 300]
 
 
 def test_old_samples_are_forgotten(job):

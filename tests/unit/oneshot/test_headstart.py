@@ -36,7 +36,7 @@ from transfers.oneshot.headstart import HeadStart
 other = os.open(sys.argv[1], os.O_RDONLY)
 os.set_inheritable(other, True)
 places = [Place.of(Path(name)) if name[0] == "/" else Place(name, b"folder") for name in sys.argv[2:]]
-start = HeadStart(first_sync(places))
+start = HeadStart(first_sync(places, prefetch=None))
 places = [[url, path.decode()] for url, path in start.ahead]
 print(json.dumps([start._pid, places, "django" in sys.modules]), flush=True)
 for order in map(str.strip, sys.stdin):
@@ -138,7 +138,7 @@ def test_another_storage_is_listed_as_well(trees):
 def test_what_another_storage_holds_is_told_as_it_was_before_it_was_asked_for(trees):
     [source, _] = trees
     place = Place(source.parent.as_uri(), b"source")
-    head_start = HeadStart(first_sync([place]))
+    head_start = HeadStart(first_sync([place], prefetch=None))
     try:
         with Lister(head_start.ahead.pop(place)) as listing, closing(open_storage(*place)) as storage:
             [mother] = [head_start._pid]
@@ -157,7 +157,7 @@ def test_the_other_side_is_not_entered_whatever_its_storage_is_called(trees):
     (source / "mounted").mkdir()
     (source / "mounted/file").touch()
     place, other = Place(source.parent.as_uri(), b"source"), Place.of(source / "mounted")
-    head_start = HeadStart(first_sync([place, other]))
+    head_start = HeadStart(first_sync([place, other], prefetch=None))
     try:
         with (
             Lister(head_start.ahead.pop(place)) as listing,
@@ -259,7 +259,7 @@ def test_who_compares_knows_no_django():
 
 def test_why_a_storage_could_not_be_listed_is_told_to_who_asks():
     place = Place("nonsense://bucket/", b"folder")
-    head_start = HeadStart(first_sync([place]))
+    head_start = HeadStart(first_sync([place], prefetch=None))
     try:
         with Lister(head_start.ahead.pop(place)) as listing, pytest.raises(ConfigurationError, match="nonsense"):
             list(listing.list_chunks(Request(b"folder", "", ()), ()))

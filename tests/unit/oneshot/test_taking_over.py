@@ -69,7 +69,7 @@ def test_where_nothing_is_left_they_are_taken_over_and_a_slave_waits_for_the_sca
 @pytest.mark.parametrize(("age", "is_taken"), [(0, True), (1, False)])
 def test_what_was_listed_long_ago_is_listed_anew(run, monkeypatch, tmp_path, age, is_taken):
     monkeypatch.setattr("transfers.oneshot.headstart.FRESH_SECONDS", 0.5)
-    head_start = HeadStart(first_sync([Place.of(tmp_path)]))
+    head_start = HeadStart(first_sync([Place.of(tmp_path)], prefetch=None))
     time.sleep(age)
     assert run({"completed": 1}, "completed", head_start=head_start) == (is_taken, False)
     head_start.drop()
@@ -95,7 +95,7 @@ def test_an_interrupted_scan_ends_before_those_it_asks(run, monkeypatch, tmp_pat
     monkeypatch.setattr(Scheduler, "stop", lambda self: ended.append("scan"))
     monkeypatch.setattr(Mother, "dismiss", lambda self: ended.append("mother"))
     monkeypatch.setattr(Mother, "close", lambda self: self._orders.close())
-    head_start = HeadStart(first_sync([Place.of(tmp_path)]))
+    head_start = HeadStart(first_sync([Place.of(tmp_path)], prefetch=None))
     run({"completed": 1}, "pending", head_start=head_start)
     assert ended[:2] == ["scan", "mother"]
     head_start.drop()
