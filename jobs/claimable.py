@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -49,6 +50,14 @@ def reachable(slave: Slave, prefix: str = "") -> Q:
             f"{prefix}machine_id__in": ["", slave.machine_id],
         }
     )
+
+
+def unserved_jobs(jobs: QuerySet[Job], slaves: Iterable[Slave]) -> QuerySet[Job]:
+    """Those of these jobs that run and of which none of these slaves reaches both storages."""
+    running = jobs.filter(status=JobStatus.RUNNING)
+    for slave in slaves:
+        running = running.exclude(reachable(slave))
+    return running
 
 
 def jobs_with_work(slave: Slave) -> list[Job]:

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from jobs.claimable import unserved_jobs
 from jobs.insight.failures import failures_by_reason
 from jobs.latest import latest_scans
 from jobs.models import Job, Scan, Slave
 from jobs.reasons import REASONS
-from jobs.selectors import leader, live_slaves
+from jobs.selectors import all_live_slaves, leader
 from jobs.states import JobStatus
 
 #: A scan that waits longer than this for a scheduler is stale.
@@ -59,18 +60,27 @@ class Attention(NamedTuple):
 
 
 def attention(jobs: QuerySet[Job]) -> list[Attention]:
-    """Everything of these jobs, and of the installation, in seven queries."""
-    return [*_processes(jobs), *_parked(jobs), *_failed_tasks(jobs), *_scans(jobs), *_dead_slaves()]
+    """Everything of these jobs, and of the installation, in eight queries at most."""
+    return [*processes_needed(jobs), *_parked(jobs), *_failed_tasks(jobs), *_scans(jobs), *_dead_slaves()]
 
 
-def _processes(jobs: QuerySet[Job]) -> Iterator[Attention]:
-    if not jobs.filter(status=JobStatus.RUNNING).exists():
-        return
-    if leader() is None:
+def processes_needed(jobs: QuerySet[Job]) -> Iterator[Attention]:
+    """Which scheduler or slave one of these jobs waits for, though it runs; at most three queries."""
+    if leader() is None and jobs.filter(status=JobStatus.RUNNING).exists():
         hint = "Start one: manage.py runscheduler."
         yield Attention(Kind.NO_SCHEDULER, "No scheduler is alive: nothing is scanned and nothing handed out", hint)
-    if not live_slaves().exists():
+    slaves = all_live_slaves()
+    unserved = unserved_jobs(jobs, slaves).order_by("created_at")
+    if slaves:
+        yield from (_unserved(job) for job in unserved[:NAMED])
+    elif unserved.exists():
         yield Attention(Kind.NO_SLAVE, "No slave is alive: nothing is copied", "Start one: manage.py runslave.")
+
+
+def _unserved(job: Job) -> Attention:
+    text = f"No slave that is alive reaches both {job.source_type} and {job.sink_type}: nothing is copied"
+    hint = "Start one where both can be reached (a directory: on its machine), with the same STORAGE_<ALIAS>."
+    return Attention(Kind.NO_SLAVE, text, hint, job=job)
 
 
 def _parked(jobs: QuerySet[Job]) -> Iterator[Attention]:
@@ -89,10 +99,12 @@ def _failed_tasks(jobs: QuerySet[Job]) -> Iterator[Attention]:
 
 
 def _scans(jobs: QuerySet[Job]) -> Iterator[Attention]:
-    """The last scan of a job if it failed as a whole or in part, and those nobody performs."""
+    """The last scan of a job if it failed as a whole or in part (and not for what the job is parked for, which is told
+    already), and those nobody performs."""
     running = jobs.filter(status=JobStatus.RUNNING)
     last = latest_scans(running, finished_at__isnull=False).select_related("job")
-    for scan in last.filter(~Q(error_code="") | Q(errors__gt=0))[:NAMED]:
+    has_failed = ~Q(error_code="") & ~Q(error_code=F("job__parked_code"))
+    for scan in last.filter(has_failed | Q(error_code="", errors__gt=0))[:NAMED]:
         text = scan.error_text or f"{scan.errors} paths could not be looked at"
         code = scan.error_code or "SCAN_FAILED"
         yield Attention(Kind.FAILED_SCAN, text.rstrip("."), _hint(code), reason_code=code, job=scan.job, scan=scan)

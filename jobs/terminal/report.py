@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.durations import format_interval
 from jobs.insight import JobInsight, failures_by_reason, job_insight, look
+from jobs.insight.attention import processes_needed
 from jobs.models import Job, Scan
 from jobs.progress import overviews
 from jobs.states import TaskStatus
@@ -67,7 +68,7 @@ def _facts(job: Job, insight: JobInsight) -> dict[str, str]:
         "id": str(job.pk),
         "name": shown(job.name),
         "state": job.status,
-        "held up": hindrance(job),
+        "held up": hindrance(job) or _lack_of_processes(job),
         "source": shown(f"{job.source_type}:{job.source_path}"),
         "sink": shown(f"{job.sink_type}:{job.sink_path}"),
         "interval": format_interval(job.interval) or "once",
@@ -78,6 +79,12 @@ def _facts(job: Job, insight: JobInsight) -> dict[str, str]:
         "speed": human_speed(insight.speed.bytes_per_second) if insight.speed.bytes_per_second else "",
         "last scan": _scan_words(insight.last_scan),
     }
+
+
+def _lack_of_processes(job: Job) -> str:
+    """Who is not there to work on it."""
+    lacks = processes_needed(Job.objects.filter(pk=job.pk))
+    return " ".join(f"{lack.text}. {lack.hint}" for lack in lacks)
 
 
 def _options(job: Job) -> list[str]:

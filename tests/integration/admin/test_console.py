@@ -27,7 +27,7 @@ def fill(job: Job, number: int) -> None:
     [
         ("/admin/", 25),
         ("/admin/jobs/job/{}/change/", 30),
-        (LIVE + "?page=overview", 22),
+        (LIVE + "?page=overview", 23),
         (LIVE + "?page=job&id={}", 22),
         (LIVE + "?page=list&id={}", 12),
         ("/admin/jobs/task/?job__exact={}", 12),

@@ -258,6 +258,21 @@ def test_attention_is_drawn_to_what_stands_still(job):
     assert found[Kind.PARKED_JOB].hint == "Mount the disk; SyncF goes on by itself."
 
 
+def test_a_job_that_no_live_slave_reaches_is_named(job, slave):
+    away = builders.new_job(sink_type="vault")
+    elsewhere = builders.new_job(machine_id="elsewhere")
+    Job.objects.filter(pk=builders.new_job(sink_type="vault").pk).update(status="paused")
+    found = [item for item in insight.attention(Job.objects.all()) if item.kind == Kind.NO_SLAVE]
+    assert [item.job for item in found] == [away, elsewhere]
+    assert found[0].text == "No slave that is alive reaches both local and vault: nothing is copied"
+
+
+def test_what_parks_a_job_is_told_once(job, slave):
+    Job.objects.filter(pk=job.pk).update(parked_code="ROOT_CHANGED", parked_text="The disk is away")
+    scanned(job, error_code="ROOT_CHANGED", error_text="The disk is away.")
+    assert Kind.PARKED_JOB in kinds() and Kind.FAILED_SCAN not in kinds()
+
+
 def test_a_slave_that_signed_off_or_came_back_is_not_dead(job):
     slaves.sign_off(builders.new_slave())
     old = builders.new_slave("slave-001")

@@ -123,6 +123,14 @@ def test_show_tells_failures_by_reason_and_the_last_events(run):
     assert "complete" in out.split("WHEN")[1]
 
 
+def test_show_says_who_is_missing(run):
+    job = builders.new_job(sink_type="vault")
+    assert "held up    No scheduler is alive" in run("show", str(job.pk))[1]
+    assert "No slave is alive" in run("show", str(job.pk))[1]
+    builders.new_slave()
+    assert "No slave that is alive reaches both local and vault" in run("show", str(job.pk))[1]
+
+
 # ── steering ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 from django.conf import settings
 
 from jobs import selectors
-from jobs.claimable import reachable
+from jobs.claimable import unserved_jobs
 from jobs.models import Job, Slave
 from jobs.states import JobStatus
 from transfers.management.doctor.findings import Finding, error, ok, warning
@@ -42,10 +42,8 @@ def check_slaves() -> Iterator[Finding]:
 
 def _unserved(slaves: list[Slave]) -> Iterator[Finding]:
     """Running jobs that no live slave can do."""
-    running = Job.objects.filter(status=JobStatus.RUNNING)
-    for slave in slaves:
-        running = running.exclude(reachable(slave))
-    for job in islice(running.order_by("created_at").iterator(), MOST_JOBS_TOLD):
+    unserved = unserved_jobs(Job.objects.all(), slaves)
+    for job in islice(unserved.order_by("created_at").iterator(), MOST_JOBS_TOLD):
         text = f"none alive reaches both {job.source_type} and {job.sink_type} of job {job.pk}"
         yield error(
             "slaves", text, "Start a slave where both can be reached (a directory: on the machine that has it)."
