@@ -21,7 +21,7 @@ from tests.reliability import shim, stages
 from tests.reliability.lab import ENVIRONMENT, directory
 from tests.reliability.results import Result, append, table
 
-FAST = stages.Counts(sweep=258, database=46, cuts=72, zombies=21)
+FAST = stages.Counts(sweep=258, database=46, cuts=72, zombies=21, uploads=6)
 LONG = stages.Counts(
     sweep=9000,
     database=1000,
@@ -31,6 +31,7 @@ LONG = stages.Counts(
     broker_cuts=1000,
     broker_kills=60,
     database_restarts=200,
+    uploads=200,
 )
 
 

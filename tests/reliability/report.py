@@ -20,6 +20,7 @@ WHAT = {
     "broker-cuts": "times all connections to RabbitMQ were reset under load",
     "broker-kills": "times RabbitMQ was killed by kill -9 and started, under load",
     "database-restarts": "immediate restarts of PostgreSQL under load",
+    "uploads": "slaves killed, or frozen past their leases, in an upload to S3 (moto, OpenStack Swift)",
 }
 GOALS = {
     "sweep": 10_000,
@@ -29,6 +30,7 @@ GOALS = {
     "broker-cuts": 1000,
     "broker-kills": 60,
     "database-restarts": 200,
+    "uploads": 200,
 }
 """What a whole long run does of each."""
 COUNTS = ("experiments", "struck", "resumed", "violations")

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.reliability import cuts, hunts, servers, sweep, zombies
+from tests.reliability import cuts, hunts, servers, sweep, uploads, zombies
 from tests.reliability.disk import Disk
 from tests.reliability.experiments import Experiment, Lab, Verdict, measure
 from tests.reliability.lab import World
@@ -35,6 +35,7 @@ class Counts(NamedTuple):
     broker_cuts: int = 0
     broker_kills: int = 0
     database_restarts: int = 0
+    uploads: int = 0
 
     def scaled(self, share: float) -> Counts:
         """That part of them, at least one of each that there are any of."""
@@ -164,6 +165,11 @@ def _database_restarts(crew: Crew, counts: Counts) -> Result:
     return Result("database-restarts", "immediate restarts of PostgreSQL", verdicts)
 
 
+def _uploads(crew: Crew, counts: Counts) -> Result:
+    verdicts = uploads.uploads(crew.home / "uploads", counts.uploads, crew.seed)
+    return Result("uploads", "slaves killed or frozen in an upload to S3", verdicts)
+
+
 STAGES: dict[str, Callable[[Crew, Counts], Result]] = {
     "sweep": _sweep,
     "cuts": _cuts,
@@ -173,4 +179,5 @@ STAGES: dict[str, Callable[[Crew, Counts], Result]] = {
     "broker-cuts": _broker_cuts,
     "broker-kills": _broker_kills,
     "database-restarts": _database_restarts,
+    "uploads": _uploads,
 }
