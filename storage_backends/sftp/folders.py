@@ -61,11 +61,11 @@ class Folders:
         full = self.full(folder)
         if self._checked.get(folder, 0.0) > time.monotonic():
             return full
-        found = self._connection.lstat(full, folder)
+        found, shown = self._connection.lstat(full, folder), display_path(folder or self._path)
         if kind_of(found) is Kind.SYMLINK or self._connection.realpath(full, folder) != full:
-            raise SymlinkRefused(f"'{display_path(folder)}' leads over a symbolic link; SyncF never follows one")
+            raise SymlinkRefused(f"'{shown}' leads over a symbolic link; SyncF never follows one")
         if kind_of(found) is not Kind.DIRECTORY:
-            raise KindConflict(f"'{display_path(folder)}' is no directory; move it away")
+            raise KindConflict(f"'{shown}' is no directory; move it away")
         self._checked[folder] = time.monotonic() + BELIEVED_SECONDS
         return full
 

@@ -66,11 +66,13 @@ class Parts:
 
     def keep_what_is_proven(self) -> None:
         """Of what the open upload holds; the rest is thrown away. Raises Interrupted, Failure."""
+        name, size = display_path(self._work.path), self._source.info.size
         self.found = len(self._upload.session.held_parts)
+        if self._upload.checkpoints and not self.found:
+            log.warning("%s: starts over because the sink holds nothing of its upload any more", name)
         self.done, self.digest, self._held = prove_held_parts(self._context, self._work, self._upload, self._source)
         self.offset = self.bytes_resumed = self._upload.keep(self.done, self._held)
         if self.offset:
-            name, size = display_path(self._work.path), self._source.info.size
             log.info("%s: resumes at byte %d of %d", name, self.offset, size)
 
     def copy(self, pace: CheckpointPace) -> None:

@@ -43,6 +43,20 @@ def test_what_was_committed_before_a_crash_is_not_sent_again(bench, sink, big):
     assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, BIG)
 
 
+def test_blocks_the_service_has_forgotten_are_sent_again_and_it_says_so(bench, sink, big, stranger, caplog):
+    """After a week. Nobody says that they were ever there."""
+    stop_after_parts(bench, 6, Stop.RELEASE)
+    bench.run(big)
+    forgotten = stranger.get_blob_client("prefix/big")
+    forgotten.commit_block_list([])
+    forgotten.delete_blob()
+    bench.calm()
+    (outcome,) = bench.run(bench.again(big))
+    assert (outcome.result, outcome.bytes_copied) == (Result.COMPLETED, BIG)
+    assert "big: starts over because the sink holds nothing of its upload any more" in caplog.text
+    assert b"".join(sink.read_file(b"big")) == pattern(BIG)
+
+
 def test_a_cancel_makes_nothing_visible(bench, sink, big):
     stop_after_parts(bench, 3, Stop.CANCEL)
     (outcome,) = bench.run(big)

@@ -61,12 +61,13 @@ def test_a_cancel_leaves_no_upload_behind(bench, strict_gcs, big):
 
 
 @pytest.mark.parametrize("size", [10, BIG])
-def test_what_the_server_verified_is_not_read_back_where_that_is_enough(bench, strict_gcs, size):
-    bench.verify = Verify.STORED
+@pytest.mark.parametrize(("verify", "reads_back"), [(Verify.STORED, False), (Verify.READBACK, True)])
+def test_what_the_server_verified_is_not_read_back_where_that_is_enough(bench, strict_gcs, size, verify, reads_back):
+    bench.verify = verify
     bench.write("file", pattern(size))
     (outcome,) = bench.run(bench.work(1, "file"))
     assert outcome.result is Result.COMPLETED
-    assert downloads(strict_gcs) == []
+    assert bool(downloads(strict_gcs)) is reads_back
 
 
 def test_an_upload_that_went_on_in_another_process_is_read_back_all_the_same(bench, strict_gcs, big):
@@ -79,13 +80,14 @@ def test_an_upload_that_went_on_in_another_process_is_read_back_all_the_same(ben
     assert downloads(strict_gcs)
 
 
-def test_an_upload_the_service_has_forgotten_begins_again(bench, strict_gcs, sink, big):
+def test_an_upload_the_service_has_forgotten_begins_again_and_says_so(bench, strict_gcs, sink, big, caplog):
     stop_after_parts(bench, 2, Stop.RELEASE)
     bench.run(big)
     strict_gcs.sessions.clear()
     bench.calm()
     (outcome,) = bench.run(bench.again(big))
     assert (outcome.result, outcome.bytes_copied) == (Result.COMPLETED, BIG)
+    assert "big: starts over because the sink knows nothing of its upload any more" in caplog.text
     assert b"".join(sink.read_file(b"big")) == pattern(BIG)
 
 

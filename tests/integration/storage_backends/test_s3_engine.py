@@ -166,6 +166,20 @@ def test_a_part_that_was_sent_once_more_under_another_etag_costs_nothing(bench, 
     assert list(sink.list_uploads()) == []
 
 
+def test_a_commit_in_conflict_with_another_one_begins_again(bench, sink, s3_proxy, big):
+    """409: of such an upload AWS makes no object any more."""
+    conflict = Answer(409, {}, b"<Error><Code>ConditionalRequestConflict</Code></Error>")
+    s3_proxy.answers = lambda asked: conflict if is_commit(asked) else None
+    (outcome,) = bench.run(big)
+    assert (outcome.result, outcome.reason_code) == (Result.RETRY, "SINK_PRECONDITION_FAILED")
+    assert list(sink.list_uploads()) == [] and not sink.file_exists(b"big")
+    s3_proxy.answers = lambda asked: None
+    bench.calm()
+    (outcome,) = bench.run(bench.again(big))
+    assert (outcome.result, outcome.bytes_copied) == (Result.COMPLETED, BIG)
+    assert b"".join(sink.read_file(b"big")) == pattern(BIG)
+
+
 COMPLETED = b"<CompleteMultipartUploadResult><ETag>1</ETag></CompleteMultipartUploadResult>"
 FAILED = b"<Error><Code>InternalError</Code></Error>"
 

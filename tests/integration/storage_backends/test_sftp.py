@@ -121,6 +121,36 @@ def test_no_link_is_followed_when_listing(storage, trap):
     assert found == {b"d/": Kind.DIRECTORY, b"d/secret": Kind.SYMLINK, b"out": Kind.SYMLINK}
 
 
+@pytest.mark.parametrize("path", [b"out", b"out/deeper"])
+def test_a_jobs_directory_that_lies_behind_a_link_is_refused(url, trap, path):
+    (trap / "deeper").mkdir()
+    with closing(open_storage(url, path)) as storage:
+        for ask in (
+            storage.probe,
+            storage.root_identity,
+            lambda: list(storage.list_files()),
+            lambda: put(storage, b"new"),
+            lambda: storage.write_directory(b"", Attributes(mode=0o700)),
+            lambda: storage.delete_file(b"secret"),
+        ):
+            with pytest.raises(errors.SymlinkRefused, match=f"'{path.decode()}' leads over a symbolic link"):
+                ask()
+    with pytest.raises(errors.SymlinkRefused):
+        open_storage(url, path + b"/made", create=True)
+    assert sorted(os.listdir(trap)) == ["deeper", "secret"] and not os.listdir(trap / "deeper")
+
+
+def test_an_operators_directory_that_is_missing_is_told_and_not_made(url, root):
+    missing = urlsplit(url)._replace(path=f"{root}/missing").geturl()
+    with closing(open_storage(missing)) as storage:
+        for ask in (storage.probe, lambda: list(storage.list_files()), lambda: put(storage, b"f")):
+            with pytest.raises(errors.NotFound, match="the directory does not exist"):
+                ask()
+    with pytest.raises(errors.NotFound):
+        open_storage(missing, b"job", create=True)
+    assert not (root / "missing").exists()
+
+
 def test_a_lost_connection_is_told_and_the_next_request_connects_again(storage):
     put(storage, b"f", b"data")
     storage._connection.sessions.ssh.get_transport().sock.close()

@@ -2,6 +2,7 @@
 read. On OpenSSH."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,10 +12,10 @@ from storage_backends.errors import StorageError
 from storage_backends.sftp.connection import Connection
 from tests.acceptance.clouds import sftp_place
 from tests.servers.sftp import PrivateSftp
-from tests.unit.engine.disturbances import around_session
+from tests.unit.engine.disturbances import Crash, around_session, crash_after_commit, stop_after_parts
 from tests.unit.engine.doubles import PART, Around, pattern, sha256
 from transfers.engine import large
-from transfers.engine.contracts import Result
+from transfers.engine.contracts import Result, Stop
 
 BIG = 20 * PART + 1234
 SERVICE = "sftp"
@@ -32,15 +33,29 @@ def sftp_url():
     return url
 
 
-@pytest.fixture
-def one_session_url():
+@contextmanager
+def served(*changes):
+    """The URL of a server of its own whose configuration is changed: (old, new)."""
     server = PrivateSftp()
     config = server.directory / "sshd_config"
-    config.write_text(config.read_text().replace("MaxSessions 100", "MaxSessions 1"))
+    for change in changes:
+        config.write_text(config.read_text().replace(*change))
     server.start()
     prefix(server.url).mkdir()
     yield server.url
     server.remove()
+
+
+@pytest.fixture
+def one_session_url():
+    with served(("MaxSessions 100", "MaxSessions 1")) as url:
+        yield url
+
+
+@pytest.fixture
+def read_only_url():
+    with served(("Subsystem sftp internal-sftp", "Subsystem sftp internal-sftp -R")) as url:
+        yield url
 
 
 def around_sessions(bench, **replaced):
@@ -71,6 +86,27 @@ def test_a_byte_that_changes_at_the_server_after_it_was_sent_is_found(bench, sin
     assert (outcome.result, outcome.sha256) == (Result.COMPLETED, sha256(pattern(BIG)))
 
 
+def test_what_was_committed_before_a_crash_is_not_sent_again(bench, big):
+    crash_after_commit(bench)
+    with pytest.raises(Crash):
+        bench.run(big)
+    bench.calm()
+    (outcome,) = bench.run(bench.again(big))
+    assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, BIG)
+
+
+def test_a_partial_that_is_gone_is_begun_again_and_it_says_so(bench, sink, big, sftp_url, caplog):
+    stop_after_parts(bench, 12, Stop.RELEASE)
+    bench.run(big)
+    [partial] = prefix(sftp_url).glob(".syncf-*")
+    partial.unlink()
+    bench.calm()
+    (outcome,) = bench.run(bench.again(big))
+    assert (outcome.result, outcome.bytes_copied) == (Result.COMPLETED, BIG)
+    assert "big: starts over because the sink knows nothing of its upload any more" in caplog.text
+    assert b"".join(sink.read_file(b"big")) == pattern(BIG)
+
+
 def test_nothing_that_is_read_back_or_made_durable_waits_for_what_is_written(bench, big):
     """Here whoever writes the next part waits for ever, as for a server that takes nothing any more."""
 
@@ -92,6 +128,15 @@ def test_a_server_that_allows_one_session_gets_no_more(bench, big, one_session_u
     bench.sink = bench.sink._replace(url=one_session_url)
     (outcome,) = bench.run(big)
     assert (outcome.result, outcome.sha256) == (Result.COMPLETED, sha256(pattern(BIG)))
+
+
+@pytest.mark.parametrize("size", [10, BIG])
+def test_a_server_that_lets_nobody_write_has_one_reason(bench, read_only_url, size):
+    bench.sink = bench.sink._replace(url=read_only_url)
+    bench.write("file", pattern(size))
+    (outcome,) = bench.run(bench.work(1, "file"))
+    assert (outcome.result, outcome.reason_code) == (Result.FAILED, "SINK_PERMISSION_DENIED"), outcome.reason_text
+    assert "check mode and owner" in outcome.reason_text and "\n" not in outcome.reason_text
 
 
 def test_a_server_that_wants_the_handle_that_writes_to_make_it_durable_gets_it(bench, big, monkeypatch):
