@@ -125,3 +125,10 @@ def locked(directory: Path):
         if is_root:
             os.seteuid(0)
         directory.chmod(0o755)
+
+
+def task_writes(queries) -> list[str]:
+    """Statements that change task rows."""
+    verbs = ("INSERT", "UPDATE", "DELETE")
+    statements = [query["sql"].strip() for query in queries.captured_queries]
+    return [text for text in statements if text.upper().startswith(verbs) and "jobs_task" in text]
