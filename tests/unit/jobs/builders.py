@@ -3,9 +3,11 @@
 import hashlib
 import itertools
 
+from django.utils import timezone
+
 from jobs import slaves, transitions
 from jobs.machine import machine_id, process_identity
-from jobs.models import Job, Slave, Task
+from jobs.models import Job, Scan, Slave, Task
 from jobs.sql.rows import NewTask, SeenTask, Settlement
 from jobs.transitions import Claimed, Settled
 from storage_backends.names import display_path
@@ -101,3 +103,9 @@ def seen(task: Task, **fields) -> transitions.Seen:
     values = {"id": task.pk, "expected": task.status, "kind": task.kind, "status": "pending", "size": task.size}
     values |= {"mtime_ns": 2, "version": "v2", "compare_first": False, "reason_code": "", "reason_text": ""}
     return transitions.Seen(SeenTask(**{**values, "is_gone": False, **fields}), task.kind, task.size)
+
+
+def scanned(job: Job, **fields) -> Scan:
+    """A scan that has ended."""
+    values = {"started_at": timezone.now(), "finished_at": timezone.now()}
+    return Scan.objects.create(job=job, **{**values, **fields})
