@@ -36,7 +36,7 @@ class SummaryOut(serializers.Serializer[Any]):
 class NowOut(serializers.Serializer[Any]):
     """What goes on at this moment (`insight.JobInsight`)."""
 
-    phase = serializers.CharField(help_text="scanning, transferring, verifying or idle.")
+    phase = serializers.CharField(help_text="scanning, transferring, verifying, waiting or idle.")
     bytes_per_second = serializers.FloatField(source="speed.bytes_per_second", help_text="Of the last half minute.")
     files_per_second = serializers.FloatField(source="speed.files_per_second")
     eta_seconds = serializers.FloatField(

@@ -20,9 +20,11 @@ class Phase(enum.StrEnum):
     SCANNING = "scanning"
     """A scan is under way: what is to be copied is not known yet, though copying has begun."""
     TRANSFERRING = "transferring"
-    """Files, links or directories wait for the slaves or are under way."""
+    """Files, links or directories are under way."""
     VERIFYING = "verifying"
     """Every byte is at the sink; what is under way is read back."""
+    WAITING = "waiting"
+    """Some are left, and no worker has one in hand: all are busy with other jobs, or the next try is not due."""
     IDLE = "idle"
     """Nothing to do, or nobody who may do it (paused, parked, no slave alive)."""
 
@@ -51,4 +53,4 @@ def phase_of(job: Job, overview: Overview, held: Hands, *, has_slaves: bool) -> 
     if held.tasks:
         return Phase.VERIFYING if held.whole == held.tasks else Phase.TRANSFERRING
     may_go_on = has_slaves and job.status == JobStatus.RUNNING and not job.parked_code
-    return Phase.TRANSFERRING if may_go_on and overview.progress.paths_left else Phase.IDLE
+    return Phase.WAITING if may_go_on and overview.progress.paths_left else Phase.IDLE

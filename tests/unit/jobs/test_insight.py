@@ -22,7 +22,7 @@ def test_phases_of_a_job(job, slave):
     builders.discover(job, b"a", size=100)
     assert insight.job_insight(job).phase is Phase.SCANNING
     Scan.objects.filter(pk=scan.pk).update(finished_at=timezone.now())
-    assert insight.job_insight(job).phase is Phase.TRANSFERRING
+    assert insight.job_insight(job).phase is Phase.WAITING
     [task] = builders.claim(slave, job)
     assert insight.job_insight(job).phase is Phase.TRANSFERRING
     Task.objects.update(copied_bytes=100)
@@ -96,7 +96,7 @@ def test_a_job_of_which_directories_or_links_wait_is_not_done(job, slave, path, 
     assert (insight.job_insight(job).phase, insight.job_insight(job).progress.percent) == (Phase.IDLE, 100.0)
     builders.discover(job, path, kind=kind)
     waiting = insight.job_insight(job)
-    assert (waiting.phase, waiting.progress.percent) == (Phase.TRANSFERRING, 99.9)
+    assert (waiting.phase, waiting.progress.percent) == (Phase.WAITING, 99.9)
     [task] = builders.claim(slave, job)
     under_way = insight.job_insight(job)
     assert (under_way.phase, under_way.progress.percent) == (Phase.TRANSFERRING, 99.9)
