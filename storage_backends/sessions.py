@@ -50,7 +50,7 @@ class UploadSession(ABC):
     """Whole parts the *storage* holds. Local: what the partial's length covers, to be proved by digest."""
     is_verified_by_server: bool = True
     """After `commit`, where the storage `verifies_digest`: False if it could not this time, since another process sent
-    the beginning and only one digest of everything counts. Then it is read back whatever the job wants."""
+    some of it, or did not say what it made of the parts. Then it is read back whatever the job wants."""
 
     @abstractmethod
     def write_part(self, number: int, data: memoryview) -> None:

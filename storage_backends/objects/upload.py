@@ -23,6 +23,8 @@ class ObjectUpload(UploadSession):
         self._storage, self._name = storage, f"'{display_path(token.path)}'"
         self._sha256 = b""
         """Of the whole file; known from `prepare` on."""
+        self._sent: set[int] = set()
+        """Parts that this very process read and the service took. What others read may have been something else."""
 
     # ── for the services ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -42,6 +44,7 @@ class ObjectUpload(UploadSession):
         if len(data) != length:
             raise ValueError(f"part {number} has {length} bytes, not {len(data)}")
         self.send_part(number, data)
+        self._sent.add(number)
 
     def read_part(self, number: int, buffer: memoryview) -> int:
         raise NotImplementedError("parts can't be read back before the commit")
@@ -60,7 +63,9 @@ class ObjectUpload(UploadSession):
         missing = set(range(self.token.part_count)).difference(self.held_parts)
         if missing:
             raise UploadGone(f"{self._name} lacks part {min(missing)}; the upload begins again")
-        return self._storage.describe(self.token.path, self.make_object())
+        made = self.make_object()
+        self.is_verified_by_server = self.is_verified_by_server and len(self._sent) == self.token.part_count
+        return self._storage.describe(self.token.path, made)
 
     def close(self) -> None:
         return None

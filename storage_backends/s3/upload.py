@@ -5,8 +5,8 @@ and the object itself whether it was committed.
 
 Every part is signed over its SHA-256. A server that keeps digests says so when an upload begins (AWS does): then each
 part carries its own once more, the server keeps it with the part, and what it made of all of them in the end (SHA-256
-of the parts' digests) is compared with ours. Where such a server names none, where the answer was lost, or where
-another process sent some of the parts, the upload says that it is not verified (`is_verified_by_server`).
+of the parts' digests) is compared with ours. Where such a server names none, or where the answer was lost, the upload
+says that it is not verified (`is_verified_by_server`).
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ class S3Upload(ObjectUpload):
         self._id = token.state.get("upload_id", "")
         self._target = {"Bucket": self._client.bucket, "Key": self._key, "UploadId": self._id}
         self._keeps_digests = bool(token.state.get("digests"))
-        self._sent: set[int] = set()
         self._parts = self._held() if self._id and not is_new else {}
         self.held_parts = self._parts.keys()
 
@@ -81,7 +80,6 @@ class S3Upload(ObjectUpload):
         etag = self._client.multipart.send(self._key, self._id, number, data, digest, keeps=keeps)
         sha256 = base64.b64encode(digest).decode() if keeps else ""
         self._parts[number] = Part(len(data), etag or self._send_by_sdk(number, data, sha256), sha256)
-        self._sent.add(number)
 
     def _send_by_sdk(self, number: int, data: memoryview, sha256: str) -> str:
         """The etag."""
@@ -133,7 +131,7 @@ class S3Upload(ObjectUpload):
             made = self._complete_by_sdk(parts, condition)
         if has_digests and made and made != self._digest_of_digests():
             raise ChecksumMismatch(f"{self._name}: the storage made other bytes of the parts")
-        self.is_verified_by_server = self._sent == self._parts.keys() and (bool(made) or not self._keeps_digests)
+        self.is_verified_by_server = bool(made) or not self._keeps_digests
 
     def _complete_by_sdk(self, parts: Parts, condition: Mapping[str, str]) -> str:
         """What the server says of the parts' digests."""

@@ -36,6 +36,7 @@ KILLS = [
     *(Moment("part", number, when) for number in (1, 3, 6) for when in ("before", "half", "after")),
     *(Moment("complete", 1, when) for when in ("before", "after")),
     Moment("read", 1, "before"),
+    *(Moment("put", 1, when) for when in ("before", "after")),
 ]
 FREEZES = [
     *((Moment("put", 1, "before"), then) for then in ("same", "newer", "again")),
@@ -73,7 +74,7 @@ class Site:
     def kill(self, moment: Moment) -> Verdict:
         """A slave that is killed at that moment, and one that is not."""
         doomed = self._product.start_slave("slave-doomed", concurrency=1)
-        job, data = self._begin(BIG, moment, lambda: kill(doomed))
+        job, data = self._begin(moment, lambda: kill(doomed))
         was_struck = self._bucket.struck.wait(END_SECONDS)
         kill(doomed)
         finished = self._bucket.settled()
@@ -87,7 +88,7 @@ class Site:
     def freeze(self, moment: Moment, then: str) -> Verdict:
         """A slave whose request of that moment arrives when all is over, or in the middle of its successor's upload."""
         zombie, sleep = self._product.start_slave("slave-zombie", concurrency=1), Sleep(self._product)
-        job, data = self._begin(SMALL if moment.what == "put" else BIG, moment, lambda: sleep.fall(zombie))
+        job, data = self._begin(moment, lambda: sleep.fall(zombie))
         was_struck = sleep.begun.wait(END_SECONDS)
         self._expire(zombie)
         data = self._write(job.name, len(data)) if then == "newer" else data
@@ -107,11 +108,11 @@ class Site:
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, size: int, moment: Moment, strike: Callable[[], object]) -> tuple[Job, bytes]:
+    def _begin(self, moment: Moment, strike: Callable[[], object]) -> tuple[Job, bytes]:
         """The job of a new file."""
         self._count += 1
         name = f"job{self._count}"
-        data = self._write(name, size)
+        data = self._write(name, SMALL if moment.what == "put" else BIG)
         self._bucket.arm(f"{name}/file", moment, strike)
         return Job(name, self._product.create_job(name, name, sink_type="s3")), data
 

@@ -57,6 +57,16 @@ def test_blocks_the_service_has_forgotten_are_sent_again_and_it_says_so(bench, s
     assert b"".join(sink.read_file(b"big")) == pattern(BIG)
 
 
+def test_blocks_that_another_process_sent_are_not_verified_by_the_server(bench, azure_proxy, big):
+    stop_after_parts(bench, 6, Stop.RELEASE)
+    bench.run(big)
+    bench.calm()
+    bench.verify = Verify.STORED
+    (outcome,) = bench.run(bench.again(big))
+    assert outcome.result is Result.COMPLETED and outcome.bytes_resumed
+    assert any(asked.method == "GET" and asked.target.endswith("/prefix/big") for asked in azure_proxy.asked)
+
+
 def test_a_cancel_makes_nothing_visible(bench, sink, big):
     stop_after_parts(bench, 3, Stop.CANCEL)
     (outcome,) = bench.run(big)
