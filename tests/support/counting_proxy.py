@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that counts what clients send, and can hold it back from a certain byte on."""
+"""A TCP proxy on loopback that counts what clients send, and can hold it, or the answers to it, back."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class CountingProxy:
         """By clients, in all connections together."""
         self.hold_from: int | None = None
         """From this byte on nothing is forwarded until `release`."""
+        self.keeps_answers: Callable[[], bool] = lambda: False
+        """Whether no answer comes through from now on, until `release`; asked before each piece of one."""
         self.holds = threading.Event()
         self.alters: Callable[[bytes], bytes] = lambda data: data
         """What becomes of a piece that a client sends."""
@@ -35,7 +37,7 @@ class CountingProxy:
 
     def release(self) -> None:
         """Forward everything again, of the connections to come; those that were held are cut."""
-        self.hold_from = None
+        self.hold_from, self.keeps_answers = None, lambda: False
         self._release.set()
 
     def __enter__(self) -> CountingProxy:
@@ -62,7 +64,9 @@ class CountingProxy:
     def _forward(self, source: socket.socket, target: socket.socket, is_counted: bool) -> None:
         with suppress(OSError):
             while data := source.recv(CHUNK_BYTES):
-                if is_counted and not self._may_pass(len(data)):
+                if self._is_held(len(data)) if is_counted else self._is_kept():
+                    self.holds.set()
+                    self._release.wait()
                     break
                 target.sendall(self.alters(data) if is_counted else data)
         for end in (source, target):
@@ -70,12 +74,11 @@ class CountingProxy:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
 
-    def _may_pass(self, count: int) -> bool:
-        """False after it was held."""
+    def _is_held(self, count: int) -> bool:
         with self._lock:
             self.sent_bytes += count
-            is_held = self.hold_from is not None and self.sent_bytes >= self.hold_from
-        if is_held:
-            self.holds.set()
-            self._release.wait()
-        return not is_held
+            return self.hold_from is not None and self.sent_bytes >= self.hold_from
+
+    def _is_kept(self) -> bool:
+        with self._lock:
+            return self.keeps_answers()
