@@ -72,8 +72,15 @@ def what_is_missing(url: str) -> str:
     backend = BACKENDS.get(scheme)
     if backend is None:
         return "" if _entry_point(scheme) else _unknown(scheme)
-    missing = [package for package in backend.packages if importlib.util.find_spec(package) is None]
+    missing = [package for package in backend.packages if not _is_installed(package)]
     return _needs(scheme, missing[0], backend) if missing else ""
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # not even what it lies in: `google` of `google.cloud.storage`
+        return False
 
 
 @contextmanager
