@@ -14,12 +14,13 @@ LEADER_LEASE_SECONDS = 15
 
 
 def acquire(name: str, holder: str) -> bool:
-    """Become or stay the leader; False while another holder's lease is fresh and its process not known to be gone."""
+    """Become or stay the leader; False while another holder's lease is fresh and its process not known to be gone. One
+    that lies further ahead than any can was given under a wrong clock."""
     expires = Now() + timedelta(seconds=LEADER_LEASE_SECONDS)
     if Lease.objects.filter(name=name, holder=holder).update(expires_at=expires):
         return True
     lease, _ = Lease.objects.get_or_create(name=name)
-    is_free = Q(holder="") | Q(expires_at__lte=Now())
+    is_free = Q(holder="") | Q(expires_at__lte=Now()) | Q(expires_at__gt=expires + timedelta(seconds=LEADER_LEASE_SECONDS))
     if is_dead_here(lease.holder):
         is_free |= Q(holder=lease.holder)
     free = Lease.objects.filter(is_free, name=name, epoch=lease.epoch)

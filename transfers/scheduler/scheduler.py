@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from jobs import leases, scans, slaves, troubles, upkeep
+from jobs import clock, leases, scans, slaves, troubles, upkeep
 from jobs.changes import Changes
 from jobs.hanging_up import hang_up
 from jobs.machine import machine_id, process_identity
@@ -156,6 +156,8 @@ class Scheduler:
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
             upkeep.tidy()
+            if moved := clock.bring_back():
+                log.warning("the clock was set back: %d moments that lay too far ahead are not waited for", moved)
 
     def _close(self) -> None:
         self._scans.close(STOP_SECONDS)
