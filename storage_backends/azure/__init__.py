@@ -10,7 +10,8 @@
     describing.py                a blob of the service's in our words, and ours in the service's
     listing.py                   from the service's order of names to ours
     transport.py  Transport      connections, time-outs, no secret in an error
-    opening.py    open_azure     URL, endpoint, credentials
+    opening.py    open_azure     URL, endpoint, and which credentials
+    credentials.py               keys and SAS tokens, never printed
     failures.py                  what the SDK raises, as errors of ours
 """
 

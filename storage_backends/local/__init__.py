@@ -1,9 +1,23 @@
 """Local storage: `file:///absolute/root[?shared=1]`.
 
-`beneath` keeps everything below the root · `partials` says who may write one · `upload` writes one large file, `batch`
-many small ones (`making` each, `trees` new directories, `unsynced` until they are durable, `naming` at the end) ·
-`reading` and `listing` read · `directories`, `attributes`, `identity` do what their names say · `system` is the seam
-to the kernel and `failures` turns errno into sentences.
+::
+
+    storage.py                        `LocalStorage`
+    system.py  failures.py            the seam to the kernel, and errno in sentences
+    beneath.py  identity.py           nothing leads out of the root, and where that really lies
+    listing.py  reading.py            a tree in byte order; files, links and single names
+    partials.py                       who may write one
+    resuming.py  upload.py            one large file: taken up, and on its way
+    batch.py                          many small ones
+        making.py  fresh.py           each is made, and given owner, mode and times
+        folders.py  directories.py    the directories that they are in
+        trees.py  contents.py         new directories, and whether they hold what they have to
+        unsynced.py  devices.py       what is not durable yet, and on which file systems
+        staged.py  naming.py          what waits for its name, and gets it
+    remains.py                        what dead attempts left of new directories
+    existing.py  attributes.py        what stands there already; owner, mode and times
+    directory_pass.py                 directories get theirs at the end
+    spelling.py                       file systems that take two names for one
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
         │                                   `ObjectStorage` on how to begin and resume an upload
     upload.py     ObjectUpload              what is the same of every upload
     storage.py    ObjectStorage             the whole rest of the storage interface, in terms of the client
+    listing.py                              keys as a tree
     batch.py      ObjectBatch               many small objects at once
     reading.py    ObjectFile, ReadAhead     one big object in ranges, many small ones ahead of time
     metadata.py                             times, modes and digests as metadata

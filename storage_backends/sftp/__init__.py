@@ -14,11 +14,14 @@
     sessions.py     one SSH connection, made when it is needed
     connection.py   what is asked over it, and errors told in our words
     kept.py         those that somebody else may need within two seconds
+    failures.py     what goes wrong there, as errors of ours
+    describing.py   a server's attributes in our words, and ours in its
     folders.py      no symbolic link on the way: which directories may be entered
     listing.py      a tree in byte order
     ranges.py       bytes of an open file, by requests under way together
     reading.py      one file, read ahead
     small_files.py  many, read in step
+    partials.py     who may write one, without locks
     batch.py        many small files, a request of each kind for all of them at a time
     upload.py       one big file through a partial beside it
     storage.py      `SftpStorage`

@@ -1,12 +1,15 @@
 """Hints over RabbitMQ 3.10 or later, by pika.
 
-* address    the URL: where, as whom, which queue type
-* queues     names and arguments of the two queues
-* session    one connection from its first byte to its last
-* link       a thread that keeps a session up for ever
-* consumer   hints from the queue into an inbox
-* publisher  hints into the queue, with confirms in a pipeline
-* broker     the two together, as the interface wants them
+::
+
+    address.py      the URL: where, as whom, which queue type
+    queues.py       names and arguments of the two queues
+    session.py      one connection from its first byte to its last
+    link.py         a thread that keeps a session up for ever
+    consumer.py     hints from the queue into an inbox
+    publisher.py    hints into the queue, with confirms in a pipeline
+    broker.py       the two together, as the interface wants them
+    explain.py      what pika raises, in words that an operator can act on
 """
 
 import logging
