@@ -22,5 +22,5 @@
         uploads.py  sealing.py                 what is left of an upload, its secrets encrypted
     machine.py  mounts.py                      which machine and process this is, and which file system a path lies on
     apps.py  checks.py  readiness.py           what must be true before anything begins
-    damage.py  hanging_up.py                   databases and connections in trouble
+    damage.py  hanging_up.py  clock.py         databases, connections and clocks in trouble
 """
