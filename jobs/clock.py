@@ -1,5 +1,5 @@
-"""A clock that was set back leaves moments behind that lie too far ahead (the machine began with a wrong one, say). What
-waits for such a moment would wait for as long as the clock was wrong, and nobody would be told.
+"""A clock that was set back leaves moments behind that lie too far ahead (the machine began with a wrong one, say).
+What waits for such a moment would wait for as long as the clock was wrong, and nobody would be told.
 
 Under a clock that only goes forward each of them lies at most its own span ahead; a minute more is no mistake of ours.
 """
@@ -49,7 +49,8 @@ def _leases() -> int:
 
 def _tries() -> int:
     """Files that would not be tried again. Looked for before anything is locked: there may be many."""
-    waiting = Task.objects.filter(in_status(TaskStatus.RETRYING), not_before__gt=_ahead(MOST_PATIENCE_SECONDS + MARGIN_SECONDS))
+    too_late = _ahead(MOST_PATIENCE_SECONDS + MARGIN_SECONDS)
+    waiting = Task.objects.filter(in_status(TaskStatus.RETRYING), not_before__gt=too_late)
     return waiting.update(not_before=None) if waiting.exists() else 0
 
 

@@ -20,7 +20,8 @@ def acquire(name: str, holder: str) -> bool:
     if Lease.objects.filter(name=name, holder=holder).update(expires_at=expires):
         return True
     lease, _ = Lease.objects.get_or_create(name=name)
-    is_free = Q(holder="") | Q(expires_at__lte=Now()) | Q(expires_at__gt=expires + timedelta(seconds=LEADER_LEASE_SECONDS))
+    impossible = expires + timedelta(seconds=LEADER_LEASE_SECONDS)
+    is_free = Q(holder="") | Q(expires_at__lte=Now()) | Q(expires_at__gt=impossible)
     if is_dead_here(lease.holder):
         is_free |= Q(holder=lease.holder)
     free = Lease.objects.filter(is_free, name=name, epoch=lease.epoch)
