@@ -15,14 +15,17 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def stored_from(resource: Mapping[str, Any]) -> Stored:
-    """An object as the service's JSON describes it."""
-    return Stored(
-        resource["name"],
-        size_told(resource["name"], resource["size"]),
-        f"{resource['generation']}.{resource['metageneration']}",
-        resource.get("metadata") or {},
-        nanoseconds(datetime.fromisoformat(resource["updated"])),
-    )
+    """An object as the service's JSON describes it. Raises ValueError where it describes none."""
+    try:
+        return Stored(
+            resource["name"],
+            size_told(resource["name"], resource["size"]),
+            f"{resource['generation']}.{resource['metageneration']}",
+            resource.get("metadata") or {},
+            nanoseconds(datetime.fromisoformat(resource["updated"])),
+        )
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"it describes an object without {error}") from error
 
 
 def preconditions(version: str | None) -> dict[str, int]:

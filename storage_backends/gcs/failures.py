@@ -43,6 +43,8 @@ RAISED = (
     urllib3.exceptions.HTTPError,
     ConnectionError,
 )
+NOT_UNDERSTOOD = (ValueError, LookupError, TypeError, AttributeError)
+"""What the SDK raises where JSON is of another kind than it expects."""
 _BY_STATUS: dict[int, type[StorageError]] = {
     401: BadCredentials,
     403: PermissionDenied,
@@ -66,7 +68,7 @@ def asking(subject: str) -> Iterator[None]:
         yield
     except RAISED as error:
         raise failure(error, subject) from error
-    except ValueError as error:
+    except NOT_UNDERSTOOD as error:
         raise StorageError(f"{subject}: what answers is not understood ({error}); is it the service?") from error
 
 

@@ -177,9 +177,11 @@ def _refuse_other_range(response: requests.Response, **_: object) -> None:
 
 
 def _stored(blob: Blob) -> Stored:
-    is_versioned = blob.generation and blob.metageneration
-    version = version_told(blob.name, f"{blob.generation}.{blob.metageneration}" if is_versioned else "")
-    return Stored(blob.name, size_told(blob.name, blob.size), version, blob.metadata or {}, nanoseconds(blob.updated))
+    with asking(quoted(blob.name)):  # it looks into what came only now
+        is_versioned = blob.generation and blob.metageneration
+        version = version_told(blob.name, f"{blob.generation}.{blob.metageneration}" if is_versioned else "")
+        changed = nanoseconds(blob.updated)
+        return Stored(blob.name, size_told(blob.name, blob.size), version, blob.metadata or {}, changed)
 
 
 def _only_if(version: str | None) -> dict[str, int]:

@@ -63,7 +63,7 @@ class Sessions:
     def _put(self, uri: str, headers: Mapping[str, str], data: bytes | memoryview, size: int) -> Progress:
         response = self._request("PUT", uri, headers, data)
         if response.status_code in FINISHED:
-            return Progress(size, response.json())
+            return Progress(size, _object_in(response))
         if response.status_code == INCOMPLETE:
             return Progress(_held_bytes(response.headers.get("Range", "")))
         if response.status_code in GONE:
@@ -79,6 +79,14 @@ class Sessions:
             return self._http.request(method, uri, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:
             raise type(error)("no answer") from None  # its own words and causes show the URI
+
+
+def _object_in(response: requests.Response) -> Mapping[str, Any]:
+    """Raises ValueError, too."""
+    found = response.json()
+    if not isinstance(found, dict):
+        raise ValueError("it describes no object")
+    return found
 
 
 def _refused(response: requests.Response) -> GoogleAPICallError:

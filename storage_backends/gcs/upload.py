@@ -144,7 +144,8 @@ class GcsUpload(ObjectUpload):
         self.is_verified_by_server = crc32c is not None
         if crc32c is not None and progress.finished.get("crc32c") != encoded(crc32c):
             raise ChecksumMismatch(f"{self._name}: the storage has another CRC32C than was sent")
-        return stored_from(progress.finished)
+        with asking(self._name):
+            return stored_from(progress.finished)
 
     def _put(self) -> Stored:
         """A file of one part at most."""

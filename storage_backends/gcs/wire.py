@@ -12,6 +12,7 @@ import base64
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -68,7 +69,7 @@ class Wire(ShorterWay):
 
     def look(self, key: str) -> Stored | None:
         found = self._json("/storage", key, {"projection": "noAcl"}) if PLAIN_KEY.fullmatch(key) else None
-        return None if found is None else stored_from(found)
+        return _described(found)
 
     def look_at_many(self, keys: Sequence[str]) -> dict[str, Stored]:
         """Where they lie close together, one listing tells of all of them."""
@@ -108,7 +109,7 @@ class Wire(ShorterWay):
         query = {"uploadType": "multipart", **_only_if(expected)}
         ask = self._ask("POST", "/upload/storage", "", query, headers, _PARTS % parts)
         found = _told((yield ask)) if ask else None
-        return None if found is None else stored_from(found)
+        return _described(found)
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -159,6 +160,13 @@ def _told(answer: Answer | None) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _described(found: dict[str, Any] | None) -> Stored | None:
+    """None also where it describes no object."""
+    with suppress(ValueError):
+        return None if found is None else stored_from(found)
+    return None
 
 
 def _only_if(version: str | None) -> dict[str, str]:
