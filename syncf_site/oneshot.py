@@ -10,6 +10,7 @@ import gc
 import hashlib
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -208,6 +209,7 @@ def told_of(error: Exception) -> str:
 
 if __name__ == "__main__":
     gc.disable()  # while everything is imported there is nothing to collect; the command turns it on
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback of an import; the command minds it as soon as it works
     try:
         main(sys.argv[1:])
     except SystemExit as end:

@@ -211,6 +211,26 @@ def test_the_scheduler_ends_with_the_sync_whatever_ends_it(oneshot, tmp_path):
     assert not any(map(is_alive, children))
 
 
+PRESSES_CTRL_C = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, *more):
+        if name == "django":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def test_one_that_is_interrupted_while_it_is_loaded_ends_without_a_traceback(oneshot, source, tmp_path):
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks/sitecustomize.py").write_text(PRESSES_CTRL_C)
+    oneshot.environment["PYTHONPATH"] = str(tmp_path / "hooks")
+    process = oneshot.run(source, tmp_path / "sink")
+    assert (process.code, process.err) == (-signal.SIGINT, "")
+
+
 def test_a_sync_whose_scheduler_dies_says_what_is_left(oneshot, tmp_path):
     plant(tmp_path / "source", b"big", os.urandom(8 << 20))
     process = oneshot.start(tmp_path / "source", tmp_path / "sink", "--bwlimit", "1M")
