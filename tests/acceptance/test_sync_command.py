@@ -55,8 +55,8 @@ def test_make_sync_takes_every_name_as_it_stands(oneshot, checkout, tmp_path, as
 
 
 def test_make_sync_takes_relative_names_and_options(oneshot, checkout, assert_same):
-    plant(checkout / "data/-from", b"file")
-    plant(checkout / "data/-from", b"not this.log")
+    plant(checkout, b"data/-from/file")
+    plant(checkout, b"data/-from/not this.log")
     command = ["make", "-s", "sync", "SOURCE=data/-from", "SINK=data/to", "ARGS=--json --exclude=*.log"]
     done = subprocess.run(command, cwd=checkout, env=oneshot.environment, capture_output=True)
     assert json.loads(done.stdout.splitlines()[-1])["files"] == 1
