@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from storage_backends.azure.describing import names_out, only_if, version_of
 from storage_backends.azure.failures import asking
 from storage_backends.base import UploadToken
-from storage_backends.errors import ChecksumMismatch, NotFound, PreconditionFailed, Unreachable, UploadGone
+from storage_backends.errors import NotFound, PreconditionFailed, Unreachable, UploadGone
 from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
 from storage_backends.objects.upload import ObjectUpload
@@ -57,15 +57,12 @@ class AzureUpload(ObjectUpload):
 
     def make_object(self) -> Stored:
         try:
-            stored = self._commit()
+            return self._commit()
         except (PreconditionFailed, UploadGone, Unreachable):  # or the answer to our own commit was lost
             committed = self._storage.committed(self.token)
             if committed is None:
                 raise
-            stored = committed
-        if stored.size != self.token.size:
-            raise ChecksumMismatch(f"{self._name}: the storage made {stored.size:,} bytes of {self.token.size:,}")
-        return stored
+            return committed
 
     def abort(self) -> None:
         """Nothing can be done: the service forgets the blocks by itself."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from storage_backends.base import FileInfo, UploadSession, UploadToken
-from storage_backends.errors import UploadGone
+from storage_backends.errors import ChecksumMismatch, UploadGone
 from storage_backends.names import display_path
 from storage_backends.objects.client import Stored
 from storage_backends.objects.storage import ObjectStorage
@@ -64,6 +64,8 @@ class ObjectUpload(UploadSession):
         if missing:
             raise UploadGone(f"{self._name} lacks part {min(missing)}; the upload begins again")
         made = self.make_object()
+        if made.size != self.token.size:
+            raise ChecksumMismatch(f"{self._name}: the storage made {made.size:,} bytes of {self.token.size:,}")
         self.is_verified_by_server = self.is_verified_by_server and len(self._sent) == self.token.part_count
         return self._storage.describe(self.token.path, made)
 

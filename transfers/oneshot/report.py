@@ -17,7 +17,7 @@ NAMED = 20
 _PROOFS = {
     Verify.READBACK: "every copied file was read back and compared",
     Verify.DISK: "every copied file was read back from the device",
-    Verify.STORED: "the sink's server verified the checksum of every part it was sent; nothing was read back",
+    Verify.STORED: "of the sink, what its server verified on arrival was not read back, and everything else was",
 }
 
 #: An object store can't tell a prefix that is misspelt from an empty one, nor a disk whether another belongs over it.

@@ -125,7 +125,8 @@ class ListingConformance(Place):
 
     def test_a_root_below_the_root_sees_only_its_own_files(self, storage, open_place):
         put(storage, b"job/f", b"mine")
-        put(storage, b"other")
+        for beside in (b"other", b"job-/f", b"job0", b"jo/b"):
+            put(storage, beside)
         inner = open_place(b"job")
         assert [info.path for info in inner.list_files()] == [b"f"]
         put(inner, b"g")

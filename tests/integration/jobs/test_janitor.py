@@ -1,6 +1,8 @@
 """Whose an unfinished upload at a service is: only rows of ours tell, and only what no task will finish is removed."""
 
 from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -8,6 +10,7 @@ from jobs import transitions, uploads
 from jobs.services import installation
 from storage_backends.base import Attributes, PartialId
 from storage_backends.registry import open_storage
+from tests.acceptance.clouds import sftp_place
 from tests.servers import buckets
 from tests.servers.ensure import MOTO
 from tests.unit.jobs import builders
@@ -53,6 +56,34 @@ def test_of_uploads_at_a_service_only_ours_that_no_task_will_finish_are_removed(
             remove(s3, each)
     remove(s3, found[0])
     assert [each.path for each in s3.list_uploads()] == [b"live", b"strangers"]
+
+
+@pytest.mark.django_db
+def test_of_partials_over_sftp_only_ours_that_no_task_will_finish_are_removed():
+    job, slave, ours = builders.new_job(), builders.new_slave(), installation().identifier
+    tasks = {path: builders.claim_one(slave, job, path=path, size=9) for path in (b"d/failed", b"d/live")}
+    transitions.settle(slave, [builders.ending(tasks[b"d/failed"], "failed")])
+    partials = {path: PartialId.of(ours, str(job.pk), path, 1).name.decode() for path in tasks}
+    partials[b"d/strangers"] = WHO.name.decode()
+    url = sftp_place()
+    folder = Path(unquote(urlsplit(url).path)) / "d"
+    folder.mkdir()
+    for path, name in partials.items():
+        (folder / name).write_bytes(path)
+    with closing(open_storage(url)) as storage:
+        found = {each.path: each for each in leftovers(storage)}
+        told = {path: found[f"d/{name}".encode()] for path, name in partials.items()}
+        owners = {path: (each.owner, each.size) for path, each in told.items()}
+        assert owners == {
+            b"d/failed": (Owner.NOBODY, 8),
+            b"d/live": (Owner.LIVE, 6),
+            b"d/strangers": (Owner.STRANGER, 11),
+        }
+        for path in (b"d/live", b"d/strangers"):
+            with pytest.raises(ValueError):
+                remove(storage, told[path])
+        remove(storage, told[b"d/failed"])
+    assert {each.name for each in folder.iterdir()} == {partials[b"d/live"], partials[b"d/strangers"]}
 
 
 @pytest.mark.django_db

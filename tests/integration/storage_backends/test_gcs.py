@@ -8,6 +8,7 @@ import subprocess
 import sys
 import traceback
 import urllib.request
+from contextlib import closing
 from urllib.parse import unquote_plus, urlsplit
 
 import pytest
@@ -123,6 +124,23 @@ def test_what_somebody_else_put_there_while_the_answer_was_lost_is_a_conflict(gc
     batch.flush()
     assert isinstance(batch.publish({b"f"})[b"f"], errors.PreconditionFailed)
     assert content(gcs, b"f") == b"DATA"
+
+
+def test_an_object_that_came_out_with_another_size_is_noticed(gcs_url, strict_gcs):
+    def answers(asked):
+        if asked.method != "PUT":
+            return None
+        true = proxy.forward(asked)
+        return true._replace(body=json.dumps({**json.loads(true.body), "size": "5"}).encode()) if true.body else true
+
+    with HttpProxy(urlsplit(strict_gcs.url).port, answers) as proxy:
+        here = f"http://127.0.0.1:{proxy.port}"
+        with closing(open_storage(gcs_url.replace(strict_gcs.url, here))) as storage:
+            token = begin(storage, b"f", DATA, who := partial())
+            uri = token.state["uri"].replace(strict_gcs.url, here)
+            session = storage.resume_upload(token._replace(state={**token.state, "uri": uri}), who)
+            with pytest.raises(errors.ChecksumMismatch, match="made 5 bytes"):
+                finish(session)
 
 
 def test_bytes_that_were_changed_on_their_way_never_become_an_object(gcs, strict_gcs, upload):

@@ -75,6 +75,18 @@ def test_the_lost_answer_to_a_commit_is_no_conflict(storage, s3_proxy, status):
     assert content(storage, b"big") == DATA
 
 
+def test_an_object_that_came_out_with_another_size_is_not_taken_for_the_upload(storage, s3_proxy):
+    session = uploaded(storage)
+
+    def answers(asked):
+        true = s3_proxy.forward(asked) if asked.method == "HEAD" else None
+        return true and true._replace(headers={**true.headers, "Content-Length": "5"})
+
+    s3_proxy.answers = answers
+    with pytest.raises(errors.UploadGone, match="not what was committed"):
+        session.commit()
+
+
 def by_boto3(asked):
     return "boto" in asked.headers["user-agent"].lower()
 
