@@ -1,4 +1,4 @@
-"""A listing asks for a page when the one before it is used up, so that a bucket of any size needs the memory of a page."""
+"""A listing asks for a page when the one before is used up: a bucket of any size takes the memory of a page."""
 
 from contextlib import closing
 from functools import partial as bound

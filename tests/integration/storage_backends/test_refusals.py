@@ -128,6 +128,27 @@ def test_a_scan_is_refused_for_the_same_reason(place, kind, answer, reason):
     storage.close()
 
 
+@pytest.mark.parametrize(("kind", "answer", "reason"), REFUSALS, ids=IDS)
+def test_reading_is_refused_for_the_same_reason(bench, place, kind, answer, reason):
+    """Of a small file and of a large one, whose place is known already: HEAD, to which S3 gives no code, is answered."""
+    url, proxy = place(kind)
+    sizes = {"small": 10, "large": LARGE}
+    with closing(open_storage(url, b"job")) as storage:
+        for name, size in sizes.items():
+            put(storage, name.encode(), pattern(size))
+    bench.source, bench.sink = Place(url, b"job"), bench.sink._replace(path=b"sink")
+    proxy.answers = lambda asked: answer if is_of_content(asked) else None
+    works = [bench.work(number, name, size=size) for number, (name, size) in enumerate(sizes.items(), start=1)]
+    for outcome in bench.run(*works):
+        assert outcome.reason_code == reason.replace("SINK", "SOURCE"), outcome.reason_text
+        assert outcome.costs_attempt is not reason.endswith("THROTTLED")
+        assert AZURITE_KEY not in outcome.reason_text and "\n" not in outcome.reason_text
+
+
+def is_of_content(asked):
+    return asked.method == "GET" and ("job/" in asked.target or "job%2F" in asked.target)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("has_region", [False, True])
 def test_a_server_of_s3_that_always_sends_elsewhere_is_asked_a_few_times_and_told_in_a_line(

@@ -9,7 +9,7 @@ import pytest
 from storage_backends.base import Attributes, Kind, PartialId, UploadToken
 from storage_backends.errors import Unreachable
 from storage_backends.registry import open_storage
-from tests.unit.engine.disturbances import Crash, around_session, crash_after_commit, stop_after_parts
+from tests.unit.engine.disturbances import Crash, Open, around_session, crash_after_commit, stop_after_parts
 from tests.unit.engine.doubles import BIG, PART, Around, pattern, sha256
 from transfers.engine import large
 from transfers.engine.contracts import Place, Result, Stop, Verify
@@ -152,6 +152,43 @@ def test_parts_are_sent_several_at_once(bench, sink, big):
     (outcome,) = bench.run(big)
     assert outcome.result is Result.COMPLETED
     assert sessions.most_at_once == sink.capabilities.parts_in_flight
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_the_source_is_read_on_while_a_part_is_sent(bench, sink, big, in_flight):
+    """Where parts go one by one, too: the first is held up until the second one was read."""
+    was_read = threading.Event()
+
+    def around_sink(storage):
+        storage.capabilities = storage.capabilities._replace(parts_in_flight=in_flight)
+
+        def resume(*args):
+            session = storage.resume_upload(*args)
+
+            def write_part(number, data):
+                assert was_read.wait(20)
+                session.write_part(number, data)
+
+            return Around(session, write_part=write_part)
+
+        return Around(storage, resume_upload=resume)
+
+    def around_source(storage):
+        def open_file(path):
+            source = storage.open_file(path)
+
+            def read_into(offset, buffer):
+                if offset == PART:
+                    was_read.set()
+                return source.read_into(offset, buffer)
+
+            return Open(source, read_into=read_into)
+
+        return Around(storage, open_file=open_file)
+
+    bench.around_sink, bench.around_source = around_sink, around_source
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.COMPLETED and was_read.is_set()
 
 
 def test_parts_behind_a_gap_are_not_sent_again(bench, sink, big):
