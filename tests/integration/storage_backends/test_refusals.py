@@ -130,7 +130,7 @@ def test_a_scan_is_refused_for_the_same_reason(place, kind, answer, reason):
 
 @pytest.mark.parametrize(("kind", "answer", "reason"), REFUSALS, ids=IDS)
 def test_reading_is_refused_for_the_same_reason(bench, place, kind, answer, reason):
-    """Of a small file and of a large one, whose place is known already: HEAD, to which S3 gives no code, is answered."""
+    """A small file and a large one, whose places are known: HEAD, to which S3 gives no code, is answered."""
     url, proxy = place(kind)
     sizes = {"small": 10, "large": LARGE}
     with closing(open_storage(url, b"job")) as storage:
