@@ -13,7 +13,7 @@ from tests.acceptance.planting import plant
 from tests.acceptance.processes import ROOT
 
 GUIDE = (ROOT / "docs/add-a-storage.md").read_text()
-FILES = dict(re.findall(r"^`([\w.]+)`\n\n```\w+\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))
+FILES = dict(re.findall(r"^`([\w./-]+)`\n\n```\w+\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))
 COMMANDS = re.findall(r"^\.venv/bin/python (-m .*)$", GUIDE, re.MULTILINE)
 VARIABLE, SETTING = re.search(r"^(STORAGE_\w+)=(.*)$", GUIDE, re.MULTILINE).groups()
 
@@ -22,12 +22,13 @@ VARIABLE, SETTING = re.search(r"^(STORAGE_\w+)=(.*)$", GUIDE, re.MULTILINE).grou
 def package(tmp_path_factory):
     """The files of the guide, installed as it says, but into a directory of their own."""
     directory = tmp_path_factory.mktemp("scratch")
+    (directory / "syncf-scratch").mkdir()
     for name, text in FILES.items():
         (directory / name).write_text(text)
     install, _ = COMMANDS
     result = run([*install.split(), "--quiet", "--target", "site"], directory)
     assert result.returncode == 0, result.stderr
-    (directory / "syncf_scratch.py").unlink()  # only what was installed is found from now on
+    (directory / "syncf-scratch/syncf_scratch.py").unlink()  # only what was installed is found from now on
     return directory
 
 
@@ -39,8 +40,10 @@ def run(arguments, directory, **variables):
 
 
 def test_the_guide_has_every_file_and_command():
-    assert FILES.keys() == {"syncf_scratch.py", "pyproject.toml", "test_scratch.py"}
-    assert COMMANDS == ["-m pip install .", "-m pytest test_scratch.py"]
+    names = {"syncf_scratch.py", "pyproject.toml", "test_scratch.py"}
+    assert FILES.keys() == {f"syncf-scratch/{name}" for name in names}, "none of them is in the way of SyncF's own"
+    assert COMMANDS == ["-m pip install ./syncf-scratch", "-m pytest syncf-scratch/test_scratch.py"]
+    assert "make .venv/dev.stamp\n" in GUIDE and "\nDEV := $(VENV)/dev.stamp\n" in (ROOT / "Makefile").read_text()
 
 
 def test_the_backend_of_the_guide_passes_the_conformance_suite(package):
