@@ -68,6 +68,8 @@ def _facts(picture: Picture) -> list[str]:
         facts.append(f"scanning: {picture.files_seen:,} seen")
     else:
         facts.insert(2, human_percent(now.fraction))
+        if now.paths_left and not now.files_left:
+            facts.append(f"{now.paths_left:,} links and directories left")
     if failed := now.by_status[TaskStatus.FAILED]:
         facts.insert(1, f"{failed:,} failed")
     return facts

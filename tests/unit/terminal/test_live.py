@@ -42,6 +42,13 @@ def test_an_unknown_end_is_a_dash_and_failures_come_early():
     assert shown.startswith("4/6 files  1 failed") and shown.endswith("ETA –")
 
 
+def test_directories_are_told_where_nothing_else_is_left():
+    left = {"directory.pending": 99_000, "directory.in_progress": 500, "symlink.pending": 500}
+    assert one_line(picture({**TOTALS, **left})) == one_line(picture())
+    assert one_line(picture(left)).endswith("100,000 links and directories left")
+    assert "left" not in one_line(picture(left, is_scanning=True))
+
+
 def test_what_holds_it_up_ends_the_line():
     assert one_line(picture(note="parked: full")).endswith("ETA 1 min 1 s  parked: full")
 
