@@ -148,6 +148,8 @@ def _text(job: Job, lack: Lack, free: int | None) -> str:
             f"or make room.{GOES_ON}"
         )
     found = "" if free is None else f", {free:,} are free"
+    if free is not None and free >= lack.bytes_needed:
+        found += " but were not given (are there inodes left? df -i)"
     return (
         f"The sink {where} is full: {lack.path} needs {lack.bytes_needed:,} bytes{found}. Make room, or exclude what "
         f"will never fit.{GOES_ON}"

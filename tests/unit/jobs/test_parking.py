@@ -65,6 +65,13 @@ def test_it_says_what_does_not_fit_how_much_room_there_is_and_what_to_do(full):
     assert events() == [("slave:slave-001", "park", "SINK_NO_SPACE")]
 
 
+def test_it_does_not_only_count_bytes_where_there_are_enough(job, free):
+    parking.park_full(job, Lack("SINK_NO_SPACE", "fits", 100), actor="slave:slave-001")
+    assert "fits needs 100 bytes, 100 are free but were not given (are there inodes left? df -i). Make room" in (
+        Job.objects.get().parked_text
+    )
+
+
 def test_a_second_file_without_room_changes_nothing(full):
     parking.park_full(full, Lack("SINK_NO_SPACE", "other", 1), actor="slave:slave-002")
     assert Job.objects.values_list("parked_bytes", flat=True).get() == 5000
