@@ -85,9 +85,8 @@ def _unserved(job: Job) -> Attention:
 
 def _parked(jobs: QuerySet[Job]) -> Iterator[Attention]:
     for job in jobs.filter(status__in=[JobStatus.RUNNING, JobStatus.PAUSED]).exclude(parked_code="")[:NAMED]:
-        yield Attention(
-            Kind.PARKED_JOB, job.parked_text, _hint(job.parked_code), reason_code=job.parked_code, job=job
-        )
+        text, hint = job.parked_text.rstrip("."), _hint(job.parked_code)
+        yield Attention(Kind.PARKED_JOB, text, hint, reason_code=job.parked_code, job=job)
 
 
 def _failed_tasks(jobs: QuerySet[Job]) -> Iterator[Attention]:
@@ -122,7 +121,7 @@ def _dead_slaves() -> Iterator[Attention]:
     since = Now() - timedelta(hours=DEAD_HOURS)
     dead = Slave.objects.filter(~Exists(heir), stopped_at=None, lease_expires_at__lte=Now(), heartbeat_at__gt=since)
     for slave in dead.order_by("-heartbeat_at")[:NAMED]:
-        hint = "Look at its log and start it again; others have taken over its files."
+        hint = "Look at its log and start it again; any slave that is alive takes over its files."
         yield Attention(Kind.DEAD_SLAVE, f"{slave.name} on {slave.host} is dead", hint, slave=slave)
 
 
