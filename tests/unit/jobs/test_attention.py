@@ -70,9 +70,10 @@ def test_a_job_that_no_live_slave_reaches_is_named(job, slave):
 
 
 def test_what_parks_a_job_is_told_once(job, slave):
-    Job.objects.filter(pk=job.pk).update(parked_code="ROOT_CHANGED", parked_text="The disk is away")
+    Job.objects.filter(pk=job.pk).update(parked_code="ROOT_CHANGED", parked_text="The disk is away.")
     builders.scanned(job, error_code="ROOT_CHANGED", error_text="The disk is away.")
     assert Kind.PARKED_JOB in kinds() and Kind.FAILED_SCAN not in kinds()
+    assert "The disk is away" in {item.text for item in insight.attention(Job.objects.all())}, "without its full stop"
 
 
 def test_a_slave_that_signed_off_or_came_back_is_not_dead(job):
