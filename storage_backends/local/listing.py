@@ -15,6 +15,8 @@ from storage_backends.local.failures import failure, show
 
 _by_path = itemgetter(0)
 _DIRECTORY = Kind.DIRECTORY
+#: So many of one directory go on their way at once: all of a large one, as a message, would take as much again.
+CHUNK_ENTRIES = 5000
 _ENCODING = sys.getfilesystemencoding()
 
 
@@ -43,14 +45,17 @@ def walk(
 
 
 def _chunks(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Each ends with a directory, but for the last."""
-    start = 0
-    for number, entry in enumerate(entries, 1):
-        if entry[1] is _DIRECTORY:
-            yield entries[start:number]
-            start = number
-    if start < len(entries):
-        yield entries[start:]
+    """What is in them, the last first; consumed, so that of a large directory nothing is there twice. Where there is a
+    directory, a chunk ends."""
+    chunk: list[Entry] = []
+    while entries:
+        entry = entries.pop()
+        chunk.append(entry)
+        if entry[1] is _DIRECTORY or len(chunk) == CHUNK_ENTRIES:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 def identity(status: os.stat_result) -> str:
@@ -59,7 +64,7 @@ def identity(status: os.stat_result) -> str:
 
 
 def _list(root: int, directory: bytes, prune: Callable[[bytes], bool] | None, stop_at: Collection[str]) -> list[Entry]:
-    """The entries of one directory in the order of their paths; raises StorageError if it can't be listed."""
+    """The entries of one directory, the last of their paths first; raises StorageError if it can't be listed."""
     fd = open_directory(root, directory.removesuffix(b"/"))
     entries: list[Entry] = []
     try:
@@ -82,5 +87,5 @@ def _list(root: int, directory: bytes, prune: Callable[[bytes], bool] | None, st
         raise failure(error, directory) from error
     finally:
         os.close(fd)
-    entries.sort(key=_by_path)
+    entries.sort(key=_by_path, reverse=True)
     return entries

@@ -9,7 +9,7 @@ import pytest
 
 from storage_backends.base import Attributes, FileInfo, Kind, PartialId
 from storage_backends.errors import InputOutputError, KindConflict, NameTooLong
-from storage_backends.local import LocalStorage, system
+from storage_backends.local import LocalStorage, listing, system
 from storage_backends.registry import open_storage
 
 TIME = 1_600_000_000_123_456_789
@@ -24,6 +24,19 @@ def deep_root(root):
     """Removed by rm, because Python's own way (and so pytest's) recurses."""
     yield root
     subprocess.run(["rm", "-rf", root], check=True)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5000])
+def test_of_a_large_directory_so_many_names_are_listed_at_once_and_all_in_their_order(storage, root, monkeypatch, most):
+    monkeypatch.setattr(listing, "CHUNK_ENTRIES", most)
+    for directory in ("d", "d/e", "d/e/f", "x"):
+        (root / directory).mkdir()
+        for name in ("a", "b", "c", "d-", "d0", "z"):
+            (root / directory / name).touch()
+    chunks = [[entry.path for entry in chunk] for chunk in storage.list_chunks()]
+    found = [path for chunk in chunks for path in chunk]
+    assert found == sorted(found) and len(found) == 4 * 7
+    assert max(map(len, chunks)) <= most and all(chunks)
 
 
 @pytest.mark.parametrize(
