@@ -151,6 +151,22 @@ def test_an_operators_directory_that_is_missing_is_told_and_not_made(url, root):
     assert not (root / "missing").exists()
 
 
+def test_a_listing_asks_nothing_about_single_files(storage, root, monkeypatch):
+    asked, ask = [], connection.Connection.ask
+    noting = lambda self, *what, **more: asked.append(1) or ask(self, *what, **more)  # noqa: E731
+    monkeypatch.setattr(connection.Connection, "ask", noting)
+    (root / "d").mkdir()
+    needed = []
+    for count in (1, 40):
+        for number in range(count):
+            (root / f"d/f{number:02}").write_bytes(b"data")
+        asked.clear()
+        infos = [info for info in storage.list_files() if info.kind is Kind.FILE]
+        needed.append(len(asked))
+        assert len(infos) == count and {info.size for info in infos} == {4}
+    assert needed[1] <= needed[0], "so many requests for 40 files and for 1"
+
+
 def test_a_lost_connection_is_told_and_the_next_request_connects_again(storage):
     put(storage, b"f", b"data")
     storage._connection.sessions.ssh.get_transport().sock.close()

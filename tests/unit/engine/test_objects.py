@@ -191,6 +191,13 @@ def test_the_source_is_read_on_while_a_part_is_sent(bench, sink, big, in_flight)
     assert outcome.result is Result.COMPLETED and was_read.is_set()
 
 
+def test_the_token_is_saved_before_the_first_byte_leaves(bench, sink, big):
+    was_saved = []
+    Sessions(bench, lambda number: was_saved.append(bool(bench.journal.tokens.get(1))))
+    (outcome,) = bench.run(big)
+    assert outcome.result is Result.COMPLETED and set(was_saved) == {True}
+
+
 def test_parts_behind_a_gap_are_not_sent_again(bench, sink, big):
     def fail_in_the_middle(number):
         if number == 3:
