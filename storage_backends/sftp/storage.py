@@ -30,6 +30,7 @@ from storage_backends.sftp.batch import SftpBatch
 from storage_backends.sftp.connecting import Address
 from storage_backends.sftp.connection import Connection
 from storage_backends.sftp.describing import describe, kind_of, wanted
+from storage_backends.sftp.failures import MOST_NAME_BYTES
 from storage_backends.sftp.folders import NEW_DIRECTORY, Folders
 from storage_backends.sftp.listing import list_folder, walk
 from storage_backends.sftp.reading import SftpFile, look
@@ -49,7 +50,7 @@ CAPABILITIES = Capabilities(
     version_tells_writes=False,
     version_tells_content=False,
     lists_uploads=True,
-    max_name_bytes=255,
+    max_name_bytes=MOST_NAME_BYTES,
 )
 
 

@@ -2,20 +2,23 @@
 read. On OpenSSH."""
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from storage_backends.base import Kind
 from storage_backends.errors import StorageError
+from storage_backends.registry import open_storage
 from storage_backends.sftp.connection import Connection
 from tests.acceptance.clouds import sftp_place
+from tests.conformance.storage.places import put
 from tests.servers.sftp import PrivateSftp
 from tests.unit.engine.disturbances import Crash, around_session, crash_after_commit, stop_after_parts
 from tests.unit.engine.doubles import PART, Around, pattern, sha256
 from transfers.engine import large
-from transfers.engine.contracts import Result, Stop
+from transfers.engine.contracts import Place, Result, Stop, Work
 
 BIG = 20 * PART + 1234
 SERVICE = "sftp"
@@ -137,6 +140,23 @@ def test_a_server_that_lets_nobody_write_has_one_reason(bench, read_only_url, si
     (outcome,) = bench.run(bench.work(1, "file"))
     assert (outcome.result, outcome.reason_code) == (Result.FAILED, "SINK_PERMISSION_DENIED"), outcome.reason_text
     assert "check mode and owner" in outcome.reason_text and "\n" not in outcome.reason_text
+
+
+@pytest.mark.parametrize("size", [10, BIG])
+@pytest.mark.parametrize("name", [b"n" * 256, b"n" * 256 + b"/f"], ids=["file", "directory"])
+def test_a_name_that_is_too_long_for_a_server_fails_alone(bench, sink, request, size, name):
+    """As a key of an object store may be."""
+    bench.source = Place(f"memory://{request.node.name.encode().hex()}", b"")
+    with closing(open_storage(bench.source.url)) as source:
+        for path in (b"before", name, b"zz after"):
+            put(source, path, pattern(size))
+    names = [b"before", name, b"zz after"]
+    outcomes = bench.run(*(Work(number, 1, 1, Kind.FILE, path, size) for number, path in enumerate(names)))
+    assert [(each.result, each.reason_code) for each in outcomes] == [
+        (Result.COMPLETED, ""),
+        (Result.FAILED, "SINK_NAME_TOO_LONG"),
+        (Result.COMPLETED, ""),
+    ]
 
 
 def test_a_server_that_wants_the_handle_that_writes_to_make_it_durable_gets_it(bench, big, monkeypatch):
