@@ -204,10 +204,6 @@ class Storage(ABC):
         """Remove what older epochs of this task left beside `path`; returns how many. Never a younger one's. Nothing
         is found without `finds_partials`."""
 
-    def discard_unsaved(self, path: bytes) -> None:  # noqa: B027
-        """Remove what an earlier attempt began at `path` and died before it could save a token of. Nothing to do where
-        the storage forgets it by itself, or finds it as a partial."""
-
     def discard_upload(self, token: UploadToken, partial: PartialId) -> None:
         """Remove the unfinished upload of `token`; one that is gone, or was committed, is none. Raises PartialBusy."""
         try:

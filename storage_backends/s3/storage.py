@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 from storage_backends.base import AlreadyCommitted, Capabilities, FileInfo, Kind, PartialId, UploadSession, UploadToken
-from storage_backends.errors import StorageError
 from storage_backends.objects import metadata
 from storage_backends.objects.storage import ObjectStorage
 from storage_backends.s3.client import S3Client
@@ -62,16 +60,6 @@ class S3Storage(ObjectStorage):
         if not is_new and (committed := self.committed(token)):
             raise AlreadyCommitted(self.describe(token.path, committed))
         return S3Upload(self, token, is_new=is_new)
-
-    def discard_unsaved(self, path: bytes) -> None:
-        """Whatever holds no part: a token is saved before the first one leaves. Uploads have no name that would tell
-        whose they are; who else writes this very key loses nothing but the beginning."""
-        key, api = self.key(path), self.client.api
-        with suppress(StorageError), asking(self.client.bucket, key):  # it may not be allowed, or not known there
-            for page in api.get_paginator("list_multipart_uploads").paginate(Bucket=self.client.bucket, Prefix=key):
-                for found in page.get("Uploads", ()):
-                    if found["Key"] == key and not parts_of(self.client, key, found["UploadId"]):
-                        api.abort_multipart_upload(Bucket=self.client.bucket, Key=key, UploadId=found["UploadId"])
 
     def list_uploads(self) -> Iterator[FileInfo]:
         """Their version is the upload's id; the parts of each are added up."""

@@ -78,9 +78,10 @@ class Bucket:
         return found
 
     def uploads(self, key: str) -> list[str]:
-        """Ids of those that are unfinished."""
+        """Ids of those that are unfinished and hold parts; without any, nobody may have had the time to save its id."""
         found = self._api.list_multipart_uploads(Bucket=self.name, Prefix=key)
-        return [each["UploadId"] for each in found.get("Uploads", ())]
+        ids = [each["UploadId"] for each in found.get("Uploads", ())]
+        return [each for each in ids if self._api.list_parts(Bucket=self.name, Key=key, UploadId=each).get("Parts")]
 
     # ── at the proxy ──────────────────────────────────────────────────────────────────────────────────────────
 

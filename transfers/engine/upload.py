@@ -127,8 +127,6 @@ class Upload:
         with at_sink:
             if was_tried_before(self._work):
                 sink.discard_partials(self._work.path, self._partial)
-            if self._work.attempts > 1:
-                sink.discard_unsaved(self._work.path)
             token = sink.begin_upload(
                 self._work.path,
                 size=self._source.size,

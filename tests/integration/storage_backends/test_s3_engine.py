@@ -5,7 +5,6 @@ import hashlib
 
 import pytest
 
-from tests.conformance.storage.places import begin, partial
 from tests.support.http_proxy import Answer, once
 from tests.unit.engine.disturbances import Crash, crash_after_commit, stop_after_parts
 from tests.unit.engine.doubles import pattern, sha256
@@ -31,31 +30,6 @@ def test_what_the_service_holds_is_not_sent_again(bench, sink, s3_proxy, big):
     assert (done.result, done.sha256) == (Result.COMPLETED, sha256(pattern(BIG)))
     assert len(parts_sent(s3_proxy)) == 3
     assert b"".join(sink.read_file(b"big")) == pattern(BIG)
-
-
-def test_an_upload_whose_token_was_not_saved_is_removed_by_the_next_attempt(bench, sink, big):
-    """What others have begun there stays, once a part of it is there, and so does what has another key."""
-
-    def crash(*_):
-        raise Crash
-
-    others = [begin(sink, name, pattern(BIG), partial()) for name in (b"big", b"bigger")]
-    sink.resume_upload(others[0], partial()).write_part(0, memoryview(pattern(BIG))[: others[0].part_bytes])
-    save, bench.journal.save_token = bench.journal.save_token, crash
-    with pytest.raises(Crash):
-        bench.run(big)
-    assert len(list(sink.list_uploads())) == 3
-    bench.journal.save_token = save
-    (outcome,) = bench.run(bench.again(big))
-    assert outcome.result is Result.COMPLETED
-    assert {upload.version for upload in sink.list_uploads()} == {token.state["upload_id"] for token in others}
-
-
-def test_an_attempt_that_may_not_list_uploads_goes_on_without(bench, s3_proxy, big):
-    denial = Answer(403, {}, b"<Error><Code>AccessDenied</Code></Error>")
-    s3_proxy.answers = lambda asked: denial if asked.method == "GET" and "uploads" in asked.target else None
-    (outcome,) = bench.run(big._replace(attempts=2, epoch=2))
-    assert outcome.result is Result.COMPLETED
 
 
 def test_what_was_committed_before_a_crash_is_not_sent_again(bench, s3_proxy, big):
