@@ -117,6 +117,8 @@ class Report:
         )
         if dropped := self._delta.get("dropped_bits", 0):
             stream.write(f"{dropped:,} files lost their setuid or setgid bit: only root can give those.\n")
+        if gone := self.session.scan.gone:
+            stream.write(f"{gone:,} more paths are gone from the source; at the sink nothing is ever deleted.\n")
 
     def _write_plan(self, stream: TextIO) -> None:
         plan = self.plan()

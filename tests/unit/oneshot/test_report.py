@@ -122,6 +122,13 @@ def test_people_read_the_same_numbers_and_every_failure_with_its_reason(tmp_path
     assert not (tmp_path / "failures").exists()
 
 
+def test_people_are_told_that_what_is_gone_from_the_source_stays_at_the_sink(tmp_path):
+    assert "3 more paths are gone from the source; at the sink nothing is ever deleted.\n" in written(
+        session(gone=3, files_seen=1), tmp_path / "failures"
+    )
+    assert "gone" not in written(session(files_seen=1), tmp_path / "failures")
+
+
 def test_the_first_failures_are_named_and_all_are_in_a_file(tmp_path):
     one = session()
     for number in range(NAMED + 2):

@@ -35,8 +35,9 @@ class Command(CheckedCommand):
     """Make SINK like SOURCE once. Running it again after an interruption goes on where it stopped."""
 
     help = (
-        "Make SINK like SOURCE once, verified. Exit code: 0 all completed and verified, 1 failures or scan errors, "
-        "2 usage, or what it knows can't be used, 130 interrupted. Run it again to go on where it stopped."
+        "Make SINK like SOURCE once, verified; nothing is ever deleted at SINK. Exit code: 0 all completed and "
+        "verified, 1 failures or scan errors, 2 usage, or what it knows can't be used, 130 interrupted. Run it again "
+        "to go on where it stopped."
     )
 
     #: How people call it, where that is not by its own arguments.
