@@ -7,8 +7,9 @@ import pytest
 from storage_backends.base import Attributes, FileInfo
 from storage_backends.errors import ChecksumMismatch
 from storage_backends.registry import open_storage
-from tests.conformance.storage.places import partial
+from tests.conformance.storage.places import partial, put
 from tests.support.http_proxy import HttpProxy
+from tests.unit.engine.doubles import sha256
 
 NAMES = [b"d/f%02d" % number for number in range(40)]
 KEPT_WRONG = {NAMES[7], NAMES[39]}
@@ -43,3 +44,11 @@ def test_an_object_that_is_read_back_otherwise_is_found_among_the_others(service
     published = batch.publish(NAMES)
     assert {name for name, told in published.items() if isinstance(told, ChecksumMismatch)} == KEPT_WRONG
     assert sum(isinstance(told, FileInfo) for told in published.values()) == len(NAMES) - len(KEPT_WRONG)
+
+
+@pytest.mark.parametrize("name", [b"plain", b"not plain"], ids=["by ourselves", "the SDK"])
+def test_the_sha256_of_a_small_object_is_kept_with_it(service, name):
+    storage, _ = service
+    data = b"whatever it holds"
+    put(storage, name, data)
+    assert storage.get_file_info(name).sha256 == storage.read_whole(name, 100)[0].sha256 == sha256(data)
