@@ -12,6 +12,14 @@ from storage_backends.sftp import kept
 from tests.acceptance.clouds import sftp_place
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_kept_yet():
+    """What another test left behind a moment ago, perhaps of another server, is not looked at here."""
+    for address in list(kept._kept):
+        if ssh := kept.take(address):
+            ssh.close()
+
+
 @pytest.fixture
 def url():
     return sftp_place()
