@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -18,8 +19,9 @@ from django.db import Error, connection
 from jobs.hanging_up import hang_up
 
 CHANNEL = "syncf"
-#: Rings within this time are one.
-PAUSE_SECONDS = 0.05
+#: Rings within this time are one. After a silence it is the first, and it doubles up to the second while rings follow:
+#: what begins is not waited for, and many slaves can't keep the scheduler looking.
+FIRST_PAUSE_SECONDS, PAUSE_SECONDS = 0.005, 0.05
 #: So long a listener may take to notice that it is closed.
 PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = 5.0
@@ -69,7 +71,11 @@ class Listener:
             cursor.execute(f"LISTEN {CHANNEL}")
         with connection.wrap_database_errors:
             self._wake()
+            pause = 0.0
             while not self._closing.is_set():
+                begun = time.monotonic()
                 if list(connection.connection.notifies(timeout=PATIENCE_SECONDS, stop_after=1)):  # all that are there
+                    was_silent = time.monotonic() - begun > PAUSE_SECONDS
+                    pause = FIRST_PAUSE_SECONDS if was_silent or not pause else min(2 * pause, PAUSE_SECONDS)
                     self._wake()
-                    self._closing.wait(PAUSE_SECONDS)
+                    self._closing.wait(pause)

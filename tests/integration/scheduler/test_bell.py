@@ -61,12 +61,24 @@ class TestPostgresql:
         assert heard.a_ring()
 
     def test_rings_that_come_close_together_are_one(self, heard, monkeypatch):
+        monkeypatch.setattr(bell, "FIRST_PAUSE_SECONDS", 1.0)
         monkeypatch.setattr(bell, "PAUSE_SECONDS", 1.0)
         bell.ring()
         assert heard.a_ring(), "it pauses now"
         for _ in range(20):
             bell.ring()
         assert heard.a_ring() and not heard.a_ring(2.5)
+
+    def test_while_rings_follow_each_other_fewer_and_fewer_are_heard(self, heard, monkeypatch):
+        monkeypatch.setattr(bell, "FIRST_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(bell, "PAUSE_SECONDS", 2.0)
+        for _ in range(2):
+            bell.ring()
+            assert heard.a_ring(1.0)
+        end = time.monotonic() + 3.0
+        while time.monotonic() < end:
+            bell.ring()
+        assert sum(iter(lambda: heard.a_ring(0.01), False)) < 15, "after 0.02, 0.04, 0.08 … seconds"
 
     def test_what_was_rolled_back_did_not_ring(self, heard):
         with transaction.atomic():
