@@ -169,6 +169,8 @@ def test_nobody_there_is_no_answer():
         (b"HTTP/1.1 206 Part\r\nContent-Length: 4\r\nContent-Range: bytes 0-3/20\r\n\r\ndata", False),
         (b"HTTP/1.1 206 Part\r\nContent-Length: 4\r\n\r\ndata", False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndata", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Range: bytes 4-7/20\r\n\r\ndata", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Range: bytes 0-3/20\r\n\r\ndata", False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ndatadatad", False),
         (b"HTTP/1.1 206 Part\r\nContent-Length: 4\r\nContent-Range: bytes 4-7/20\r\n\r\ndat", False),
         (b"HTTP/1.1 412 Changed\r\nContent-Length: 4\r\n\r\ndata", False),
