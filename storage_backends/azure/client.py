@@ -22,8 +22,8 @@ from storage_backends.azure.listing import ascending
 from storage_backends.azure.shorter import AzureWay
 from storage_backends.azure.wire import Wire
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, VersionChanged
-from storage_backends.objects.client import ObjectClient, Stored, other_range, quoted, refuse_larger
-from storage_backends.objects.http import pool
+from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
+from storage_backends.objects.http import other_range, pool
 from storage_backends.objects.pages import Way
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
 from storage_backends.registry import importing

@@ -22,7 +22,8 @@ from storage_backends.gcs.failures import RETRY, TIMEOUT, asking
 from storage_backends.gcs.sessions import Sessions
 from storage_backends.gcs.wire import CONNECTIONS, CONTENT_TYPE, FINE
 from storage_backends.objects.adapter import ClosingAdapter
-from storage_backends.objects.client import ObjectClient, Stored, other_range, quoted, refuse_larger
+from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger
+from storage_backends.objects.http import other_range
 from storage_backends.objects.pages import Way, size_told, version_told
 
 AnySession = TypeVar("AnySession", bound=requests.Session)
@@ -163,7 +164,7 @@ class SdkClient(ObjectClient):
 
 
 class _OtherRange(Exception):
-    """Came than was asked for."""
+    """Other bytes came than were asked for."""
 
 
 def _refuse_other_range(response: requests.Response, **_: object) -> None:

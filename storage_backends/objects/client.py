@@ -156,17 +156,6 @@ def refuse_larger(stored: Stored, max_bytes: int) -> None:
         raise VersionChanged(f"{quoted(stored.key)} is larger than {max_bytes:,} bytes")
 
 
-def other_range(span: str, told: str, answer_bytes: int) -> str:
-    """Why an answer that says `told` of itself ("bytes 0-99/200", or nothing) has not the bytes `span` ("0-99"), in
-    words; empty if it has. A span that is the whole object may be answered as if none had been asked for."""
-    if told.partition("/")[0] == f"bytes {span}" if told else span == f"0-{answer_bytes - 1}":
-        return ""
-    return (
-        f"asked for the bytes {span}, and other ones come; "
-        "what answers, or stands before it, has to understand the header Range"
-    )
-
-
 def whole_seconds_ns(moment: datetime) -> int:
     """Without its fraction of a second: not every answer has one, and all have to tell the same of an object."""
     return int(moment.timestamp()) * 1_000_000_000

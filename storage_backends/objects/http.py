@@ -152,7 +152,9 @@ class Http:
             try:
                 connection.send(self._head("GET", url, headers), b"")
                 status, told = connection.read_head()
-                if not _is_of_range(status, told, headers) or told.get("content-length") != str(len(buffer)):
+                if status not in (200, 206) or told.get("content-length") != str(len(buffer)):
+                    raise Odd
+                if not _is_of_range(told, headers, len(buffer)):
                     raise Odd
                 connection.read_into(buffer)
             except BaseException:
@@ -200,13 +202,21 @@ class Http:
             connection.close()
 
 
-def _is_of_range(status: int, told: Mapping[str, str], headers: Mapping[str, str]) -> bool:
-    """Whether that is the range that was asked for with `headers`, and no other."""
+def _is_of_range(told: Mapping[str, str], headers: Mapping[str, str], length: int) -> bool:
+    """Whether an answer of that length is the range that was asked for with `headers`."""
     wanted = [value for name, value in headers.items() if name.lower() in ("range", "x-ms-range")]
-    if span := told.get("content-range", "").partition("/")[0]:  # some say 200 all the same
-        return status in (200, 206) and wanted == [span.replace(" ", "=")]
-    # One that is the whole object is answered by some as if none had been asked for.
-    return status == 200 and all(value.startswith("bytes=0-") for value in wanted)
+    return not any(other_range(span.removeprefix("bytes="), told.get("content-range", ""), length) for span in wanted)
+
+
+def other_range(span: str, told: str, answer_bytes: int) -> str:
+    """Why an answer that says `told` of itself ("bytes 0-99/200", or nothing) has not the bytes `span` ("0-99"), in
+    words; empty if it has. A span that is the whole object may be answered as if none had been asked for."""
+    if told.partition("/")[0] == f"bytes {span}" if told else span == f"0-{answer_bytes - 1}":
+        return ""
+    return (
+        f"asked for the bytes {span}, and other ones come; "
+        "what answers, or stands before it, has to understand the header Range"
+    )
 
 
 def pool(endpoint: str, connections: int) -> Http | None:

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from storage_backends.errors import NotFound, PreconditionFailed, StorageError, Unreachable, VersionChanged
 from storage_backends.objects.body import Body
-from storage_backends.objects.client import ObjectClient, Stored, other_range, quoted, refuse_larger, whole_seconds_ns
-from storage_backends.objects.http import Talk, nothing
+from storage_backends.objects.client import ObjectClient, Stored, quoted, refuse_larger, whole_seconds_ns
+from storage_backends.objects.http import Talk, nothing, other_range
 from storage_backends.objects.pages import Way, size_told, version_told
 from storage_backends.s3.failures import NotImplementedThere, asking
 from storage_backends.s3.multipart import multipart_by

@@ -135,3 +135,14 @@ def stranger(azure_container):
     """The container as another program sees it."""
     with container_client(azure_container) as client:
         yield client
+
+
+@pytest.fixture(params=["s3", "gcs", "azure"])
+def service(request):
+    """(storage, the proxy before it)"""
+    url = request.getfixturevalue(f"{request.param}_url")
+    endpoint = urlsplit(url.partition("endpoint_url=")[2].partition("&")[0].replace("%3A", ":").replace("%2F", "/"))
+    with HttpProxy(endpoint.port) as proxy:
+        storage = open_storage(url.replace(str(endpoint.port), str(proxy.port)))
+        yield storage, proxy
+        storage.close()

@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.unit.engine.disturbances import Crash, crash_after_commit, stop_after_parts
+from tests.unit.engine.disturbances import (
+    assert_that_a_commit_nobody_recorded_is_not_sent_again,
+    stop_after_parts,
+)
 from tests.unit.engine.doubles import PART, pattern, sha256
 from transfers.engine.contracts import Place, Result, Stop, Verify
 
@@ -35,12 +38,7 @@ def test_what_the_service_holds_is_not_sent_again(bench, sink, big):
 
 
 def test_what_was_committed_before_a_crash_is_not_sent_again(bench, sink, big):
-    crash_after_commit(bench)
-    with pytest.raises(Crash):
-        bench.run(big)
-    bench.calm()
-    (outcome,) = bench.run(bench.again(big))
-    assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, BIG)
+    assert_that_a_commit_nobody_recorded_is_not_sent_again(bench, big)
 
 
 def test_blocks_the_service_has_forgotten_are_sent_again_and_it_says_so(bench, sink, big, stranger, caplog):

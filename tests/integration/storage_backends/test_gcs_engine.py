@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.unit.engine.disturbances import Crash, crash_after_commit, stop_after_parts
+from tests.unit.engine.disturbances import (
+    assert_that_a_commit_nobody_recorded_is_not_sent_again,
+    stop_after_parts,
+)
 from tests.unit.engine.doubles import pattern, sha256
 from transfers.engine.contracts import Place, Result, Stop, Verify
 
@@ -45,12 +48,7 @@ def test_a_checkpoint_that_contradicts_the_source_begins_again(bench, sink, big)
 
 
 def test_what_was_committed_before_a_crash_is_not_sent_again(bench, sink, big):
-    crash_after_commit(bench)
-    with pytest.raises(Crash):
-        bench.run(big)
-    bench.calm()
-    (outcome,) = bench.run(bench.again(big))
-    assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, BIG)
+    assert_that_a_commit_nobody_recorded_is_not_sent_again(bench, big)
 
 
 def test_a_cancel_leaves_no_upload_behind(bench, strict_gcs, big):

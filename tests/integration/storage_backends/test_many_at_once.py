@@ -1,15 +1,12 @@
 """Small objects are on their way many at a time, by our own requests and by the SDKs, whose connections are enough."""
 
 import threading
-from urllib.parse import urlsplit
 
 import pytest
 
 from storage_backends.base import Attributes, FileInfo
 from storage_backends.objects.storage import REQUESTS_IN_FLIGHT
-from storage_backends.registry import open_storage
 from tests.conformance.storage.places import partial
-from tests.support.http_proxy import HttpProxy
 
 FILES = 2 * REQUESTS_IN_FLIGHT
 
@@ -27,17 +24,6 @@ class Crowd:
                 if self._here == REQUESTS_IN_FLIGHT:
                     self.is_complete.set()
             self.is_complete.wait(10)
-
-
-@pytest.fixture(params=["s3", "gcs", "azure"])
-def service(request):
-    """(storage, the proxy before it)"""
-    url = request.getfixturevalue(f"{request.param}_url")
-    endpoint = urlsplit(url.partition("endpoint_url=")[2].partition("&")[0].replace("%3A", ":").replace("%2F", "/"))
-    with HttpProxy(endpoint.port) as proxy:
-        storage = open_storage(url.replace(str(endpoint.port), str(proxy.port)))
-        yield storage, proxy
-        storage.close()
 
 
 @pytest.mark.parametrize("name", [b"plain%02d", b"not plain %02d"], ids=["by ourselves", "the SDK"])

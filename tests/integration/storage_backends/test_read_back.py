@@ -1,29 +1,15 @@
 """Small objects are read back from the service, many at once: what is not what was written is found, nothing else."""
 
-from urllib.parse import urlsplit
 
 import pytest
 
 from storage_backends.base import Attributes, FileInfo
 from storage_backends.errors import ChecksumMismatch
-from storage_backends.registry import open_storage
 from tests.conformance.storage.places import partial, put
-from tests.support.http_proxy import HttpProxy
 from tests.unit.engine.doubles import sha256
 
 NAMES = [b"d/f%02d" % number for number in range(40)]
 KEPT_WRONG = {NAMES[7], NAMES[39]}
-
-
-@pytest.fixture(params=["s3", "gcs", "azure"])
-def service(request):
-    """(storage, the proxy before it)"""
-    url = request.getfixturevalue(f"{request.param}_url")
-    endpoint = urlsplit(url.partition("endpoint_url=")[2].partition("&")[0].replace("%3A", ":").replace("%2F", "/"))
-    with HttpProxy(endpoint.port) as proxy:
-        storage = open_storage(url.replace(str(endpoint.port), str(proxy.port)))
-        yield storage, proxy
-        storage.close()
 
 
 @pytest.mark.parametrize("size", [5, 100_000], ids=["by talks", "by threads"])

@@ -6,7 +6,10 @@ import hashlib
 import pytest
 
 from tests.support.http_proxy import Answer, once
-from tests.unit.engine.disturbances import Crash, crash_after_commit, stop_after_parts
+from tests.unit.engine.disturbances import (
+    assert_that_a_commit_nobody_recorded_is_not_sent_again,
+    stop_after_parts,
+)
 from tests.unit.engine.doubles import pattern, sha256
 from transfers.engine.contracts import Result, Stop, Verify
 
@@ -33,12 +36,7 @@ def test_what_the_service_holds_is_not_sent_again(bench, sink, s3_proxy, big):
 
 
 def test_what_was_committed_before_a_crash_is_not_sent_again(bench, s3_proxy, big):
-    crash_after_commit(bench)
-    with pytest.raises(Crash):
-        bench.run(big)
-    bench.calm()
-    (outcome,) = bench.run(bench.again(big))
-    assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, BIG)
+    assert_that_a_commit_nobody_recorded_is_not_sent_again(bench, big)
     assert len(parts_sent(s3_proxy)) == 3
 
 

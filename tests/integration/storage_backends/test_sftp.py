@@ -153,7 +153,11 @@ def test_an_operators_directory_that_is_missing_is_told_and_not_made(url, root):
 
 def test_a_listing_asks_nothing_about_single_files(storage, root, monkeypatch):
     asked, ask = [], connection.Connection.ask
-    noting = lambda self, *what, **more: asked.append(1) or ask(self, *what, **more)  # noqa: E731
+
+    def noting(self, *what, **more):
+        asked.append(1)
+        return ask(self, *what, **more)
+
     monkeypatch.setattr(connection.Connection, "ask", noting)
     (root / "d").mkdir()
     needed = []

@@ -15,7 +15,11 @@ from storage_backends.sftp.connection import Connection
 from tests.acceptance.clouds import sftp_place
 from tests.conformance.storage.places import put
 from tests.servers.sftp import PrivateSftp
-from tests.unit.engine.disturbances import Crash, around_session, crash_after_commit, stop_after_parts
+from tests.unit.engine.disturbances import (
+    around_session,
+    assert_that_a_commit_nobody_recorded_is_not_sent_again,
+    stop_after_parts,
+)
 from tests.unit.engine.doubles import PART, Around, pattern, sha256
 from transfers.engine import large
 from transfers.engine.contracts import Place, Result, Stop, Work
@@ -90,12 +94,7 @@ def test_a_byte_that_changes_at_the_server_after_it_was_sent_is_found(bench, sin
 
 
 def test_what_was_committed_before_a_crash_is_not_sent_again(bench, big):
-    crash_after_commit(bench)
-    with pytest.raises(Crash):
-        bench.run(big)
-    bench.calm()
-    (outcome,) = bench.run(bench.again(big))
-    assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, BIG)
+    assert_that_a_commit_nobody_recorded_is_not_sent_again(bench, big)
 
 
 def test_a_partial_that_is_gone_is_begun_again_and_it_says_so(bench, sink, big, sftp_url, caplog):

@@ -1,7 +1,9 @@
 """What tests put between the engine and its storages: crashes, stops, another source, a note of what is synced."""
 
+import pytest
+
 from tests.unit.engine.doubles import PART, Around
-from transfers.engine.contracts import Stop
+from transfers.engine.contracts import Result, Stop
 
 
 class Crash(BaseException):
@@ -26,6 +28,17 @@ def crash_after_commit(bench):
         return Around(session, commit=commit)
 
     around_session(bench, wrap)
+
+
+def assert_that_a_commit_nobody_recorded_is_not_sent_again(bench, work):
+    """The process dies right behind it."""
+    crash_after_commit(bench)
+    with pytest.raises(Crash):
+        bench.run(work)
+    bench.calm()
+    (outcome,) = bench.run(bench.again(work))
+    assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, work.size)
+    return outcome
 
 
 def log_sync_file(bench):

@@ -9,7 +9,12 @@ import pytest
 from storage_backends.base import Attributes, Kind, PartialId, UploadToken
 from storage_backends.errors import Unreachable
 from storage_backends.registry import open_storage
-from tests.unit.engine.disturbances import Crash, Open, around_session, crash_after_commit, stop_after_parts
+from tests.unit.engine.disturbances import (
+    Open,
+    around_session,
+    assert_that_a_commit_nobody_recorded_is_not_sent_again,
+    stop_after_parts,
+)
 from tests.unit.engine.doubles import BIG, PART, Around, pattern, sha256
 from transfers.engine import large
 from transfers.engine.contracts import Place, Result, Stop, Verify
@@ -81,12 +86,7 @@ def test_a_lease_lost_later_leaves_the_upload_to_whoever_goes_on_with_it(bench, 
 
 
 def test_what_was_committed_before_a_crash_is_not_sent_again(bench, sink, big):
-    crash_after_commit(bench)
-    with pytest.raises(Crash):
-        bench.run(big)
-    bench.calm()
-    (outcome,) = bench.run(bench.again(big))
-    assert (outcome.result, outcome.bytes_copied, outcome.bytes_resumed) == (Result.COMPLETED, 0, BIG)
+    outcome = assert_that_a_commit_nobody_recorded_is_not_sent_again(bench, big)
     assert outcome.sha256 == sha256(pattern(BIG))
 
 
