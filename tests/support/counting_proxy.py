@@ -16,7 +16,7 @@ class CountingProxy:
     def __init__(self, port: int) -> None:
         self._target = port
         self._server = socket.create_server(("127.0.0.1", 0))
-        self._lock = threading.Lock()
+        self._counts, self._asks = threading.Lock(), threading.Lock()
         self._is_closing = False
         self._release = threading.Event()
         self.sent_bytes = 0
@@ -75,10 +75,10 @@ class CountingProxy:
             end.close()
 
     def _is_held(self, count: int) -> bool:
-        with self._lock:
+        with self._counts:
             self.sent_bytes += count
             return self.hold_from is not None and self.sent_bytes >= self.hold_from
 
     def _is_kept(self) -> bool:
-        with self._lock:
+        with self._asks:
             return self.keeps_answers()

@@ -52,22 +52,28 @@ def publish(broker: Broker, task_id: int) -> bool:
         return False
 
 
+def publish_at_last(broker: Broker, task_id: int) -> bool:
+    """A new queue of a busy server may refuse its first ones."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not (is_confirmed := publish(broker, task_id)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return is_confirmed
+
+
 def main() -> None:
     """Cut, look, mend, look."""
     address.HEARTBEAT_SECONDS = 2
     link("up")
     with private_rabbitmq() as node, open_broker(node.url, queue_prefix="half-open") as broker:
         broker.start_consuming()
-        seen: dict[str, object] = {"before": publish(broker, 1) and receive(broker, 1)}
+        seen: dict[str, object] = {"before": publish_at_last(broker, 1) and receive(broker, 1)}
         link("down")
         begun = time.monotonic()
         seen["publish_while_down"] = publish(broker, 2)
         seen["publish_seconds"] = time.monotonic() - begun
         seen["seconds_until_noticed"] = seconds_until(broker, is_connected=False)
         link("up")
-        end = time.monotonic() + WAIT_SECONDS
-        while not publish(broker, 3) and time.monotonic() < end:
-            time.sleep(0.2)
+        publish_at_last(broker, 3)
         seen["after"] = receive(broker, 3)
     print(json.dumps(seen))
 

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from tests.conformance.broker.suite import BrokerConformance, eventually, hints_of
+from tests.conformance.broker.suite import BrokerConformance, eventually, hints_of, publish
 from transfers.broker.base import LookInDatabase
 from transfers.broker.errors import BrokerMisconfigured, BrokerUnavailable
 from transfers.broker.rabbitmq.queues import Queues
@@ -24,15 +24,15 @@ class TestRabbitmqFaults:
             yield broker
 
     def test_a_purged_queue_goes_on_with_the_next_hint(self, broker, server, prefix):
-        broker.publish(hints_of([1, 2, 3]))
+        publish(broker, hints_of([1, 2, 3]))
         server.queue_purge(f"{prefix}.tasks")
         broker.start_consuming()
-        broker.publish(hints_of([4]))
+        publish(broker, hints_of([4]))
         self.expect(broker, [4])
 
     def test_a_queue_deleted_while_consuming_is_declared_again(self, broker, server, prefix):
         broker.start_consuming()
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         self.expect(broker, [1])
         server.queue_delete(f"{prefix}.tasks")
         eventually(lambda: publishes(broker, 2))
@@ -43,23 +43,23 @@ class TestRabbitmqFaults:
         """A quorum queue deleted and declared again within milliseconds: nobody tells its consumers."""
         broker.start_consuming()
         eventually(lambda: broker.is_connected)
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         self.expect(broker, [1])
         arguments = Queues(prefix, "quorum").tasks_arguments
         server.queue_delete(f"{prefix}.tasks")
         server.queue_declare(f"{prefix}.tasks", durable=True, arguments=arguments)
-        broker.publish(hints_of([2]))
+        publish(broker, hints_of([2]))
         self.expect(broker, [2])
 
     def test_a_hint_for_a_deleted_queue_is_not_confirmed(self, broker, server, prefix):
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         server.queue_delete(f"{prefix}.tasks")
         with pytest.raises(BrokerUnavailable, match="deleted; it is declared again"):
             broker.publish(hints_of([2]))
         eventually(lambda: publishes(broker, 3))
 
     def test_an_ack_for_a_lost_connection_acks_nothing_on_the_next(self, broker, server, prefix, rabbitmq_url):
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         broker.start_consuming()
         old = self.next_delivery(broker)
         server.queue_delete(f"{prefix}.tasks")  # the consumer reconnects
@@ -73,19 +73,19 @@ class TestRabbitmqFaults:
 
     def test_acking_twice_does_not_cost_the_connection(self, broker):
         """To RabbitMQ a second ack is an error for which it closes the channel."""
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         broker.start_consuming()
         first = self.next_delivery(broker)
         broker.ack(first)
         broker.ack(first)
-        broker.publish(hints_of([2, 3]))
+        publish(broker, hints_of([2, 3]))
         for _ in range(2):
             delivery = self.next_delivery(broker)
             broker.ack(delivery)
             assert delivery.connection == first.connection
 
     def test_hints_received_but_not_acked_come_back_when_the_slave_goes(self, broker, rabbitmq_url, prefix):
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         broker.start_consuming()
         self.next_delivery(broker)
         broker.close()
@@ -94,7 +94,7 @@ class TestRabbitmqFaults:
             self.expect(other, [1])
 
     def test_one_slave_holds_only_one_hint_so_that_another_gets_the_next(self, broker, rabbitmq_url, prefix):
-        broker.publish(hints_of([1, 2]))
+        publish(broker, hints_of([1, 2]))
         with open_broker(rabbitmq_url, queue_prefix=prefix) as other:
             deliveries = []
             for each in (broker, other):
@@ -104,7 +104,7 @@ class TestRabbitmqFaults:
 
     def test_garbage_goes_to_the_dead_letter_queue_and_its_body_not_to_the_log(self, broker, server, prefix, caplog):
         broker.start_consuming()
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         self.expect(broker, [1])
         for body in [*GARBAGE, b'{"v":1,"tasks":[2]}']:
             server.basic_publish("", f"{prefix}.tasks", body)
@@ -115,7 +115,7 @@ class TestRabbitmqFaults:
         assert "not json" not in caplog.text
 
     def test_a_queue_with_other_arguments_is_an_error_that_says_how_to_mend_it(self, broker, rabbitmq_url, prefix):
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         with open_broker(f"{rabbitmq_url}?queue_type=classic", queue_prefix=prefix) as classic:
             text = refusal(classic)
             classic.start_consuming()

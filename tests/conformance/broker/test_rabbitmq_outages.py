@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from tests.conformance.broker.suite import BrokerConformance, eventually, hints_of
+from tests.conformance.broker.suite import BrokerConformance, eventually, hints_of, publish
 from tests.conformance.broker.test_rabbitmq_faults import publishes
 from tests.servers import ServerMissing, private_rabbitmq
 from transfers.broker.base import LookInDatabase
@@ -67,18 +67,18 @@ class TestRabbitmqOutages:
             yield broker
 
     def test_a_channel_closed_for_a_late_ack_does_not_leave_a_deaf_consumer(self, broker):
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         broker.start_consuming()
         late = self.next_delivery(broker)
         again = self.next_delivery(broker)  # after consumer_timeout
         assert again.hint == late.hint and again.connection > late.connection
         broker.ack(late)
         broker.ack(again)
-        broker.publish(hints_of([2]))
+        publish(broker, hints_of([2]))
         self.expect(broker, [2])
 
     def test_publishing_under_a_memory_alarm_is_refused_clearly_while_consuming_goes_on(self, broker, node, caplog):
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         node.ctl("set_vm_memory_high_watermark", "0.000001")
         try:
             with pytest.raises(BrokerUnavailable, match="refuses messages: low on memory"):
@@ -94,7 +94,7 @@ class TestRabbitmqOutages:
         assert caplog.text.count("takes messages again") == 1
 
     def test_a_frozen_server_holds_the_publisher_up_for_seconds_only(self, broker, node):
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         began = time.monotonic()
         os.killpg(node.process.pid, signal.SIGSTOP)
         try:
@@ -110,7 +110,7 @@ class TestRabbitmqOutages:
         descriptors = len(os.listdir("/proc/self/fd"))
         broker = open_broker(node.url, queue_prefix=f"test-{uuid.uuid4().hex}")
         broker.start_consuming()
-        broker.publish(hints_of([1]))
+        publish(broker, hints_of([1]))
         self.next_delivery(broker)
         os.killpg(node.process.pid, signal.SIGSTOP)
         try:
@@ -122,7 +122,7 @@ class TestRabbitmqOutages:
     @pytest.mark.usefixtures("impatient_consumers")
     def test_hints_come_again_after_the_server_was_killed_and_started(self, broker, node, caplog, attempts):
         """Those of before may be lost; the next ones arrive, at a broker opened during the outage too."""
-        broker.publish(hints_of([1, 2, 3]))
+        publish(broker, hints_of([1, 2, 3]))
         node.ctl("eval", "[dets:sync(T) || T <- dets:all()].")  # else it forgets quorum queues half a second old
         broker.start_consuming()  # only now: what takes longer than ACK_WITHIN_MS ends a channel that holds a message
         self.next_delivery(broker)
