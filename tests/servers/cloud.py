@@ -6,6 +6,7 @@ None of them needs credentials of anybody; those that they expect are constants 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.servers import installed
 from tests.servers.private import PrivateServer, answers_http
@@ -13,6 +14,7 @@ from tests.servers.private import PrivateServer, answers_http
 AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Published with azurite; it opens nothing else."""
+GCS_PROGRAM = Path(__file__).with_name("gcs_emulator.py")
 
 
 class PrivateMoto(PrivateServer):
@@ -31,31 +33,6 @@ class PrivateMoto(PrivateServer):
         return answers_http(f"{self.url}/moto-api/")
 
 
-#: It answered one connection after the other, so that one on which nothing came held up everybody: now each has a
-#: thread, and a request is handled alone, once its body is there. It lets five requests wait; the next ones were reset,
-#: or stood for twenty seconds. And with every change it wrote a list of all objects for its next start, which one in
-#: memory does not have: at 2,000 objects that took a second.
-THREADS_LONGER_QUEUE_NO_NOTES = """
-import http.server, socketserver, threading
-http.server.HTTPServer = http.server.ThreadingHTTPServer
-socketserver.TCPServer.request_queue_size = 128
-from gcp_storage_emulator.storage import Storage
-Storage._write_config_to_file = lambda self: None
-from gcp_storage_emulator import server
-lock = threading.Lock()
-def one_at_a_time(handler):
-    def handle(request, response, storage):
-        request.data
-        with lock:
-            handler(request, response, storage)
-    return handle
-for _, handlers in server.HANDLERS:
-    handlers.update({method: one_at_a_time(handler) for method, handler in handlers.items()})
-from gcp_storage_emulator.__main__ import main
-main()
-"""
-
-
 class PrivateGcs(PrivateServer):
     """Google Cloud Storage in memory (its directories are 15 times slower). It takes anybody."""
 
@@ -68,7 +45,7 @@ class PrivateGcs(PrivateServer):
     def commands(self) -> Sequence[Sequence[str]]:
         python = str(installed.python_packages("cloud") / "python")
         where = ["--host", "127.0.0.1", "--port", str(self.ports[0])]
-        return [[python, "-c", THREADS_LONGER_QUEUE_NO_NOTES, "start", *where, "-q", "--in-memory"]]
+        return [[python, str(GCS_PROGRAM), "start", *where, "-q", "--in-memory"]]
 
     def is_up(self) -> bool:
         return answers_http(self.url)
