@@ -4,7 +4,9 @@
 
     storage.py    GcsStorage   how an upload begins
     upload.py     GcsUpload    how it goes on and ends
-    sessions.py   Sessions     plain requests to the URI of a resumable upload
+    progress.py   Chunk        what is sent to, and answered at, the URI of a resumable upload
+    resumable.py  Resumable    such an upload without the SDK, while all goes well
+    sessions.py   Sessions     and with the rules of the SDK
     client.py     GcsClient    whole objects, by the shortest way that is open
     wire.py       Wire         requests without the SDK, while all goes well
     describing.py              an object of the service's in our words

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from storage_backends.errors import PreconditionFailed
+from storage_backends.gcs.resumable import resumable_by
 from storage_backends.gcs.wire import CONNECTIONS, PUBLIC, Wire
 from storage_backends.objects.client import ObjectClient, Stored, refuse_larger
 from storage_backends.objects.http import Talk, pool
@@ -33,6 +34,7 @@ class GcsClient(ObjectClient):
         self._access = (bucket, endpoint, credentials)
         http = pool(endpoint or PUBLIC, CONNECTIONS)
         self.shorter = Wire(*self._access, http) if http else ShorterWay()
+        self.resumable = resumable_by(self.shorter)
         self._seen = dict[str, Stored]()
         """What is expected, as it was listed."""
         self._made: SdkClient | None = None
@@ -111,7 +113,8 @@ class GcsClient(ObjectClient):
 
     def begin_session(self, key: str, size: int, metadata: Mapping[str, str], expected: str) -> str:
         """The URI of a new resumable upload, good for a week to whoever knows it."""
-        return self.sdk.begin_session(key, size, metadata, expected)
+        begun = self.resumable.begin(key, size, metadata, expected)
+        return begun or self.sdk.begin_session(key, size, metadata, expected)
 
     def set_metadata(self, key: str, metadata: Mapping[str, str], expected: str) -> Stored:
         return self.sdk.set_metadata(key, metadata, expected)

@@ -6,66 +6,77 @@ URI may write to the object: it is kept out of messages, causes and logs, those 
 
 from __future__ import annotations
 
-import base64
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import requests
-from google.api_core.exceptions import GoogleAPICallError, from_http_response, from_http_status
+from google.api_core.exceptions import GoogleAPICallError, ServiceUnavailable, from_http_response, from_http_status
 
-from storage_backends.errors import UploadGone
-from storage_backends.gcs.failures import TIMEOUT
-from storage_backends.gcs.storage import QUANTUM_BYTES
+from storage_backends.errors import StorageError, UploadGone
+from storage_backends.gcs.failures import RETRY, TIMEOUT, asking
+from storage_backends.gcs.progress import FINISHED, INCOMPLETE, Chunk, Progress, held_bytes
 from storage_backends.objects.body import Body
 
-FINISHED, INCOMPLETE, GONE = (200, 201), 308, (404, 410, 499)
-
-
-class Progress(NamedTuple):
-    """What the service says of an upload."""
-
-    held_bytes: int
-    """From the beginning of the object, without a gap."""
-    finished: Mapping[str, Any] | None = None
-    """The new object, once the last byte arrived."""
+GONE = (404, 410, 499)
 
 
 class Sessions:
-    """Raises what `requests` and Google's libraries raise, which callers translate, and UploadGone."""
+    """Tried again by the SDK's own rules. `subject` begins the message of an error. Raises UploadGone, too."""
 
     def __init__(self, http: requests.Session) -> None:
         self._http = http
 
-    def ask(self, uri: str, size: int) -> Progress:
+    def ask(self, uri: str, size: int, subject: str) -> Progress:
         """How far the upload of an object of `size` bytes has come. Not for empty ones: that would finish them."""
-        return self._put(uri, {"Content-Range": f"bytes */{size}"}, b"", size)
+        with asking(subject):
+            progress: Progress = RETRY(self._ask)(uri, size)
+            return progress
 
-    def send(self, uri: str, offset: int, data: memoryview, size: int, crc32c: int | None = None) -> Progress:
-        """The bytes from `offset` on; the service may keep fewer. The last one finishes the object, unless `crc32c`, if
-        given, is not that of all its bytes."""
-        headers = {"Content-Range": f"bytes {offset}-{offset + len(data) - 1}/{size}"}
-        if crc32c is not None:
-            headers["x-goog-hash"] = f"crc32c={encoded(crc32c)}"
-        return self._put(uri, headers, data, size)
+    def send(self, uri: str, chunk: Chunk, known: Progress | None, subject: str) -> Progress:
+        """What the service does not hold of it, until it does. `known`: what it said last, if that still holds."""
 
-    def cancel(self, uri: str) -> None:
+        def attempt() -> Progress:
+            nonlocal known
+            progress, known = known or self._ask(uri, chunk.size), None
+            while progress.held_bytes < chunk.end:
+                held = progress.held_bytes
+                if held < chunk.first:
+                    raise StorageError(f"{subject}: the storage lost what it held; the upload goes on from there")
+                rest = chunk.rest(held)
+                progress = self._put(uri, rest.headers(), rest.data, chunk.size)
+                if progress.held_bytes <= held:
+                    raise ServiceUnavailable("it takes no bytes")
+            return progress
+
+        with asking(subject):
+            progress: Progress = RETRY(attempt)()
+            return progress
+
+    def cancel(self, uri: str, subject: str) -> None:
         """One that is finished or gone is none."""
-        response = self._request("DELETE", uri, {"Content-Length": "0"})
-        if response.status_code not in GONE and not response.ok:
-            raise _refused(response)
+        with asking(subject):
+            RETRY(self._cancel)(uri)
 
     def close(self) -> None:
         """Idempotent."""
         self._http.close()
+
+    def _ask(self, uri: str, size: int) -> Progress:
+        return self._put(uri, {"Content-Range": f"bytes */{size}"}, b"", size)
+
+    def _cancel(self, uri: str) -> None:
+        response = self._request("DELETE", uri, {"Content-Length": "0"})
+        if response.status_code not in GONE and not response.ok:
+            raise _refused(response)
 
     def _put(self, uri: str, headers: Mapping[str, str], data: bytes | memoryview, size: int) -> Progress:
         response = self._request("PUT", uri, headers, data)
         if response.status_code in FINISHED:
             return Progress(size, _object_in(response))
         if response.status_code == INCOMPLETE:
-            return Progress(_held_bytes(response.headers.get("Range", "")))
+            return Progress(held_bytes(response.headers.get("Range", "")))
         if response.status_code in GONE:
             raise UploadGone("Google Cloud Storage knows nothing of this upload any more; it begins again")
         raise _refused(response)
@@ -96,18 +107,6 @@ def _refused(response: requests.Response) -> GoogleAPICallError:
         response.status_code, response.reason or "", errors=errors, response=response
     )
     return error
-
-
-def encoded(crc32c: int) -> str:
-    """As the service writes a CRC32C."""
-    return base64.b64encode(crc32c.to_bytes(4, "big")).decode()
-
-
-def _held_bytes(header: str) -> int:
-    """`bytes=0-LAST`, or nothing. Less than the service can keep means nothing as well."""
-    match = re.fullmatch(r"bytes=0-(\d+)", header)
-    held = int(match[1]) + 1 if match else 0
-    return held if held >= QUANTUM_BYTES else 0
 
 
 def _hide_uris(record: logging.LogRecord) -> bool:

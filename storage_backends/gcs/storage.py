@@ -1,5 +1,4 @@
-"""What of the storage interface is Google's own. The uploads of big files are in `upload.py`, which needs Google's
-libraries: they are imported when one begins."""
+"""What of the storage interface is Google's own. The uploads are in `upload.py`."""
 
 from __future__ import annotations
 
@@ -8,12 +7,11 @@ from collections.abc import Iterator
 from storage_backends.base import AlreadyCommitted, Capabilities, FileInfo, PartialId, UploadSession, UploadToken
 from storage_backends.errors import FileTooBig, UploadGone
 from storage_backends.gcs.client import GcsClient
+from storage_backends.gcs.progress import QUANTUM_BYTES
 from storage_backends.names import display_path
 from storage_backends.objects import metadata
 from storage_backends.objects.storage import ObjectStorage
 
-QUANTUM_BYTES = 256 << 10
-"""The service keeps multiples of this, and takes nothing else but at the end."""
 PART_BYTES = 8 << 20
 LARGEST_BYTES = 5 << 40
 
@@ -67,15 +65,14 @@ class GcsStorage(ObjectStorage):
     def resume_upload(self, token: UploadToken, partial: PartialId) -> UploadSession:
         from storage_backends.gcs.upload import GcsUpload
 
-        if "uri" in token.state:
-            upload = GcsUpload(self, token)
-            if upload.is_open():
-                return upload
+        is_new, upload = self.has_just_begun(token), GcsUpload(self, token)
+        if is_new or ("uri" in token.state and upload.is_open()):
+            return upload
         if committed := self.committed(token):
             raise AlreadyCommitted(self.describe(token.path, committed))
         if "uri" in token.state:
             raise UploadGone(f"the upload of '{display_path(token.path)}' is gone; it begins again")
-        return GcsUpload(self, token)
+        return upload
 
     def list_uploads(self) -> Iterator[FileInfo]:
         raise NotImplementedError("Google Cloud Storage does not tell which uploads are unfinished")

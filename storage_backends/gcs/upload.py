@@ -21,14 +21,12 @@ metadata of files of one part only: that of larger ones is not known when their 
 
 from __future__ import annotations
 
-from google.api_core.exceptions import ServiceUnavailable
 from google_crc32c import extend, value
 
 from storage_backends.base import UploadToken
 from storage_backends.errors import ChecksumMismatch, PreconditionFailed, StorageError, UploadGone
 from storage_backends.gcs.describing import stored_from
-from storage_backends.gcs.failures import RETRY, asking
-from storage_backends.gcs.sessions import Progress, encoded
+from storage_backends.gcs.progress import Chunk, Progress, encoded
 from storage_backends.gcs.storage import GcsStorage
 from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
@@ -36,14 +34,14 @@ from storage_backends.objects.upload import ObjectUpload
 
 
 class GcsUpload(ObjectUpload):
-    """One upload. `is_open` is asked first where there is a session."""
+    """One upload. Of one that is not new `is_open` is asked first, where there is a session."""
 
     held_parts: set[int]
 
     def __init__(self, storage: GcsStorage, token: UploadToken) -> None:
         super().__init__(storage, token)
         self._client, self._uri, self.held_parts = storage.client, token.state.get("uri", ""), set()
-        self._progress: Progress | None = None
+        self._progress: Progress | None = Progress(0)
         """What the service said last; None: not known, after an answer that did not come."""
         self._last = b""
         self._crc32c: int | None = 0
@@ -53,8 +51,7 @@ class GcsUpload(ObjectUpload):
     def is_open(self) -> bool:
         """Whether the service knows the session and it is not finished."""
         try:
-            with asking(self._name):
-                progress = RETRY(self._ask)()
+            progress = self._client.sessions.ask(self._uri, self.token.size, self._name)
         except UploadGone:
             return False
         self._progress = progress
@@ -94,8 +91,7 @@ class GcsUpload(ObjectUpload):
         self.held_parts.clear()
         self.close()
         if self._uri:
-            with asking(self._name):
-                RETRY(self._client.sessions.cancel)(self._uri)
+            self._client.sessions.cancel(self._uri, self._name)
 
     def close(self) -> None:
         self._last = b""
@@ -106,28 +102,24 @@ class GcsUpload(ObjectUpload):
     def _last_number(self) -> int:
         return self.token.part_count - 1
 
-    def _ask(self) -> Progress:
-        return self._client.sessions.ask(self._uri, self.token.size)
-
     def _send(self, number: int, data: memoryview, crc32c: int | None = None) -> Progress:
-        """Send what the service does not hold of a part, until it does."""
-        first, size = number * self.token.part_bytes, self.token.size
-        end = first + len(data)
+        """Until the service holds all of that part."""
+        chunk = Chunk(number * self.token.part_bytes, data, self.token.size, crc32c)
+        progress = self._sent_the_shorter_way(chunk)
+        if progress is None or progress.held_bytes < chunk.end:
+            self._progress = None
+            progress = self._client.sessions.send(self._uri, chunk, progress, self._name)
+        self._progress = progress
+        return progress
 
-        def attempt() -> Progress:
-            progress = self._progress or self._ask()
-            while progress.held_bytes < end:
-                held, self._progress = progress.held_bytes, None
-                if held < first:
-                    raise StorageError(f"{self._name}: the storage lost what it held; the upload goes on from there")
-                progress = self._client.sessions.send(self._uri, held, data[held - first :], size, crc32c)
-                if progress.held_bytes <= held:
-                    raise ServiceUnavailable("it takes no bytes")
-            self._progress = progress
-            return progress
-
-        with asking(self._name):
-            progress: Progress = RETRY(attempt)()
+    def _sent_the_shorter_way(self, chunk: Chunk) -> Progress | None:
+        """What the service holds then; None: that is not known."""
+        progress, self._progress = self._progress, None
+        while progress and chunk.first <= progress.held_bytes < chunk.end:
+            held = progress.held_bytes
+            progress = self._client.resumable.send(self._uri, chunk.rest(held))
+            if progress and progress.held_bytes <= held:
+                break
         return progress
 
     def _remember(self, number: int, data: bytes) -> None:
@@ -144,8 +136,10 @@ class GcsUpload(ObjectUpload):
         self.is_verified_by_server = crc32c is not None
         if crc32c is not None and progress.finished.get("crc32c") != encoded(crc32c):
             raise ChecksumMismatch(f"{self._name}: the storage has another CRC32C than was sent")
-        with asking(self._name):
+        try:
             return stored_from(progress.finished)
+        except ValueError as error:
+            raise StorageError(f"{self._name}: what answers is not understood ({error}); is it the service?") from error
 
     def _put(self) -> Stored:
         """A file of one part at most."""

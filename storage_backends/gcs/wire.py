@@ -106,10 +106,14 @@ class Wire(ShorterWay):
         about = {"name": key, "metadata": dict(metadata), "contentType": CONTENT_TYPE, "crc32c": _encoded(data)}
         parts = {b"mark": mark, b"about": json.dumps(about).encode(), b"type": CONTENT_TYPE.encode(), b"data": data}
         headers = {"Content-Type": f'multipart/related; boundary="{mark.decode()}"'}
-        query = {"uploadType": "multipart", **_only_if(expected)}
-        ask = self._ask("POST", "/upload/storage", "", query, headers, _PARTS % parts)
+        ask = self._upload("multipart", expected, headers, _PARTS % parts)
         found = _told((yield ask)) if ask else None
         return _described(found)
+
+    def upload(self, kind: str, expected: str, headers: Mapping[str, str], data: bytes) -> Answer | None:
+        """Begin one of that kind."""
+        ask = self._upload(kind, expected, headers, data)
+        return self.http.answer(ask) if ask else None
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -120,6 +124,9 @@ class Wire(ShorterWay):
         if answer is not None and answer.status == 404 and b"No such object" in answer.data:
             raise NotFound(f"there is no {quoted(key)}")
         return _told(answer)
+
+    def _upload(self, kind: str, expected: str | None, headers: Mapping[str, str], data: bytes) -> Ask | None:
+        return self._ask("POST", "/upload/storage", "", {"uploadType": kind, **_only_if(expected)}, headers, data)
 
     def _ask(
         self,

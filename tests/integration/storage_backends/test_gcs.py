@@ -198,7 +198,7 @@ def test_a_token_with_a_session_is_a_secret_and_shown_nowhere(strict_gcs, upload
     assert UploadToken.from_json(token.to_json()).is_secret
     for name in ("", "google", "urllib3"):  # as if an operator had them say everything
         caplog.set_level(logging.DEBUG, logger=name)
-    refusals = iter([503, 403])
+    refusals = iter([503, 503, 403])
     strict_gcs.answers = lambda method, target: Answer.problem(next(refusals), "no") if method == "PUT" else None
     strict_gcs.loses_answer = once(lambda method, status: method == "PUT")
     with pytest.raises(errors.PermissionDenied) as denied:
@@ -209,7 +209,7 @@ def test_a_token_with_a_session_is_a_secret_and_shown_nowhere(strict_gcs, upload
 
 
 def test_an_upload_to_a_service_that_is_gone_shows_no_secret_either(strict_gcs, upload, caplog, monkeypatch):
-    monkeypatch.setattr("storage_backends.gcs.upload.RETRY", RETRY.with_timeout(0.5))
+    monkeypatch.setattr("storage_backends.gcs.sessions.RETRY", RETRY.with_timeout(0.5))
     secret = upload.token.state["uri"].partition("upload_id=")[2]
     for name in ("", "google", "urllib3"):  # as if an operator had them say everything
         caplog.set_level(logging.DEBUG, logger=name)
@@ -217,6 +217,40 @@ def test_an_upload_to_a_service_that_is_gone_shows_no_secret_either(strict_gcs, 
     with pytest.raises(errors.Unreachable) as gone:
         send(upload, DATA, [0])
     assert secret not in "".join(traceback.format_exception(gone.value)) + caplog.text
+
+
+def test_a_big_upload_that_goes_well_needs_no_sdk(gcs_url):
+    """Half a second of imports, in every process that sends a big file."""
+    there = f"""
+import os, sys
+from storage_backends.base import Attributes, PartialId
+from storage_backends.registry import open_storage
+storage, who, data = open_storage({gcs_url!r}), PartialId("0123abcd", "0" * 20, 1), os.urandom({len(DATA)})
+token = storage.begin_upload(b"f", size=len(data), attributes=Attributes(), source_version="v", partial=who)
+upload = storage.resume_upload(token, who)
+for number in range(token.part_count):
+    first = number * token.part_bytes
+    upload.write_part(number, memoryview(data)[first : first + token.part_length(number)])
+upload.prepare(bytes(32))
+assert upload.commit().size == len(data) and upload.is_verified_by_server
+assert not {{"google.cloud.storage", "google.api_core", "requests"}} & sys.modules.keys()
+"""
+    done = subprocess.run([sys.executable, "-c", there], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("status", [400, 404, 412])
+def test_a_refusal_of_the_last_part_is_told_as_the_sdk_tells_it(strict_gcs, upload, status):
+    """It is sent once more, in a way that knows its meaning."""
+    send(upload, DATA)
+    upload.prepare(b"s" * 32)
+    before = len(strict_gcs.requests)
+    strict_gcs.answers = lambda method, target: Answer.problem(status, "no") if method == "PUT" else None
+    kind = {400: errors.StorageError, 404: errors.UploadGone, 412: errors.PreconditionFailed}[status]
+    with pytest.raises(kind, match="no|knows nothing") as refused:
+        upload.commit()
+    assert type(refused.value) is kind
+    assert sum(each.startswith("PUT") for each in strict_gcs.requests[before:]) == 2
 
 
 # ── whole objects ─────────────────────────────────────────────────────────────────────────────────────────────

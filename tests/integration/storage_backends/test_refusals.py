@@ -89,7 +89,7 @@ def gcs_proxy():
 def gcs_url(gcs_proxy, monkeypatch):
     without_pauses = RETRY.with_delay(initial=0.001, maximum=0.001).with_timeout(0.1)
     monkeypatch.setattr("storage_backends.gcs.sdk.RETRY", without_pauses)
-    monkeypatch.setattr("storage_backends.gcs.upload.RETRY", without_pauses)
+    monkeypatch.setattr("storage_backends.gcs.sessions.RETRY", without_pauses)
     return new_bucket(f"http://127.0.0.1:{gcs_proxy.port}")
 
 

@@ -16,6 +16,7 @@ from storage_backends.base import Attributes, PartialId
 from storage_backends.errors import BadCredentials, BadPath, ConfigurationError, FileTooBig, NameTooLong
 from storage_backends.gcs import sessions
 from storage_backends.gcs.failures import failure
+from storage_backends.gcs.progress import held_bytes
 from storage_backends.gcs.storage import CAPABILITIES
 from storage_backends.gcs.wire import Wire
 from storage_backends.objects.http import Answer, Http
@@ -225,7 +226,7 @@ def test_urllib3_does_not_log_the_uri_of_an_upload():
     [("", 0), ("bytes=0-0", 0), ("bytes=0-262143", 262144), ("bytes=0-1000000", 1000001), ("nonsense", 0)],
 )
 def test_what_the_service_holds_is_read_from_its_answer(header, held):
-    assert sessions._held_bytes(header) == held
+    assert held_bytes(header) == held
 
 
 @pytest.mark.parametrize(
