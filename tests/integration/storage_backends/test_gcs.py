@@ -247,7 +247,7 @@ def test_a_refusal_of_the_last_part_is_told_as_the_sdk_tells_it(strict_gcs, uplo
     before = len(strict_gcs.requests)
     strict_gcs.answers = lambda method, target: Answer.problem(status, "no") if method == "PUT" else None
     kind = {400: errors.StorageError, 404: errors.UploadGone, 412: errors.PreconditionFailed}[status]
-    with pytest.raises(kind, match="no|knows nothing") as refused:
+    with pytest.raises(kind, match=r"no|knows nothing") as refused:
         upload.commit()
     assert type(refused.value) is kind
     assert sum(each.startswith("PUT") for each in strict_gcs.requests[before:]) == 2
