@@ -116,7 +116,7 @@ def test_no_secret_is_left_anywhere(oneshot, source, proxy_of, kind):
 
 def is_second_part(asked):
     is_part = "partNumber=2" in asked.target or "comp=block&" in f"{asked.target}&"
-    return is_part or asked.headers.get("content-range", "").startswith("bytes 8388608-")
+    return is_part or re.match("bytes [1-9]", asked.headers.get("content-range", ""))
 
 
 def left_behind(oneshot):

@@ -18,12 +18,13 @@ from storage_backends import errors
 from storage_backends.base import Attributes, UploadToken
 from storage_backends.gcs.client import GcsClient
 from storage_backends.gcs.failures import RETRY
+from storage_backends.gcs.storage import PART_BYTES
 from storage_backends.registry import open_storage
 from tests.conformance.storage.places import MTIME_NS, PLAIN, begin, content, part, partial, put, saved, send
 from tests.support.http_proxy import HttpProxy, once
 from tests.support.strict_gcs import Answer
 
-DATA = random.Random(1).randbytes((20 << 20) + 12345)
+DATA = random.Random(1).randbytes(2 * PART_BYTES + (4 << 20) + 12345)
 """Two parts and a bit."""
 
 
@@ -64,7 +65,7 @@ def test_a_part_that_is_held_half_is_finished_by_the_next_process(gcs, open_gcs,
     assert sorted(again.held_parts) == [0]
     before = strict_gcs.received_bytes
     finish(again)
-    assert strict_gcs.received_bytes - before == len(DATA) - (11 << 20)
+    assert strict_gcs.received_bytes - before == len(DATA) - PART_BYTES - (3 << 20)
     assert content(gcs, b"f") == DATA
 
 
@@ -340,7 +341,7 @@ def test_the_probe_of_a_bucket_that_is_there_succeeds(gcs):
 
 
 def test_parts_are_cut_from_the_data(upload):
-    assert part(upload.token, DATA, 2) == DATA[16 << 20 :]
+    assert part(upload.token, DATA, 2) == DATA[2 * PART_BYTES :]
 
 
 SCRIPT = """

@@ -17,7 +17,7 @@ from storage_backends.errors import BadCredentials, BadPath, ConfigurationError,
 from storage_backends.gcs import sessions
 from storage_backends.gcs.failures import failure
 from storage_backends.gcs.progress import held_bytes
-from storage_backends.gcs.storage import CAPABILITIES
+from storage_backends.gcs.storage import CAPABILITIES, PART_BYTES
 from storage_backends.gcs.wire import Wire
 from storage_backends.objects.http import Answer, Http
 from storage_backends.registry import open_storage
@@ -113,7 +113,7 @@ def test_a_storage_closes_twice(storage):
 # ── plans and names ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("size", [0, 1, 8 << 20, (8 << 20) + 1, 1 << 40, 5 << 40])
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES, PART_BYTES + 1, 1 << 40, 5 << 40])
 def test_every_size_the_service_takes_has_parts_it_takes(size):
     part = CAPABILITIES.part_bytes(size)
     assert part % (256 << 10) == 0
