@@ -2,7 +2,7 @@
 
 A version is the etag, which is of the content alone. Every request is signed over the SHA-256 of what it carries, so
 the server refuses bytes that changed on the way. A small object is one PUT on condition (`If-None-Match`, `If-Match`);
-where the server does not know conditional writes (501), what stands there is looked at right before.
+where the server says that it does not know conditional writes, what stands there is looked at right before.
 """
 
 from __future__ import annotations

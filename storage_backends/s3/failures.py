@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class NotImplementedThere(StorageError):
-    """The server does not know this request."""
+    """The server says that it does not know this request."""
 
     retryable = False
 
@@ -53,7 +53,7 @@ _MEANING: dict[type[StorageError], tuple[str, ...]] = {
     FileTooBig: ("EntityTooLarge",),
     NameTooLong: ("KeyTooLongError",),
     QuotaExceeded: ("QuotaExceeded", "TooMuchData", "InsufficientStorage", "507"),
-    NotImplementedThere: ("NotImplemented", "501"),
+    NotImplementedThere: ("NotImplemented",),  # the server's own word; a bare 501 may be anybody's in between
 }
 _ELSEWHERE = (301, 302, 303, 307, 308)
 """Where the region is told, boto3 has gone there."""

@@ -59,6 +59,26 @@ def test_what_somebody_else_wrote_is_a_conflict_all_the_same(storage, name):
     assert content(storage, name) == b"datA"
 
 
+@NAMES
+def test_a_501_of_somebody_in_between_does_not_end_conditions(storage, s3_proxy, name):
+    """Only the server itself can say that it has none."""
+
+    def published():
+        batch = storage.write_batch()
+        batch.stage(name, b"data", Attributes(), partial(), expected="")
+        batch.flush()
+        return batch.publish({name})[name]
+
+    s3_proxy.answers = lambda asked: Answer(501, {}, b"<html>no</html>") if asked.method == "PUT" else None
+    refused = published()
+    assert isinstance(refused, errors.Unreachable) and refused.retryable
+    s3_proxy.answers = lambda asked: None
+    s3_proxy.asked.clear()
+    assert published().size == 4 and content(storage, name) == b"data"
+    puts = [asked for asked in s3_proxy.asked if asked.method == "PUT"]
+    assert puts and all(asked.headers.get("if-none-match") == "*" for asked in puts)
+
+
 @pytest.mark.parametrize("status", [404, 412], ids=["forgotten", "refused"])
 def test_the_lost_answer_to_a_commit_is_no_conflict(storage, s3_proxy, status):
     """The repetition finds the upload gone, or the very object that it made."""
