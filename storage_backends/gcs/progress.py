@@ -7,7 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from google_crc32c import extend
+
 FINISHED, INCOMPLETE = (200, 201), 308
+PIECE_BYTES = 256 << 10
 QUANTUM_BYTES = 256 << 10
 """The service keeps multiples of this, and takes nothing else but at the end."""
 
@@ -43,6 +46,13 @@ class Chunk(NamedTuple):
         """To send it with."""
         span = {"Content-Range": f"bytes {self.first}-{self.end - 1}/{self.size}"}
         return span if self.crc32c is None else {**span, "x-goog-hash": f"crc32c={encoded(self.crc32c)}"}
+
+
+def extended(crc32c: int, data: memoryview | bytes) -> int:
+    """That of some bytes and `data` behind them. The library takes nothing but `bytes`: copied by and by."""
+    for first in range(0, len(data), PIECE_BYTES):
+        crc32c = extend(crc32c, bytes(data[first : first + PIECE_BYTES]))
+    return crc32c
 
 
 def encoded(crc32c: int) -> str:

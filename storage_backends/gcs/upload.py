@@ -21,12 +21,10 @@ metadata of files of one part only: that of larger ones is not known when their 
 
 from __future__ import annotations
 
-from google_crc32c import extend, value
-
 from storage_backends.base import UploadToken
 from storage_backends.errors import ChecksumMismatch, PreconditionFailed, StorageError, UploadGone
 from storage_backends.gcs.describing import stored_from
-from storage_backends.gcs.progress import Chunk, Progress, encoded
+from storage_backends.gcs.progress import Chunk, Progress, encoded, extended
 from storage_backends.gcs.storage import GcsStorage
 from storage_backends.objects import metadata
 from storage_backends.objects.client import Stored
@@ -64,8 +62,8 @@ class GcsUpload(ObjectUpload):
             self._last = bytes(data)
         elif number not in self.held_parts:
             self._send(number, data)
-            self._remember(number, bytes(data))
-        elif self._crcs.get(number) != value(bytes(data)):
+            self._remember(number, data)
+        elif self._crcs.get(number) != extended(0, data):
             raise UploadGone(f"{self._name}: a part that is held can't be overwritten; the upload begins again")
         self.held_parts.add(number)
 
@@ -122,14 +120,14 @@ class GcsUpload(ObjectUpload):
                 break
         return progress
 
-    def _remember(self, number: int, data: bytes) -> None:
-        self._crcs[number] = value(data)
+    def _remember(self, number: int, data: memoryview) -> None:
+        self._crcs[number] = extended(0, data)
         if self._crc32c is not None:
-            self._crc32c = extend(self._crc32c, data)
+            self._crc32c = extended(self._crc32c, data)
 
     def _finish(self) -> Stored:
         """Send the last part."""
-        crc32c = None if self._crc32c is None else extend(self._crc32c, self._last)
+        crc32c = None if self._crc32c is None else extended(self._crc32c, self._last)
         progress = self._send(self._last_number, memoryview(self._last), crc32c)
         if progress.finished is None:
             raise StorageError(f"{self._name}: the storage holds all of it and does not finish it")
