@@ -50,7 +50,7 @@ def _verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Argu
 
 def _options(parser: argparse.ArgumentParser, table: Table) -> list[str]:
     own = [a for a in parser._actions if a.dest not in _DJANGO and not isinstance(a, argparse._SubParsersAction)]
-    rows = [(_spelling(action), _text(action.help or "")) for action in own]
+    rows = [(_spelling(action), _text(action.help or "")) for action in own if action.help != argparse.SUPPRESS]
     return [table(("option", "meaning"), rows)] if rows else []
 
 

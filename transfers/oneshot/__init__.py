@@ -4,6 +4,7 @@
 
     headstart.py  errands.py      what begins before Django is loaded, and what its processes do
     arguments.py  beginning.py    what was typed, and the job and the scan that do it
+    foreign.py                    what people type who know rsync and rclone
     schema.py  catalogue.py       the database, brought up to date; what is told where it can't be used
     session.py                    the sync from start to end
     scheduling.py                 its scheduler, a process of its own

@@ -21,6 +21,7 @@ from transfers.engine.memory import keep_what_is_loaded
 from transfers.management.numbers import MAX_WORKERS, whole_number
 from transfers.oneshot.arguments import parse_place, parse_rate
 from transfers.oneshot.beginning import Request
+from transfers.oneshot.foreign import add_foreign
 from transfers.oneshot.headstart import HeadStart
 from transfers.oneshot.progress import ProgressDisplay
 from transfers.oneshot.report import Report
@@ -64,6 +65,7 @@ class Command(CheckedCommand):
         parser.add_argument("--max-attempts", type=whole_number(100), default=5, help="tries per file (default 5)")
         workers = whole_number(MAX_WORKERS)
         parser.add_argument("--concurrency", type=workers, default=os.cpu_count() or 1, help="worker processes")
+        add_foreign(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run it and leave with its code."""
