@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.checkout import make_checkout
 from tests.acceptance.people import home_of
 from tests.acceptance.planting import LONG_AGO_NS, hand_over, plant, snapshot
-from tests.acceptance.processes import eventually, io_of_the_ended
+from tests.acceptance.processes import ROOT, eventually, io_of_the_ended
 from tests.acceptance.syncing import OneShot, json_of
 
 MIB = 1 << 20
@@ -85,6 +85,16 @@ def test_json_ends_stdout_with_one_object_that_adds_up(oneshot, trees, assert_sa
     plant(trees[0], b"new", b"new", mtime_ns=LONG_AGO_NS)
     again = json_of(oneshot.run(*trees, "--json"))
     assert (again["files"], again["copied"], again["unchanged"], again["bytes_copied"]) == (4, 1, 3, 3)
+
+
+def test_an_object_that_nobody_takes_is_told(oneshot, trees):
+    with open("/dev/full", "wb") as full:
+        command = oneshot.command(*trees, "--json")
+        asked = {"cwd": ROOT, "env": oneshot.environment, "stdout": full, "stderr": subprocess.PIPE, "text": True}
+        done = subprocess.run(command, timeout=60, **asked)
+    assert done.returncode == 1
+    assert done.stderr.endswith("The JSON object could not be written to stdout: No space left on device.\n")
+    assert "Traceback" not in done.stderr
 
 
 def test_without_json_stdout_stays_empty(oneshot, trees):

@@ -100,11 +100,20 @@ class Command(CheckedCommand):
         report.write(sys.stderr, failures_file=_failures_file(report.session))
         if not (was_interrupted or report.is_clean):
             sys.stderr.write("Mend what is named, then run the same command again: it goes on where it stopped.\n")
-        if is_json:
-            self.stdout.write(report.json())
+        is_told = not is_json or self._write(report.json())
         if was_interrupted:
             return INTERRUPTED
-        return OK if report.is_clean else FAILURES
+        return OK if report.is_clean and is_told else FAILURES
+
+    def _write(self, text: str) -> bool:
+        """Whether somebody reads it."""
+        try:
+            self.stdout.write(text)
+            self.stdout.flush()
+        except OSError as error:
+            sys.stderr.write(f"The JSON object could not be written to stdout: {error.strerror}.\n")
+            return False
+        return True
 
 
 def _warn(sentence: str) -> None:
