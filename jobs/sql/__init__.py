@@ -1,4 +1,4 @@
-"""The few hot statements, per database vendor behind one interface. Imported only by transitions and selectors.
+"""The few hot statements, per database vendor behind one interface. Called inside `jobs` alone; others know its rows.
 
 Set-based SQL costs 3 to 20 µs a row where the ORM's bulk_update costs 450 (docs/adr/0004-hot-sql.md). Every
 function runs inside the caller's transaction.
