@@ -79,7 +79,7 @@ REASONS: dict[str, Reason] = {
     **_sides(
         "BAD_CREDENTIALS",
         "The {side} does not accept the credentials.",
-        "Renew them where they are read: by the slave, or in the shell of `make sync`.",
+        "Renew them where they are read: by the slave, or in the shell of make sync.",
         True,
     ),
     **_sides("PARTIAL_BUSY", "Another process still holds the partial.", "Nothing; SyncF waits and goes on."),
