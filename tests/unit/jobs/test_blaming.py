@@ -19,4 +19,5 @@ def test_nothing_that_is_refused_is_said_to_go_on_by_itself(error):
 def test_the_rest_says_what_the_reason_says():
     with pytest.raises(Refusal) as refused, blaming("source"):
         raise BadCredentials("wrong key")
-    assert refused.value.in_full == "Source: wrong key. Renew them where they are read: by the slave, or in the shell of make sync."
+    hint = "Renew them where they are read: by the slave, or in the shell of make sync."
+    assert refused.value.in_full == f"Source: wrong key. {hint}"
