@@ -160,18 +160,23 @@ class S3Client(ObjectClient):
             try:
                 return send({"IfMatch": expected} if expected else {"IfNoneMatch": "*"})
             except NotImplementedThere:
-                self._has_conditions = False
-                log.warning("bucket %s has no conditional writes: what stands there is looked at first", self.bucket)
+                pass  # if that was said of the condition, the same is done without one
             except NotFound as error:
                 if not expected:
                     raise
                 raise PreconditionFailed(f"{quoted(key)} was removed in the meantime") from error
-        self._compare_first(key, expected)
-        return send({})
+        return self._look_and_send(key, expected, send)
 
-    def _compare_first(self, key: str, expected: str) -> None:
+    def _look_and_send(self, key: str, expected: str, send: Callable[[Mapping[str, str]], Answer]) -> Answer:
+        """Without a condition: what somebody else writes between the two is overwritten."""
         if self.version_at(key) != expected:
             raise PreconditionFailed(f"{quoted(key)} was written by somebody else in the meantime")
+        done = send({})
+        if self._has_conditions:
+            self._has_conditions = False
+            why = "what stands there is looked at right before, and what comes in between is overwritten"
+            log.warning("bucket %s has no conditional writes: %s", self.bucket, why)
+        return done
 
     def set_metadata(self, key: str, metadata: Mapping[str, str], expected: str) -> Stored:
         raise NotImplementedError("S3 fixes metadata when an object is written")

@@ -60,8 +60,11 @@ def test_what_somebody_else_wrote_is_a_conflict_all_the_same(storage, name):
 
 
 @NAMES
-def test_a_501_of_somebody_in_between_does_not_end_conditions(storage, s3_proxy, name):
-    """Only the server itself can say that it has none."""
+@pytest.mark.parametrize(
+    "said", [b"<html>no</html>", b"<Error><Code>NotImplemented</Code></Error>"], ids=["no word", "its word"]
+)
+def test_a_501_that_is_not_about_conditions_does_not_end_them(storage, s3_proxy, name, said):
+    """Somebody's in between, or the server's to a request without any, too."""
 
     def published():
         batch = storage.write_batch()
@@ -69,9 +72,10 @@ def test_a_501_of_somebody_in_between_does_not_end_conditions(storage, s3_proxy,
         batch.flush()
         return batch.publish({name})[name]
 
-    s3_proxy.answers = lambda asked: Answer(501, {}, b"<html>no</html>") if asked.method == "PUT" else None
+    s3_proxy.answers = lambda asked: Answer(501, {}, said) if asked.method == "PUT" else None
     refused = published()
-    assert isinstance(refused, errors.Unreachable) and refused.retryable
+    assert isinstance(refused, errors.StorageError)
+    assert refused.retryable is (b"html" in said)
     s3_proxy.answers = lambda asked: None
     s3_proxy.asked.clear()
     assert published().size == 4 and content(storage, name) == b"data"
