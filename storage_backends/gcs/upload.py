@@ -44,7 +44,8 @@ class GcsUpload(ObjectUpload):
         self._last = b""
         self._crc32c: int | None = 0
         """Of all that the service holds; None: another process sent some of it."""
-        self._crcs: dict[int, int] = {}
+        self._crcs: dict[int, tuple[int, int]] = {}
+        """Of what was sent here: before each part, and with it."""
 
     def is_open(self) -> bool:
         """Whether the service knows the session and it is not finished."""
@@ -63,7 +64,7 @@ class GcsUpload(ObjectUpload):
         elif number not in self.held_parts:
             self._send(number, data)
             self._remember(number, data)
-        elif self._crcs.get(number) != extended(0, data):
+        elif not self._was_sent(number, data):
             raise UploadGone(f"{self._name}: a part that is held can't be overwritten; the upload begins again")
         self.held_parts.add(number)
 
@@ -121,9 +122,15 @@ class GcsUpload(ObjectUpload):
         return progress
 
     def _remember(self, number: int, data: memoryview) -> None:
-        self._crcs[number] = extended(0, data)
+        before = self._crc32c or 0
+        self._crcs[number] = before, extended(before, data)
         if self._crc32c is not None:
-            self._crc32c = extended(self._crc32c, data)
+            self._crc32c = self._crcs[number][1]
+
+    def _was_sent(self, number: int, data: memoryview) -> bool:
+        """By us, and of these bytes."""
+        before, after = self._crcs.get(number, (0, None))
+        return after is not None and extended(before, data) == after
 
     def _finish(self) -> Stored:
         """Send the last part."""
