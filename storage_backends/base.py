@@ -69,6 +69,11 @@ class Storage(ABC):
         """Where this root lies. Works for a root that does not exist yet (its nearest existing parent counts). One that
         exists is looked into: this raises what `probe` would."""
 
+    def presumed_identity(self) -> RootIdentity:
+        """The same, for a root that somebody has just looked at; `is_empty` may be wrong. The service is asked only
+        where nothing else can tell."""
+        return self.root_identity()
+
     def free_bytes(self) -> int | None:
         """How many bytes this process could still write; None where nobody can tell."""
         return None

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from storage_backends.azure.credentials import Credential, Key, Sas
@@ -61,11 +62,18 @@ class AzureClient(ObjectClient):
         return next(self._listed(prefix, most=LOOKED_AT), None) is not None
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        if (page := self.shorter.page(prefix, "", 1)) and not page.objects and not page.next:
-            return iter(())  # the usual beginning of a sync, for which the SDK need not be imported
+        found = self._listed(prefix)
+        first = next(found, None)
+        if first is None:
+            return iter(())  # the usual beginning of a sync, for which nothing else need be known
         if self._folders_come_early is None:
             self._folders_come_early = self._may_be_hierarchical()
-        return ascending(self._listed, prefix, folders_come_early=self._folders_come_early)
+        begun = {prefix: chain((first,), found)}
+
+        def listed(start: str) -> Iterator[Stored]:
+            return begun.pop(start, None) or self._listed(start)
+
+        return ascending(listed, prefix, folders_come_early=self._folders_come_early)
 
     def head(self, key: str) -> Stored:
         stored = self.shorter.look(key)

@@ -119,7 +119,10 @@ class ObjectStorage(Storage):
 
     def root_identity(self) -> RootIdentity:
         is_empty = not self.client.has_any(self.prefix)
-        return RootIdentity(self.location(), self._where, is_empty=is_empty, exists=True)
+        return self.presumed_identity()._replace(is_empty=is_empty)
+
+    def presumed_identity(self) -> RootIdentity:
+        return RootIdentity(self.location(), self._where, is_empty=False, exists=True)
 
     def list_files(
         self,

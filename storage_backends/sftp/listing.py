@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import closing, suppress
+from itertools import chain
 from operator import attrgetter
 
 from paramiko import sftp as protocol
@@ -39,18 +41,24 @@ def walk(
 
 def list_folder(connection: Connection, folders: Folders, folder: bytes) -> Collection[FileInfo]:
     """What stands in one directory (its path without slash), in no order. Raises StorageError."""
+    return list(chain.from_iterable(_pages(connection, folders, folder)))
+
+
+def is_empty_folder(connection: Connection, folders: Folders, folder: bytes) -> bool:
+    """Whether nothing stands there; of much that does, only the beginning is read. Raises StorageError."""
+    with closing(_pages(connection, folders, folder)) as pages:
+        return not any(pages)
+
+
+def _pages(connection: Connection, folders: Folders, folder: bytes) -> Generator[list[FileInfo], None, None]:
+    """One for each answer of the server."""
     handle = connection.handle(connection.ask(protocol.CMD_OPENDIR, folders.enter(folder)), folder)
     prefix = folder + b"/" if folder else b""
-    found: list[FileInfo] = []
     try:
-        while True:
-            try:
+        with suppress(EOFError):
+            while True:
                 names = names_of(connection.do(folder, protocol.CMD_READDIR, handle))
-            except EOFError:
-                return found
-            for name, attributes in names:
-                if name not in (b".", b".."):
-                    found.append(describe(prefix + name, attributes))
+                yield [describe(prefix + name, told) for name, told in names if name not in (b".", b"..")]
     finally:
         connection.tell(protocol.CMD_CLOSE, handle)
 

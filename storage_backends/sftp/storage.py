@@ -32,7 +32,7 @@ from storage_backends.sftp.connection import Connection
 from storage_backends.sftp.describing import describe, kind_of, wanted
 from storage_backends.sftp.failures import MOST_NAME_BYTES
 from storage_backends.sftp.folders import NEW_DIRECTORY, Folders
-from storage_backends.sftp.listing import list_folder, walk
+from storage_backends.sftp.listing import is_empty_folder, walk
 from storage_backends.sftp.reading import SftpFile, look
 from storage_backends.sftp.small_files import SmallFiles
 from storage_backends.url import StorageUrl
@@ -92,12 +92,12 @@ class SftpStorage(Storage):
         return "sftp"
 
     def probe(self) -> None:
-        list_folder(self._connection, self._folders, b"")
+        is_empty_folder(self._connection, self._folders, b"")
 
     def root_identity(self) -> RootIdentity:
         """By name, links resolved: over SFTP nothing else tells directories apart."""
         try:
-            is_empty = not list_folder(self._connection, self._folders, b"")
+            is_empty = is_empty_folder(self._connection, self._folders, b"")
         except NotFound:
             return RootIdentity(self.location(), self._place, is_empty=True, exists=False)
         return RootIdentity(self.location(), self._place, is_empty=is_empty, exists=True)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -97,6 +98,17 @@ def make_like_the_first_version(database):
     connection = sqlite3.connect(database)
     connection.execute("PRAGMA user_version = 7")
     connection.close()
+
+
+def test_storages_that_are_not_part_of_it_are_left_alone(newcomer, source, tmp_path):
+    """One that is far away or down would keep it waiting."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        newcomer.environment["STORAGE_OTHER"] = f"s3://other?endpoint_url=http://127.0.0.1:{silent.getsockname()[1]}"
+        done = newcomer.run(source, tmp_path / "sink")
+        assert done.code == 0 and "other" not in done.out + done.err
+        silent.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 def test_a_new_pair_begins_with_a_copy_of_an_empty_database_and_has_an_identity_of_its_own(newcomer, source, tmp_path):

@@ -29,13 +29,16 @@ class Storages:
     """The storages a worker keeps open from one assignment to the next. One thread."""
 
     def __init__(self, prefetched: Prefetched | None = None) -> None:
+        """With `prefetched` the scan has looked at everything at this moment."""
         self._open: OrderedDict[Place, Storage] = OrderedDict()
+        self._is_doubtful = prefetched is None
         self._prefetched = prefetched
 
     def open(self, place: Place) -> Storage:
-        """The storage at `place`; raises StorageError."""
+        """The storage at `place`; raises StorageError. One that may not answer is asked first: else every file would
+        find out by itself, and wait for it."""
         if place not in self._open:
-            self._open[place] = _open(place)
+            self._open[place] = _open(place, is_doubtful=self._is_doubtful)
         self._open.move_to_end(place)
         return self._open[place]
 
@@ -46,6 +49,7 @@ class Storages:
     def release(self, had_trouble: bool) -> None:
         """After an assignment: keep the few last used. All are opened anew after trouble, and one that holds its root
         (a directory) always is."""
+        self._is_doubtful |= had_trouble
         for place, storage in list(self._open.items()):
             if had_trouble or storage.capabilities.holds_its_root or len(self._open) > MAX_OPEN_STORAGES:
                 del self._open[place]
@@ -56,22 +60,22 @@ class Storages:
         self.release(had_trouble=True)
 
 
-def _open(place: Place) -> Storage:
+def _open(place: Place, *, is_doubtful: bool) -> Storage:
     """The device is looked at before anything is made: an unmounted disk's empty mount point is not to be written."""
     if not place.device:
         return open_storage(place.url, place.path, create=place.create)
-    storage, is_there = _open_on_device(place, create=False)
+    storage, is_there = _open_on_device(place, create=False, is_doubtful=is_doubtful)
     if is_there or not place.create:
         return storage
     storage.close()
-    return _open_on_device(place, create=True)[0]
+    return _open_on_device(place, create=True, is_doubtful=is_doubtful)[0]
 
 
-def _open_on_device(place: Place, *, create: bool) -> tuple[Storage, bool]:
+def _open_on_device(place: Place, *, create: bool, is_doubtful: bool) -> tuple[Storage, bool]:
     """And whether there is anything. Raises RootChanged."""
     storage = open_storage(place.url, place.path, create=create)
     try:
-        root = storage.root_identity()
+        root = storage.root_identity() if is_doubtful else storage.presumed_identity()
         if root.device != place.device:
             raise RootChanged()
     except BaseException:

@@ -66,7 +66,7 @@ class Session:
     def run(self) -> Iterator[None]:
         """To the end, or until interrupted (checkpoints saved, work released). Within, all that can be told is true,
         while what is not needed any more still ends."""
-        for alias, _ in (self.request.source, self.request.sink):
+        for alias in self._aliases():
             registry.load(configured()[alias])  # once for both processes
         self._scheduler = SchedulerProcess(self.head_start)
         mother = self.head_start.mother() if self.head_start else None
@@ -104,7 +104,12 @@ class Session:
                 should_stop=self._should_stop,
                 manner=Manner(look_seconds=LOOK_SECONDS, start_worker=start_worker, expects_work=expects_work),
                 is_patient=False,
+                aliases=self._aliases(),
             )
+
+    def _aliases(self) -> tuple[str, str]:
+        """Of both sides; other storages that are configured are nobody's business here."""
+        return self.request.source[0], self.request.sink[0]
 
     def _prepare(self) -> None:
         known = find_job(self.request)

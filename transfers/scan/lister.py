@@ -165,10 +165,11 @@ def _all_answers(url: str, request: Request) -> Iterator[Answer]:
 def answers(url: str, request: Request) -> Iterator[Any]:
     """The location, then all that is listed. Raises StorageError."""
     with closing(registry.open_storage(url, request.path)) as storage:
-        storage.probe()  # opens the root: what lies there from now on is what its location says
+        chunks = storage.list_chunks(prune=Rules(request.exclude, "").prune, stop_at=request.stop_at)
+        first = next(chunks, [])  # the root is open now: what lies there from now on is what its location says
         yield storage.location()
         found: list[FileInfo | ListError] = []
-        for chunk in storage.list_chunks(prune=Rules(request.exclude, "").prune, stop_at=request.stop_at):
+        for chunk in chain((first,), chunks):
             found += chunk  # many a directory has a file or two
             if len(found) >= LISTED_AT_ONCE:
                 yield from _messages(found)

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -42,16 +42,18 @@ def run_slave(
     should_stop: Callable[[], bool],
     manner: Manner = USUAL,
     is_patient: bool = True,
+    aliases: Sequence[str] | None = None,
 ) -> None:
     """Work as `name` until `should_stop`, or until it was drained. `is_patient`: one that was signed on and lost its
-    lease waits for a database that does not answer.
+    lease waits for a database that does not answer. `aliases`: the storages it serves, which the caller has just looked
+    at; None: all that are configured and can be reached.
 
     Raises Conflict if another live process has the name at the start, and what the database raises if it is damaged or
     nobody is patient."""
     is_first = True
     while not should_stop():
         try:
-            slave, signed_on_at = _sign_on(name, concurrency)
+            slave, signed_on_at = _sign_on(name, concurrency, aliases)
             is_first = False
             if _work(slave, signed_on_at, should_stop, manner):
                 return
@@ -65,8 +67,8 @@ def run_slave(
             time.sleep(SIGN_ON_RETRY_SECONDS)
 
 
-def _sign_on(name: str, concurrency: int) -> tuple[Slave, float]:
-    reachable, unreachable = probe_aliases()
+def _sign_on(name: str, concurrency: int, aliases: Sequence[str] | None) -> tuple[Slave, float]:
+    reachable, unreachable = probe_aliases() if aliases is None else (sorted({*aliases}), {})
     slave = Slave(
         name=name,
         host=socket.gethostname(),

@@ -149,6 +149,7 @@ class ListingConformance(Place):
         put(storage, b"a/b/f")
         for place in (storage, open_place(b"a"), open_place(b"not/yet")):
             assert place.location() == place.root_identity().chain
+            assert place.presumed_identity()._replace(is_empty=False) == place.root_identity()._replace(is_empty=False)
 
     def test_a_root_that_does_not_exist_yet_has_an_identity(self, storage, open_place):
         missing = open_place(b"not/yet").root_identity()

@@ -1,6 +1,6 @@
 """A listing asks for a page when the one before is used up: a bucket of any size takes the memory of a page."""
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial as bound
 from urllib.parse import urlsplit
 
@@ -9,6 +9,7 @@ import pytest
 from storage_backends.registry import open_storage
 from tests.conformance.storage.places import put
 from tests.support.http_proxy import HttpProxy
+from transfers.scan import lister
 
 FILES, PAGE = 12, 3
 IS_LISTING = {"s3": "list-type=2", "gcs": "/o?", "azure": "comp=list"}
@@ -43,6 +44,17 @@ def storage(request, service, proxy, monkeypatch):
         for number in range(FILES):
             put(storage, b"d/f%02d" % number)
         yield storage
+
+
+def test_a_lister_asks_for_pages_and_nothing_else(proxy, storage, monkeypatch):
+    """Far away, a look at the root before it would cost as much as a page."""
+    monkeypatch.setattr(lister.registry, "open_storage", lambda url, path: storage)
+    monkeypatch.setattr(lister, "closing", nullcontext)
+    assert list(storage.list_chunks())  # what has to be known once is known
+    proxy.asked.clear()
+    location, *messages = lister.answers("", lister.Request(b"", "", ()))
+    assert location == storage.location() and sum(len(names) for names, *_ in messages) == FILES
+    assert len(proxy.asked) == FILES // PAGE
 
 
 def test_pages_are_asked_for_one_after_the_other_as_they_are_used_up(service, storage, proxy):

@@ -8,6 +8,7 @@ from socket import SO_SNDBUF, SOL_SOCKET
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from paramiko import sftp as protocol
 
 from storage_backends import errors
 from storage_backends.base import Attributes, Kind, PartialId
@@ -169,6 +170,18 @@ def test_a_listing_asks_nothing_about_single_files(storage, root, monkeypatch):
         needed.append(len(asked))
         assert len(infos) == count and {info.size for info in infos} == {4}
     assert needed[1] <= needed[0], "so many requests for 40 files and for 1"
+
+
+def test_to_see_that_a_directory_is_not_empty_only_its_beginning_is_read(storage, root, monkeypatch):
+    asked, do = [], connection.Connection.do
+    monkeypatch.setattr(
+        connection.Connection, "do", lambda self, *what: asked.append(what[1]) or do(self, *what)
+    )
+    for number in range(1_000):
+        (root / f"f{number:04}").touch()
+    assert storage.root_identity()._replace(is_empty=True) != storage.root_identity()
+    assert asked.count(protocol.CMD_READDIR) == 2
+    assert len(list(storage.list_files())) == 1_000 and asked.count(protocol.CMD_READDIR) > 4
 
 
 def test_a_lost_connection_is_told_and_the_next_request_connects_again(storage):

@@ -8,12 +8,14 @@ from storage_backends import errors
 from storage_backends.base import Kind, RootIdentity
 from storage_backends.errors import StorageError
 from storage_backends.local.storage import CAPABILITIES
+from storage_backends.memory import MemoryStorage
 from storage_backends.registry import open_storage
 from tests.unit.engine.doubles import PART, Around, MemoryControl, MemoryJournal, pattern
 from transfers.engine import failures
 from transfers.engine import run as run_module
 from transfers.engine.contracts import Assignment, Place, Result, Verify, Work
 from transfers.engine.failures import Failure, Side
+from transfers.engine.prefetch import Memory, Prefetched
 from transfers.engine.run import Storages, run, run_in_groups
 
 
@@ -201,3 +203,19 @@ def test_a_code_says_the_side_and_the_error():
 )
 def test_the_result_says_whether_another_attempt_makes_sense(side, kind, result):
     assert failures.result_of(Failure(side, kind())) is result
+
+
+@pytest.mark.parametrize("is_scanned_now", [True, False])
+def test_a_service_that_may_not_answer_is_asked_before_its_files_are(bench, monkeypatch, is_scanned_now):
+    """Else every file would wait for it; where the scan has just looked, a look would cost as much as a small file."""
+    place = Place("memory://asked", b"", device=open_storage("memory://asked").root_identity().device)
+    asked, real = [], MemoryStorage.root_identity
+    monkeypatch.setattr(MemoryStorage, "root_identity", lambda storage: asked.append(1) or real(storage))
+    storages = Storages(Prefetched(Memory(-1), "", b"") if is_scanned_now else None)
+    looks = []
+    for had_trouble in (False, True, False):
+        storages.open(place)
+        looks.append(len(asked))
+        storages.release(had_trouble)
+    storages.close()
+    assert looks == ([0, 0, 1] if is_scanned_now else [1, 1, 2])

@@ -27,7 +27,7 @@ def signings(monkeypatch):
     def run(code, **options):
         tries = []
 
-        def sign_on(name, concurrency):
+        def sign_on(name, concurrency, aliases):
             tries.append(name)
             if len(tries) > 1:
                 raise Trouble(code)
