@@ -52,12 +52,13 @@ def perform(scan: Scan, machine: str, *, should_stop: Callable[[], bool], ahead:
 def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool], ahead: Ahead) -> bool:
     """Scan to the end; returns whether another scan has to come soon."""
     job = scan.job
-    with _opened(job, "source") as source, ExitStack() as begun:
-        with _opened(job, "sink") as sink:
+    was_seen = bool(ahead)  # by whoever began to list it
+    with _opened(job, "source", was_seen=was_seen) as source, ExitStack() as begun:
+        with _opened(job, "sink", was_seen=was_seen) as sink:
             processes = begin(job, {"source": source.storage, "sink": sink.storage}, ahead, begun)
             _check_roots(job, source.root, sink.root)
         # Nothing is made before that; far away, this one goes on with the connection of that one.
-        with _opened(job, "sink", create=not scan.is_preview) as sink:
+        with _opened(job, "sink", was_seen=True, create=not scan.is_preview) as sink:
             if not scan.is_preview:
                 _check_device("sink", job.sink_path, sink.root, job.sink_device)
                 parking.roots_are_in_order(job)
@@ -71,12 +72,12 @@ def _scan(scan: Scan, machine: str, should_stop: Callable[[], bool], ahead: Ahea
 
 
 @contextmanager
-def _opened(job: Job, side: Side, *, create: bool = False) -> Iterator[Opened]:
-    """A side, and what its root is now. What opening it raises is told of that side."""
+def _opened(job: Job, side: Side, *, was_seen: bool, create: bool = False) -> Iterator[Opened]:
+    """A side, and what its root is now. What opening it raises is told of that side. `was_seen`: just before."""
     with ExitStack() as stack:
         with blaming(side):
             storage = stack.enter_context(opened(job_root(job, side), create=create))
-            root = storage.root_identity()
+            root = storage.presumed_identity() if was_seen else storage.root_identity()
         yield Opened(storage, root)
 
 

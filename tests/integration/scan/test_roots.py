@@ -95,6 +95,15 @@ def test_a_sink_on_another_device_than_when_it_was_looked_at_parks_the_job(tree,
     assert ended(tree.scan()) == ("failed", "ROOT_CHANGED") and state() == ("running", "ROOT_CHANGED")
 
 
+def test_a_scan_looks_at_each_root_once(tree, monkeypatch):
+    """Far away every look takes its time."""
+    looked, real = [], LocalStorage.root_identity
+    monkeypatch.setattr(LocalStorage, "root_identity", lambda storage: looked.append(storage) or real(storage))
+    monkeypatch.setattr(LocalStorage, "presumed_identity", real)
+    assert ended(tree.scan()) == ("finished", "")
+    assert len(looked) == 2
+
+
 def test_a_parked_job_goes_on_when_the_disk_is_back(tree):
     tree.write("a")
     tree.scan()
