@@ -90,7 +90,8 @@ class Report:
         elif not self.session.scan.error_code:
             self._write_numbers(stream)
         if self._left:
-            stream.write(f"{self._left:,} files, links or directories are left to do{self._why_left()}\n")
+            left = "file, link or directory is" if self._left == 1 else "files, links or directories are"
+            stream.write(f"{self._left:,} {left} left to do{self._why_left()}\n")
         self._write_findings(stream)
         self._write_failures(stream, failures_file)
         if self._is_nothing_there():
@@ -110,15 +111,19 @@ class Report:
 
     def _write_numbers(self, stream: TextIO) -> None:
         numbers = self.numbers()
+        files = "file" if numbers["files"] == 1 else "files"
         stream.write(
-            ", ".join(f"{numbers[name]:,} {name}" for name in ("files", "copied", "unchanged", "failed", "skipped"))
+            f"{numbers['files']:,} {files}, "
+            + ", ".join(f"{numbers[name]:,} {name}" for name in ("copied", "unchanged", "failed", "skipped"))
             + f"; {human_bytes(float(str(numbers['bytes_copied'])))} sent in {self._seconds:.1f} s"
             + (f"; {_PROOFS[Verify(self.session.job.verify)]}.\n" if numbers["copied"] else ".\n")
         )
         if dropped := self._delta.get("dropped_bits", 0):
-            stream.write(f"{dropped:,} files lost their setuid or setgid bit: only root can give those.\n")
+            files = "file lost its" if dropped == 1 else "files lost their"
+            stream.write(f"{dropped:,} {files} setuid or setgid bit: only root can give those.\n")
         if gone := self.session.scan.gone:
-            stream.write(f"{gone:,} more paths are gone from the source; at the sink nothing is ever deleted.\n")
+            paths = "path is" if gone == 1 else "paths are"
+            stream.write(f"{gone:,} more {paths} gone from the source; at the sink nothing is ever deleted.\n")
 
     def _write_plan(self, stream: TextIO) -> None:
         plan = self.plan()

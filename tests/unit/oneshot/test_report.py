@@ -106,7 +106,7 @@ def test_a_run_that_left_work_is_not_clean_and_says_so(tmp_path):
     one = session()
     builders.discover(one.job, b"left")
     assert not Report(one, 1).is_clean
-    assert "1 files, links or directories are left to do.\n" in written(one, tmp_path / "failures")
+    assert "1 file, link or directory is left to do.\n" in written(one, tmp_path / "failures")
 
 
 def test_people_read_the_same_numbers_and_every_failure_with_its_reason(tmp_path):
@@ -120,6 +120,11 @@ def test_people_read_the_same_numbers_and_every_failure_with_its_reason(tmp_path
     assert "not copied: bad\\nname: SINK_IO_ERROR: why" in text
     assert "not listed: d/: SOURCE_PERMISSION_DENIED: no" in text
     assert not (tmp_path / "failures").exists()
+
+
+def test_one_is_told_as_one(tmp_path):
+    text = written(session(files_seen=1, unchanged=1, gone=1), tmp_path / "failures")
+    assert text.startswith("1 file, 0 copied, 1 unchanged") and "1 more path is gone from the source" in text
 
 
 def test_people_are_told_that_what_is_gone_from_the_source_stays_at_the_sink(tmp_path):
