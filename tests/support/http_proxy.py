@@ -9,8 +9,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import NamedTuple
+
+from tests.support.cut_server import CutServer
 
 PER_CONNECTION = {"transfer-encoding", "connection", "keep-alive", "server", "date"}
 
@@ -44,7 +46,7 @@ class HttpProxy:
     asked: list[Asked] = field(default_factory=list)
 
     def __enter__(self) -> HttpProxy:
-        self._server = _Server(("127.0.0.1", 0), type("_Handler", (_Handler,), {"proxy": self}))
+        self._server = CutServer(("127.0.0.1", 0), type("_Handler", (_Handler,), {"proxy": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
         return self
@@ -78,29 +80,6 @@ def once(condition: Callable[..., object]) -> Callable[..., bool]:
     """True the first time that `condition` is; for what befalls one request, and not its repetition."""
     told = itertools.count()
     return lambda *args: bool(condition(*args)) and next(told) == 0
-
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 64
-    daemon_threads = False
-
-    def __init__(self, *args) -> None:
-        self._connections: set[socket.socket] = set()
-        super().__init__(*args)
-
-    def process_request(self, request, client_address) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request) -> None:
-        self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def cut(self) -> None:
-        """End the connections that are open."""
-        for connection in self._connections.copy():
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -17,11 +17,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import google_crc32c
+
+from tests.support.cut_server import CutServer
 
 QUANTUM = 256 << 10
 CONDITIONS = ("generation", "ifGenerationMatch", "ifMetagenerationMatch")
@@ -77,7 +79,7 @@ class StrictGcs:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __enter__(self) -> StrictGcs:
-        self._server = _Server(("127.0.0.1", 0), type("_Handler", (_Handler,), {"strict": self}))
+        self._server = CutServer(("127.0.0.1", 0), type("_Handler", (_Handler,), {"strict": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
         return self
@@ -143,29 +145,6 @@ class StrictGcs:
         if not self.has_bucket(bucket):
             return Answer.problem(404, "The specified bucket does not exist.", "notFound")
         return Answer.problem(404, f"No such object: {bucket}/{name}", "notFound")
-
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 64
-    daemon_threads = False
-
-    def __init__(self, *args) -> None:
-        self._connections: set[socket.socket] = set()
-        super().__init__(*args)
-
-    def process_request(self, request, client_address) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request) -> None:
-        self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def cut(self) -> None:
-        """End the connections that are open."""
-        for connection in self._connections.copy():
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
