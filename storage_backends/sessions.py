@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import Self
 
 from storage_backends.errors import StorageError
 from storage_backends.tokens import PartialId, UploadToken
 from storage_backends.values import Attributes, FileInfo
+
+PIECE_BYTES = 1 << 20
 
 
 class OpenFile(ABC):
@@ -22,6 +24,13 @@ class OpenFile(ABC):
         """Fill `buffer` from `offset`; returns bytes read, less than asked only at the end of the file.
 
         Raises VersionChanged where the storage itself notices."""
+
+    def pieces(self) -> Iterator[memoryview]:
+        """All of it, in order; each is good until the next one is asked for."""
+        buffer, offset = memoryview(bytearray(PIECE_BYTES)), 0
+        while offset < self.info.size and (count := self.read_into(offset, buffer)):
+            yield buffer[:count]
+            offset += count
 
     @abstractmethod
     def is_unchanged(self) -> bool:

@@ -7,7 +7,7 @@ much is held in memory is bounded by the windows below, for each storage that is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple, Protocol
 
@@ -50,6 +50,11 @@ class ObjectFile(OpenFile):
             done += self._take(offset + done, buffer[done:wanted])
         return done
 
+    def pieces(self) -> Iterator[memoryview]:
+        """The ranges as they came, without a copy."""
+        for number in range(self._ranges):
+            yield self._range(number)
+
     def is_unchanged(self) -> bool:
         return self._client.version_at(self._stored.key) == self._stored.version
 
@@ -60,19 +65,25 @@ class ObjectFile(OpenFile):
         self._free.clear()
 
     def _take(self, offset: int, buffer: memoryview) -> int:
-        """Copy from the range that `offset` lies in, and see to it that the next ones are under way."""
-        first, inside = divmod(offset, RANGE_BYTES)
+        """Copy from the range that `offset` lies in."""
+        number, inside = divmod(offset, RANGE_BYTES)
+        data = self._range(number)[inside : inside + len(buffer)]
+        buffer[: len(data)] = data
+        return len(data)
+
+    @property
+    def _ranges(self) -> int:
+        return -(-self.info.size // RANGE_BYTES)
+
+    def _range(self, first: int) -> memoryview:
+        """Wait for one, and see to it that the next ones are under way; those before are forgotten."""
         for number in [number for number in self._window if number < first]:
             self._forget(number)
-        last = -(-self.info.size // RANGE_BYTES)
-        for number in range(first, min(first + RANGES_AHEAD, last)):
+        for number in range(first, min(first + RANGES_AHEAD, self._ranges)):
             if number not in self._window:
                 free = self._free.pop() if self._free else bytearray(RANGE_BYTES)
                 self._window[number] = self._threads().submit(self._fetch, number, free)
-        found = memoryview(self._window[first].result())[: self._length(first)]
-        data = found[inside : inside + len(buffer)]
-        buffer[: len(data)] = data
-        return len(data)
+        return memoryview(self._window[first].result())[: self._length(first)]
 
     def _forget(self, number: int) -> None:
         """A range that was passed; its buffer is free unless it is still being written to."""

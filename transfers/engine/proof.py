@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from storage_backends.base import OpenFile
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from _hashlib import HASH
 
 log = logging.getLogger(__name__)
-
-READ_BACK_BYTES = 1 << 20
 
 
 class Proven(NamedTuple):
@@ -87,35 +85,25 @@ def _parts_worth_proving(upload: Upload, reads_sink: bool) -> int:
 
 def hash_partial(context: Context, upload: Upload) -> bytes:
     """SHA-256 of the whole partial, read from the device. Raises Interrupted."""
-    session, token = upload.session, upload.session.token
+    session, token, digest = upload.session, upload.session.token, hashlib.sha256()
     with at_sink:
         session.drop_cache()
-
-    def read(offset: int, buffer: memoryview) -> int:
-        number = offset // token.part_bytes
-        return session.read_part(number, buffer[: token.part_length(number)])
-
-    return _hashed(context, token.size, token.part_bytes, read)
+    with Hasher(digest, token.part_bytes) as hasher:
+        for number in range(token.part_count):
+            context.check_stop()
+            buffer = hasher.take()
+            with at_sink:
+                count = session.read_part(number, memoryview(buffer)[: token.part_length(number)])
+            hasher.feed(buffer, count)
+        hasher.finish()
+    return digest.digest()
 
 
 def hash_published(context: Context, work: Work) -> bytes:
     """SHA-256 of what stands at the sink under its real name. Raises Interrupted."""
-    with at_sink:
-        sink = context.sink.open_file(work.path)
-    with sink:
-        return _hashed(context, sink.info.size, READ_BACK_BYTES, sink.read_into)
-
-
-def _hashed(context: Context, size: int, piece_bytes: int, read: Callable[[int, memoryview], int]) -> bytes:
-    """Of a file at the sink, up to where nothing more comes: one piece is hashed while the next one is read."""
-    digest, offset, count = hashlib.sha256(), 0, 1
-    with Hasher(digest, piece_bytes) as hasher:
-        while offset < size and count:
+    digest = hashlib.sha256()
+    with at_sink, context.sink.open_file(work.path) as sink:
+        for piece in sink.pieces():
             context.check_stop()
-            buffer = hasher.take()
-            with at_sink:
-                count = read(offset, memoryview(buffer))
-            hasher.feed(buffer, count)
-            offset += count
-        hasher.finish()
+            digest.update(piece)
     return digest.digest()

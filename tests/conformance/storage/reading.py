@@ -81,6 +81,8 @@ class ReadingConformance(Place):
             with suppress(VersionChanged):
                 assert source.read_into(5000, buffer) == 1000
                 assert buffer == DATA[5000:6000]
+            with suppress(VersionChanged):
+                assert b"".join(map(bytes, source.pieces())) == DATA
 
     def test_a_large_file_is_read_in_order_and_out_of_it(self, storage):
         data = random.Random(1).randbytes(9 << 20)
@@ -96,6 +98,14 @@ class ReadingConformance(Place):
             for offset in (0, 3 << 20, 1, 6 << 20):
                 assert source.read_into(offset, buffer) == len(buffer)
                 assert buffer == data[offset : offset + len(buffer)]
+            for _ in range(2):
+                assert b"".join(map(bytes, source.pieces())) == data
+
+    @pytest.mark.parametrize("size", [0, 1, len(DATA)])
+    def test_the_pieces_are_the_whole(self, storage, size):
+        put(storage, b"f", DATA[:size])
+        with storage.open_file(b"f") as source:
+            assert b"".join(map(bytes, source.pieces())) == DATA[:size]
 
     def test_files_that_were_announced_are_read_like_others(self, storage):
         files = {b"f%d" % number: b"content %d" % number for number in range(50)}
