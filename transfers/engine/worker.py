@@ -13,7 +13,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -41,8 +42,8 @@ from transfers.engine.run import Storages, run_in_groups
 PROGRESS_SECONDS = 0.5
 
 
-class ParentGone(Exception):
-    """The other end of the socket is closed."""
+class ParentGone(BaseException):
+    """The other end of the socket is closed: nobody wants an answer any more, to this work or to another."""
 
 
 class JournalProxy:
@@ -76,9 +77,8 @@ class JournalProxy:
             return
         try:
             self._progress_due = now + PROGRESS_SECONDS
-            self._connection.send(ProgressMade(_key(work), bytes_done, bytes_sent))
-        except OSError as error:
-            raise ParentGone from error
+            with _parent():
+                self._connection.send(ProgressMade(_key(work), bytes_done, bytes_sent))
         finally:
             self._lock.release()
 
@@ -87,12 +87,9 @@ class JournalProxy:
             raise LeaseLost("the database says that the task belongs to somebody else")
 
     def _ask(self, question: Question) -> frozenset[int]:
-        with self._lock:
-            try:
-                self._connection.send(question)
-                reply: Reply = self._connection.recv()
-            except (EOFError, OSError) as error:
-                raise ParentGone from error
+        with self._lock, _parent():
+            self._connection.send(question)
+            reply: Reply = self._connection.recv()
         return reply.owned
 
 
@@ -103,15 +100,25 @@ def _key(work: Work) -> TaskKey:
 def serve(connection: Connection[Any, Any], page: ControlPage, prefetched: Prefetched | None = None) -> None:
     """Do assignments until the parent closes the connection."""
     storages, journal = Storages(prefetched), JournalProxy(connection)
-    while True:
-        try:
-            assignment = unpack_assignment(connection.recv())
-        except (EOFError, OSError):
-            return
-        control = PageControl(page, assignment.number)
-        for outcomes in run_in_groups(assignment, storages, journal, control):
-            connection.send(outcomes)
-        connection.send(Finished(assignment.number))
+    with suppress(ParentGone):
+        while True:
+            with _parent():
+                assignment = unpack_assignment(connection.recv())
+            control = PageControl(page, assignment.number)
+            for outcomes in run_in_groups(assignment, storages, journal, control):
+                with _parent():
+                    connection.send(outcomes)
+            with _parent():
+                connection.send(Finished(assignment.number))
+
+
+@contextmanager
+def _parent() -> Iterator[None]:
+    """Around what is said to it or heard of it. Raises ParentGone."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise ParentGone from error
 
 
 def main(arguments: list[str], prefetched: Prefetched | None = None) -> None:

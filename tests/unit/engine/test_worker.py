@@ -191,6 +191,19 @@ def test_a_worker_whose_parent_is_gone_already_does_not_start():
     assert subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0
 
 
+@pytest.mark.parametrize(("size", "last"), [(5 * MIB, SaveToken), (1, FenceAsked), (1, None)])
+def test_a_worker_whose_parent_dies_under_it_ends_at_once_and_as_always(parent, worker, size, last):
+    """It tried its other works, too, and wrote a traceback for each to the terminal of whoever killed the parent."""
+    for name in "ab":
+        (parent.root / "source" / name).write_bytes(bytes(size))
+    parent.assign(worker, parent.work(1, "a"), parent.work(2, "b"))
+    while last and not isinstance(worker.receive(), last):
+        pass
+    worker.close()
+    assert worker._process.poll() == 0
+    assert not list((parent.root / "sink").rglob("[ab]"))
+
+
 def test_a_dead_worker_is_noticed_at_once(parent, worker):
     os.kill(worker.pid, signal.SIGKILL)
     assert select.select([worker], [], [], 10)[0]
