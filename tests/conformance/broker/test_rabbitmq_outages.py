@@ -5,6 +5,8 @@ import os
 import signal
 import time
 import uuid
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +53,26 @@ def attempts(monkeypatch):
     return numbers
 
 
+@contextmanager
+def frozen(node):
+    """Once every thread of it stands still: until then one may still answer."""
+    os.killpg(node.process.pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: set(states_of_threads(node.process.pid)) == {"T"})
+        yield
+    finally:
+        os.killpg(node.process.pid, signal.SIGCONT)
+
+
+def states_of_threads(group):
+    """Of all processes of a group, one letter each, as proc(5) has them."""
+    for stat in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
+        with suppress(OSError):  # it ended
+            state, _, its_group, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(its_group) == group:
+                yield state
+
+
 def told(caplog):
     """How many links said that they keep trying."""
     return sum("we keep trying" in line for line in caplog.messages)
@@ -95,13 +117,10 @@ class TestRabbitmqOutages:
 
     def test_a_frozen_server_holds_the_publisher_up_for_seconds_only(self, broker, node):
         publish(broker, hints_of([1]))
-        began = time.monotonic()
-        os.killpg(node.process.pid, signal.SIGSTOP)
-        try:
+        with frozen(node):
+            began = time.monotonic()
             with pytest.raises(BrokerUnavailable, match="gave no answer for 5 s"):
                 broker.publish(hints_of([2]))
-        finally:
-            os.killpg(node.process.pid, signal.SIGCONT)
         assert time.monotonic() - began < 8
         eventually(lambda: publishes(broker, 3))
 
@@ -112,11 +131,8 @@ class TestRabbitmqOutages:
         broker.start_consuming()
         publish(broker, hints_of([1]))
         self.next_delivery(broker)
-        os.killpg(node.process.pid, signal.SIGSTOP)
-        try:
+        with frozen(node):
             broker.close()
-        finally:
-            os.killpg(node.process.pid, signal.SIGCONT)
         assert len(os.listdir("/proc/self/fd")) <= descriptors
 
     @pytest.mark.usefixtures("impatient_consumers")
